@@ -1,0 +1,157 @@
+//! Names and numbers that mean something: parsed once at the boundary, then passed as types.
+//! No I/O here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+/// Why a name or number from outside is refused: the rule it breaks, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub &'static str);
+
+/// Longest component name in bytes: it appears in every key and log line.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Longest stream name in bytes.
+pub const STREAM_BYTES_MAX: usize = 128;
+
+/// The name a component is deployed under: 1 to 64 of `a-z`, `0-9` and `-`, a letter first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ComponentName(Arc<str>);
+
+impl ComponentName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// The rule that the name breaks.
+    pub fn parse(name: &str) -> Result<Self, Invalid> {
+        let rule = "must be 1 to 64 of a-z, 0-9 and '-', beginning with a letter";
+        let ok = name.len() <= NAME_BYTES_MAX
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if ok { Ok(Self(name.into())) } else { Err(Invalid(rule)) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ComponentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A stream's name: 1 to 128 of `a-z`, `0-9`, `.` and `-`, a letter first, such as `house.readings`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamName(Arc<str>);
+
+impl StreamName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// The rule that the name breaks.
+    pub fn parse(name: &str) -> Result<Self, Invalid> {
+        let rule = "must be 1 to 128 of a-z, 0-9, '.' and '-', beginning with a letter";
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
+        let ok = name.len() <= STREAM_BYTES_MAX
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(plain);
+        if ok { Ok(Self(name.into())) } else { Err(Invalid(rule)) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A version of a component: the SHA-256 of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let rule = Invalid("must be 64 hexadecimal digits");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(rule);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| rule.clone())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| rule.clone())?;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The first 12 hexadecimal digits: enough to tell versions apart by eye.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(12);
+        text
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// An instant in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// Latest instant served: 9999-12-31T23:59:59.999Z, the last that RFC 3339 can write.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// Reads RFC 3339 from 1970 to 9999.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let rule = Invalid("must be an RFC 3339 date and time between 1970 and 9999");
+        let date = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| rule.clone())?;
+        let ms = u64::try_from(date.timestamp_millis()).map_err(|_| rule.clone())?;
+        if ms > Self::MAX.0 { Err(rule) } else { Ok(Self(ms)) }
+    }
+}
+
+/// RFC 3339 with milliseconds and `Z`.
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = i64::try_from(self.0.min(Self::MAX.0)).unwrap_or(0);
+        let date = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        f.write_str(&date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    }
+}

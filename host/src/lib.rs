@@ -1,0 +1,14 @@
+//! Leyden: a serverless platform for energy communities. See ARCHITECTURE.md for the map.
+
+pub mod capabilities;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dispatch;
+pub mod gateway;
+pub mod host;
+pub mod ids;
+pub mod registry;
+pub mod runtime;
+pub mod store;
+pub mod streams;
