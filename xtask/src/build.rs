@@ -1,0 +1,54 @@
+//! `cargo xtask build`: the plugins, and with `--host` the host. The other verbs start with it.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::args::Args;
+use crate::guests;
+use crate::process;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask build [--host]
+
+Compiles every plugin (plugins/) and test component (host/tests/guests/) to a WebAssembly
+component and packs it with its manifest:
+  target/plugins/NAME.wasm               plugins that are active from the start
+  target/plugins/alternatives/NAME.wasm  policies to swap in (bundled = false)
+  target/guests/NAME.wasm                components for tests and benchmarks
+What is up to date is not built again.
+
+Options:
+  --host   build the release host (target/release/leyden) as well
+
+Environment:
+  LEYDEN_GUEST_TOOLCHAIN=rustup   use rustup's target; install it when it is missing
+  LEYDEN_GUEST_TOOLCHAIN=debian   use Debian's rustc-web; install it when it is missing
+  Unset, the first way that works is used, rustup first.";
+
+/// Runs the verb.
+pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
+    let with_host = args.flag("--host");
+    args.finish()?;
+    guests::build()?;
+    if with_host {
+        host()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the release host.
+pub(crate) fn host() -> Result<()> {
+    need_c_compiler()?;
+    eprintln!("    compiling the host; the first time takes minutes");
+    process::run_unannounced(process::cargo().args(["build", "--release", "--package", "leyden"]))
+}
+
+/// The embedded store compiles SQLite, which is written in C.
+pub(crate) fn need_c_compiler() -> Result<()> {
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    if !process::succeeds(process::command(compiler).arg("--version")) {
+        bail!("a C compiler is missing (SQLite needs it): apt-get install -y gcc libc6-dev");
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! `cargo xtask`: the commands of a developer and of continuous integration. It sets up what a
+//! fresh machine lacks, builds plugins and host, and runs the demo, the tests and the benchmarks.
+//!
+//! It is not part of Leyden: nothing here is shipped, and it knows the host only as a package to
+//! build and a binary to run. Progress goes to standard error; standard output holds results only.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a build tool reads the environment and the wall clock; the ban guards the host"
+)]
+
+mod args;
+mod bench;
+mod build;
+mod component;
+mod demo;
+mod guests;
+mod paths;
+mod process;
+mod report;
+mod stages;
+mod test;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::args::Args;
+
+/// One verb of the command line.
+struct Verb {
+    name: &'static str,
+    summary: &'static str,
+    help: &'static str,
+    run: fn(Args) -> Result<ExitCode>,
+}
+
+const VERBS: [Verb; 5] = [
+    Verb {
+        name: "build",
+        summary: "build all plugins and test components (--host: the release host as well)",
+        help: build::HELP,
+        run: build::run,
+    },
+    Verb {
+        name: "demo",
+        summary: "set up what is missing, build, run scenario 2",
+        help: demo::HELP,
+        run: demo::run,
+    },
+    Verb {
+        name: "test",
+        summary: "everything continuous integration runs",
+        help: test::TEST_HELP,
+        run: test::run,
+    },
+    Verb {
+        name: "check",
+        summary: "the quick part of `test`: format, lints, unit tests",
+        help: test::CHECK_HELP,
+        run: test::run_check,
+    },
+    Verb {
+        name: "bench",
+        summary: "run the benchmarks and write BENCHMARKS.md",
+        help: bench::HELP,
+        run: bench::run,
+    },
+];
+
+fn main() -> ExitCode {
+    run(std::env::args().skip(1).collect()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(mut words: Vec<String>) -> Result<ExitCode> {
+    if words.is_empty() || is_help(&words[0]) {
+        print!("{}", overview());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = words.remove(0);
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        bail!("unknown verb `{name}`\n\n{}", overview());
+    };
+    if words.iter().any(|word| is_help(word)) {
+        println!(
+            "cargo xtask {}: {}\n\n{}",
+            verb.name, verb.summary, verb.help
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    (verb.run)(Args::new(words))
+}
+
+fn is_help(word: &str) -> bool {
+    matches!(word, "help" | "-h" | "--help")
+}
+
+fn overview() -> String {
+    let mut text = String::from("Usage: cargo xtask VERB [OPTIONS]\n\nVerbs:\n");
+    for verb in &VERBS {
+        text += &format!("  {:<6} {}\n", verb.name, verb.summary);
+    }
+    text + "\n`cargo xtask VERB --help` says more.\n\
+            LEYDEN_GUEST_TOOLCHAIN=rustup|debian forces how WebAssembly is compiled.\n"
+}

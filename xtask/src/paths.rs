@@ -1,0 +1,31 @@
+//! Where things lie: the workspace, the target folder, and what is built into it.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's root folder.
+pub(crate) fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Cargo's target folder. This program was built into its `debug` folder, so the answer holds
+/// however the target folder was configured.
+pub(crate) fn target() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.parent()?.to_owned()))
+        .unwrap_or_else(|| root().join("target"))
+}
+
+/// The release host.
+pub(crate) fn leyden() -> PathBuf {
+    target().join("release").join("leyden")
+}
+
+/// `path` as a person in the workspace would write it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}

@@ -1,0 +1,176 @@
+//! `cargo xtask test` and its quick part, `cargo xtask check`.
+//!
+//! Everything that compiles the host does so in the release profile: wasmtime takes minutes, and
+//! tests, lints, documentation and the scenarios' host then share what cargo can share.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::Args;
+use crate::stages::Stages;
+use crate::{build, guests, paths, process};
+
+pub(crate) const TEST_HELP: &str = "\
+Usage: cargo xtask test
+
+Everything continuous integration runs, in this order; the first failing stage ends the run:
+  format      rustfmt
+  components  build every plugin and test component
+  lints       clippy on the whole workspace, warnings are errors
+  docs        rustdoc, warnings are errors
+  tests       cargo test on the whole workspace
+  host        build the release host
+  scenario …  each file of scenarios/, run by the release host
+  licences    cargo-deny: licences, bans, sources; advisories when the database can be reached
+The last line counts the stages that passed and failed.";
+
+pub(crate) const CHECK_HELP: &str = "\
+Usage: cargo xtask check
+
+The quick part of `cargo xtask test`, for use while editing: format, lints, unit tests.";
+
+/// Plenty for any scenario of the repository; one that hangs must not hang the run.
+const SCENARIO_LIMIT: Duration = Duration::from_secs(600);
+
+/// The advisory database is a git repository of a few MB.
+const ADVISORIES_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs `cargo xtask test`.
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
+    args.finish()?;
+    Ok(Stages::run_all(|stages| {
+        stages.stage("format", format)?;
+        stages.stage("components", guests::build)?;
+        stages.stage("lints", lints)?;
+        stages.stage("docs", docs)?;
+        stages.stage("tests", || tests(&[]))?;
+        stages.stage("host", build::host)?;
+        for file in scenarios()? {
+            stages.stage(&format!("scenario {}", stem(&file)), || scenario(&file))?;
+        }
+        licences(stages)
+    }))
+}
+
+/// Runs `cargo xtask check`.
+pub(crate) fn run_check(args: Args) -> Result<ExitCode> {
+    args.finish()?;
+    Ok(Stages::run_all(|stages| {
+        stages.stage("format", format)?;
+        stages.stage("lints", lints)?;
+        stages.stage("unit tests", || tests(&["--lib", "--bins"]))
+    }))
+}
+
+fn format() -> Result<()> {
+    need_component("fmt", "rustfmt")?;
+    process::run(process::cargo().args(["fmt", "--all", "--check"]))
+        .context("`cargo fmt --all` formats the files")
+}
+
+fn lints() -> Result<()> {
+    need_component("clippy", "clippy")?;
+    build::need_c_compiler()?;
+    let mut clippy = process::cargo();
+    clippy.args([
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    process::run(&mut clippy)
+}
+
+fn docs() -> Result<()> {
+    let mut doc = process::cargo();
+    doc.args(["doc", "--release", "--workspace", "--no-deps"]);
+    process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn tests(which: &[&str]) -> Result<()> {
+    build::need_c_compiler()?;
+    process::run(
+        process::cargo()
+            .args(["test", "--release", "--workspace"])
+            .args(which),
+    )
+}
+
+/// Makes sure of a cargo subcommand that rustup installs as `component`.
+fn need_component(subcommand: &str, component: &str) -> Result<()> {
+    if process::succeeds(process::cargo().args([subcommand, "--version"])) {
+        return Ok(());
+    }
+    process::run(process::command("rustup").args(["component", "add", component]))
+        .with_context(|| format!("{component} is missing: rustup component add {component}"))
+}
+
+/// The scenario files, by name. A repository without any is broken.
+fn scenarios() -> Result<Vec<PathBuf>> {
+    let folder = paths::root().join("scenarios");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).context("cannot list scenarios/")? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        bail!("there is no scenario in scenarios/");
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Runs one scenario on a host of its own. Its narration goes to a file, and is shown on failure.
+fn scenario(file: &Path) -> Result<()> {
+    let folder = paths::target().join("scenarios");
+    fs::create_dir_all(&folder)?;
+    let narration = folder.join(format!("{}.txt", stem(file)));
+    let mut leyden = process::command(paths::leyden());
+    leyden.args(["scenario", "run"]).arg(paths::shown(file));
+    leyden.stdout(File::create(&narration)?);
+    let outcome = process::run_within(SCENARIO_LIMIT, &mut leyden);
+    if outcome.is_err() {
+        eprintln!("{}", fs::read_to_string(&narration)?);
+    }
+    outcome.with_context(|| format!("the narration is in {}", paths::shown(&narration)))
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn licences(stages: &mut Stages) -> Result<()> {
+    if !process::succeeds(process::cargo().args(["deny", "--version"])) {
+        stages.skip(
+            "licences",
+            "cargo-deny is missing: cargo install --locked cargo-deny",
+        );
+        return Ok(());
+    }
+    stages.stage("licences", || {
+        process::run(process::cargo().args(["deny", "check", "bans", "licenses", "sources"]))
+    })?;
+    let mut fetch = process::cargo();
+    if process::run_within(ADVISORIES_LIMIT, fetch.args(["deny", "fetch", "db"])).is_err() {
+        stages.skip("advisories", "the advisory database cannot be reached");
+        return Ok(());
+    }
+    stages.stage("advisories", || {
+        process::run(process::cargo().args(["deny", "check", "--disable-fetch", "advisories"]))
+    })
+}
