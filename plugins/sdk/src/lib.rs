@@ -106,13 +106,26 @@ macro_rules! export_streams {
 }
 
 /// Exports one interface of [`exports`] from a type that implements its `Guest`:
-/// `leyden_sdk::export_interface!(devices, House)`.
+/// `leyden_sdk::export_interface!(devices, House)`. Natively there is nothing to export to (and
+/// linkers refuse the names): there it only checks that the type implements the interface.
 #[macro_export]
 macro_rules! export_interface {
     ($interface:ident, $component:ident) => {
-        #[allow(unsafe_code, clippy::all, reason = "the component model's entry points")]
+        #[cfg(target_arch = "wasm32")]
+        #[allow(
+            unsafe_code,
+            clippy::all,
+            reason = "the component model's entry points"
+        )]
         const _: () = {
-            $crate::exports::$interface::export_guest!($component with_types_in $crate::exports::$interface);
+            $crate::exports::$interface::export_guest!(
+                $component with_types_in $crate::exports::$interface
+            );
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn implements<T: $crate::exports::$interface::Guest>() {}
+            implements::<$component>();
         };
     };
 }
