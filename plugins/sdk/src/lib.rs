@@ -59,6 +59,7 @@ pub mod http;
 pub mod log;
 pub mod number;
 pub mod rows;
+pub mod series;
 pub mod state;
 pub mod streams;
 pub mod time;

@@ -1,0 +1,328 @@
+//! Time series of energy per house, per community and in total, as `consumption` and `production`
+//! keep them in their state. It holds no decision about peaks or autarky and reads no clock.
+//!
+//! **Keys**, all time-major so that new rows land next to each other (numbers are 8 bytes, big-endian):
+//! - `r/<start><end><community><house>`: one house's [`Row`];
+//! - `c/<start><end><community>`: the community's [`Aggregate`];
+//! - `t/<start><end>`: the [`Aggregate`] of all houses, and at once the index of intervals;
+//! - `i/longest`: the longest interval ever recorded, ms.
+//!
+//! **Invariants.** An aggregate is the exact sum of the rows under it (energies are integers). A
+//! house's row exists only where its community's aggregate does, and that only where the total does.
+//! A row is identified by its house and interval: the same again changes nothing, another value
+//! replaces the former in every sum. Intervals are half-open and at most 24 h long.
+
+mod aggregate;
+mod batch;
+mod codec;
+mod read;
+mod reading;
+mod retention;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use aggregate::{Aggregate, Sum, mean_mw, watt_hours, watts};
+pub use batch::{Batch, Measurement, Slot, Touched};
+pub use codec::{Reader, put};
+pub use read::{
+    Energy, HouseAt, HousePage, ObjectPower, Power, aggregate_of, community_at, energy, house_at,
+    houses_at, intervals_at, total_at,
+};
+pub use reading::{ObjectReading, Reading};
+pub use retention::{Kept, RETENTION_MS, Sweep};
+pub use row::Row;
+
+use crate::bindings::leyden::grid::events;
+use crate::bindings::leyden::state::store;
+use crate::time;
+
+/// The longest interval a reading may have, ms. It bounds how far back the intervals that contain
+/// an instant can start.
+pub const INTERVAL_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// Why a series cannot be read or written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The store did not do it now; it may later.
+    Unavailable(String),
+    /// The store refuses this call whenever it is made.
+    Refused(String),
+    /// What is stored is not what this module writes; what is named.
+    Corrupt(&'static str),
+    /// More intervals than one request may read; the bound is carried.
+    TooManyIntervals(usize),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(reason) => write!(f, "the state is not available: {reason}"),
+            Self::Refused(reason) => write!(f, "the state refuses the call: {reason}"),
+            Self::Corrupt(what) => write!(f, "the state holds a broken {what}"),
+            Self::TooManyIntervals(max) => write!(f, "more than {max} intervals"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A series' result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// The component's ordered map. [`HostState`] is the real one; a `BTreeMap` stands in for it in tests.
+pub trait State {
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Puts `value` under `key`.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()>;
+
+    /// Removes `key`.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    fn delete(&mut self, key: &[u8]) -> Result<()>;
+
+    /// Up to `limit` entries from `start` (included) to `end` (excluded), smallest key first.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>>;
+}
+
+/// The component's own state in the host, inside the invocation's transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostState;
+
+impl State for HostState {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(store::get(key)?)
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        Ok(store::set(key, value)?)
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<()> {
+        Ok(store::delete(key)?)
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+        let range = store::KeyRange {
+            start: start.to_vec(),
+            end: Some(end.to_vec()),
+        };
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let entries = store::scan(&range, store::Order::Ascending, limit)?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| (entry.key, entry.value))
+            .collect())
+    }
+}
+
+/// A value that does not decode was written by a broken version: that traps, so that nothing is
+/// built on it.
+impl From<Error> for crate::Error {
+    fn from(error: Error) -> Self {
+        use crate::http::ProblemKind::Invalid;
+        match &error {
+            Error::Unavailable(reason) => Self::Retry(reason.clone()),
+            Error::Corrupt(what) => panic!("state holds a broken {what}"),
+            Error::Refused(_) => {
+                Self::reject(Invalid, format!("The request cannot be served: {error}."))
+            }
+            Error::TooManyIntervals(_) => {
+                Self::reject(Invalid, format!("The request touches {error}."))
+            }
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(reason) => Self::Unavailable(reason),
+            store::Error::Budget(what) => Self::Refused(format!("the budget of {what} is used up")),
+            store::Error::KeySize(max) => {
+                Self::Refused(format!("a key is longer than {max} bytes"))
+            }
+            store::Error::ValueSize(max) => {
+                Self::Refused(format!("a value is longer than {max} bytes"))
+            }
+        }
+    }
+}
+
+impl State for BTreeMap<Vec<u8>, Vec<u8>> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.get(key).cloned())
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.remove(key);
+        Ok(())
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+        let range = self.range(start.to_vec()..end.to_vec());
+        Ok(range
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+}
+
+/// A half-open interval `[starts_at_ms, ends_at_ms)`, ms since 1970, ordered by start, then end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interval {
+    /// Start, included.
+    pub starts_at_ms: u64,
+    /// End, excluded.
+    pub ends_at_ms: u64,
+}
+
+impl Interval {
+    /// The interval, if it ends after it starts, is at most [`INTERVAL_MS_MAX`] long and ends in a
+    /// year that can be written.
+    ///
+    /// # Errors
+    /// The rule it breaks, in words.
+    pub fn new(starts_at_ms: u64, ends_at_ms: u64) -> std::result::Result<Self, &'static str> {
+        let interval = Self {
+            starts_at_ms,
+            ends_at_ms,
+        };
+        interval.check().map(|()| interval)
+    }
+
+    /// Whether it keeps the rules of [`Interval::new`], for one that was read from elsewhere.
+    ///
+    /// # Errors
+    /// The rule it breaks, in words.
+    pub fn check(&self) -> std::result::Result<(), &'static str> {
+        if self.ends_at_ms <= self.starts_at_ms {
+            Err("must end after it starts")
+        } else if self.length_ms() > INTERVAL_MS_MAX {
+            Err("must be at most 24 h long")
+        } else if self.ends_at_ms > time::INSTANT_MS_MAX {
+            Err("must end before the year 10000")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Its length, ms.
+    #[must_use]
+    pub fn length_ms(&self) -> u64 {
+        self.ends_at_ms.saturating_sub(self.starts_at_ms)
+    }
+
+    /// Whether an instant (ms since 1970) lies in it.
+    #[must_use]
+    pub fn contains(&self, at_ms: u64) -> bool {
+        self.starts_at_ms <= at_ms && at_ms < self.ends_at_ms
+    }
+}
+
+impl From<Interval> for events::Interval {
+    fn from(interval: Interval) -> Self {
+        Self {
+            starts_at_ms: interval.starts_at_ms,
+            ends_at_ms: interval.ends_at_ms,
+        }
+    }
+}
+
+/// Key layout: a letter, a slash, numbers big-endian.
+pub mod keys {
+    use super::{Interval, Result, Slot};
+
+    /// The longest interval ever recorded.
+    pub const LONGEST: &[u8] = b"i/longest";
+
+    /// `<letter>/` followed by numbers, big-endian: the first key of everything under them.
+    #[must_use]
+    pub fn numbered(letter: u8, numbers: &[u64]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(2 + 8 * numbers.len() + 40);
+        key.extend_from_slice(&[letter, b'/']);
+        for number in numbers {
+            key.extend_from_slice(&number.to_be_bytes());
+        }
+        key
+    }
+
+    /// A house's row.
+    #[must_use]
+    pub fn row(slot: Slot, house: &str) -> Vec<u8> {
+        let mut key = rows_of(slot);
+        key.extend_from_slice(house.as_bytes());
+        key
+    }
+
+    /// The prefix of all rows of a community in an interval.
+    #[must_use]
+    pub fn rows_of(slot: Slot) -> Vec<u8> {
+        let Interval {
+            starts_at_ms,
+            ends_at_ms,
+        } = slot.interval;
+        numbered(b'r', &[starts_at_ms, ends_at_ms, slot.community])
+    }
+
+    /// A community's aggregate.
+    #[must_use]
+    pub fn community(slot: Slot) -> Vec<u8> {
+        let Interval {
+            starts_at_ms,
+            ends_at_ms,
+        } = slot.interval;
+        numbered(b'c', &[starts_at_ms, ends_at_ms, slot.community])
+    }
+
+    /// The aggregate of all houses.
+    #[must_use]
+    pub fn total(interval: Interval) -> Vec<u8> {
+        numbered(b't', &[interval.starts_at_ms, interval.ends_at_ms])
+    }
+
+    /// The interval a `t/` key stands for.
+    ///
+    /// # Errors
+    /// The key is not one.
+    pub fn interval_of(key: &[u8]) -> Result<Interval> {
+        let number = |from: usize| {
+            let bytes = key
+                .get(from..from + 8)
+                .and_then(|bytes| bytes.try_into().ok());
+            bytes
+                .map(u64::from_be_bytes)
+                .ok_or(super::Error::Corrupt("key"))
+        };
+        Ok(Interval {
+            starts_at_ms: number(2)?,
+            ends_at_ms: number(10)?,
+        })
+    }
+}

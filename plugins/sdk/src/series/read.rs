@@ -1,0 +1,372 @@
+//! Reads: powers at an instant, energy over a time, houses page by page. "No data" is `None`, never 0.
+
+use super::aggregate::{Aggregate, mean_mw};
+use super::batch::{Slot, longest_ms, read_aggregate};
+use super::row::Row;
+use super::{Error, Interval, Result, State, keys};
+use crate::state::{key_after, prefix_end};
+
+/// Entries of one scan: enough that most reads need one, small enough to stay far below a megabyte.
+const PAGE: usize = 1_000;
+/// The most different intervals that may contain one instant and still be summed.
+pub(super) const INTERVALS_AT_MAX: usize = 1_000;
+/// The most intervals that [`energy`] sums.
+pub(super) const ENERGY_INTERVALS_MAX: usize = 10_000;
+/// The most index entries looked at for one instant: a day of one-second intervals and as many again.
+const INDEX_MAX: usize = 200_000;
+/// The most rows looked at for one page of houses, where most rows are not wanted.
+const PAGE_ROWS_MAX: usize = 10_000;
+
+/// Mean powers, mW, summed over the intervals of every length that contain an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Power {
+    /// Drawn; none where nothing was measured.
+    pub consumption_mw: Option<u64>,
+    /// Produced; none where nothing was measured.
+    pub production_mw: Option<u64>,
+}
+
+impl Power {
+    fn add(&mut self, interval: Interval, aggregate: &Aggregate) {
+        let length_ms = interval.length_ms();
+        add(
+            &mut self.consumption_mw,
+            aggregate.consumption.mean_mw(length_ms),
+        );
+        add(
+            &mut self.production_mw,
+            aggregate.production.mean_mw(length_ms),
+        );
+    }
+}
+
+fn add(sum: &mut Option<u64>, power_mw: Option<u64>) {
+    if let Some(power_mw) = power_mw {
+        *sum = Some(sum.unwrap_or(0).saturating_add(power_mw));
+    }
+}
+
+/// All intervals recorded that contain an instant, with the sums of all houses.
+///
+/// # Errors
+/// The state cannot be read, or too many intervals contain the instant.
+pub fn intervals_at(state: &impl State, at_ms: u64) -> Result<Vec<(Interval, Aggregate)>> {
+    let longest_ms = longest_ms(state)?;
+    if longest_ms == 0 {
+        return Ok(Vec::new());
+    }
+    // One that contains the instant starts less than the longest length before it.
+    let end_ms = at_ms.saturating_add(1);
+    let first_ms = end_ms.saturating_sub(longest_ms);
+    let mut found = Vec::new();
+    each_total(state, first_ms, end_ms, INDEX_MAX, |interval, bytes| {
+        if interval.contains(at_ms) {
+            found.push((interval, Aggregate::decode(bytes)?));
+        }
+        if found.len() > INTERVALS_AT_MAX {
+            return Err(Error::TooManyIntervals(INTERVALS_AT_MAX));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Calls `visit` with every interval of the index that starts in `[first_ms, end_ms)`.
+fn each_total(
+    state: &impl State,
+    first_ms: u64,
+    end_ms: u64,
+    max: usize,
+    mut visit: impl FnMut(Interval, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let end = keys::numbered(b't', &[end_ms]);
+    let mut start = keys::numbered(b't', &[first_ms]);
+    let mut seen = 0;
+    loop {
+        let entries = state.scan(&start, &end, PAGE)?;
+        seen += entries.len();
+        if seen > max {
+            return Err(Error::TooManyIntervals(max));
+        }
+        for (key, value) in &entries {
+            visit(keys::interval_of(key)?, value)?;
+        }
+        match entries.last() {
+            Some((key, _)) if entries.len() == PAGE => start = key_after(key),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The sums of one community in one interval; none where nothing is recorded.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn aggregate_of(state: &impl State, slot: Slot) -> Result<Option<Aggregate>> {
+    read_aggregate(state, &keys::community(slot))
+}
+
+/// Mean powers of all houses at an instant.
+///
+/// # Errors
+/// As [`intervals_at`].
+pub fn total_at(state: &impl State, at_ms: u64) -> Result<Power> {
+    let mut power = Power::default();
+    for (interval, aggregate) in intervals_at(state, at_ms)? {
+        power.add(interval, &aggregate);
+    }
+    Ok(power)
+}
+
+/// Mean powers of a community at an instant.
+///
+/// # Errors
+/// As [`intervals_at`].
+pub fn community_at(state: &impl State, at_ms: u64, community: u64) -> Result<Power> {
+    let mut power = Power::default();
+    for (interval, _) in intervals_at(state, at_ms)? {
+        let key = keys::community(Slot {
+            interval,
+            community,
+        });
+        if let Some(aggregate) = read_aggregate(state, &key)? {
+            power.add(interval, &aggregate);
+        }
+    }
+    Ok(power)
+}
+
+/// Sums over the intervals that lie whole in a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Energy {
+    /// Energy drawn, µJ; none where nothing was measured.
+    pub consumption_uj: Option<u128>,
+    /// Energy produced, µJ; none where nothing was measured.
+    pub production_uj: Option<u128>,
+    /// Intervals with data.
+    pub intervals: u32,
+    /// The interval with the highest mean power drawn (the earliest of equals), and that power, mW.
+    pub highest: Option<(Interval, u64)>,
+}
+
+impl Energy {
+    fn add(&mut self, interval: Interval, aggregate: &Aggregate) {
+        self.intervals += 1;
+        for (sum, part) in [
+            (
+                &mut self.consumption_uj,
+                aggregate.consumption.measured_uj(),
+            ),
+            (&mut self.production_uj, aggregate.production.measured_uj()),
+        ] {
+            if let Some(part) = part {
+                *sum = Some(sum.unwrap_or(0).saturating_add(part));
+            }
+        }
+        let power_mw = aggregate.consumption.mean_mw(interval.length_ms());
+        if let Some(power_mw) =
+            power_mw.filter(|power| self.highest.is_none_or(|(_, most)| *power > most))
+        {
+            self.highest = Some((interval, power_mw));
+        }
+    }
+}
+
+/// Energy of all houses, or of one community, over the intervals that lie whole in `[from_ms, to_ms)`.
+///
+/// # Errors
+/// The state cannot be read, or more than 10,000 intervals start in that time.
+pub fn energy(
+    state: &impl State,
+    from_ms: u64,
+    to_ms: u64,
+    community: Option<u64>,
+) -> Result<Energy> {
+    let mut energy = Energy::default();
+    each_total(
+        state,
+        from_ms,
+        to_ms,
+        ENERGY_INTERVALS_MAX,
+        |interval, bytes| {
+            if interval.ends_at_ms > to_ms {
+                return Ok(());
+            }
+            let aggregate = match community {
+                None => Some(Aggregate::decode(bytes)?),
+                Some(community) => read_aggregate(
+                    state,
+                    &keys::community(Slot {
+                        interval,
+                        community,
+                    }),
+                )?,
+            };
+            if let Some(aggregate) = aggregate {
+                energy.add(interval, &aggregate);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(energy)
+}
+
+/// Mean power that an object drew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPower {
+    /// Its name.
+    pub name: String,
+    /// Mean power, mW.
+    pub consumption_mw: u64,
+}
+
+/// A house at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HouseAt {
+    /// The house.
+    pub house: String,
+    /// The interval that contains the instant.
+    pub interval: Interval,
+    /// Mean powers.
+    pub power: Power,
+    /// Power drawn per object, where objects are known.
+    pub objects: Vec<ObjectPower>,
+}
+
+impl HouseAt {
+    fn new(house: &str, interval: Interval, row: &Row<'_>) -> Result<Self> {
+        let mut power = Power::default();
+        power.add(interval, &row.share());
+        let objects = row
+            .objects()?
+            .into_iter()
+            .map(|(name, energy_uj)| ObjectPower {
+                name: name.to_owned(),
+                consumption_mw: mean_mw(energy_uj.into(), interval.length_ms()),
+            });
+        Ok(Self {
+            house: house.to_owned(),
+            interval,
+            power,
+            objects: objects.collect(),
+        })
+    }
+}
+
+/// What is recorded of one house at an instant: one element per interval that contains it, mostly one
+/// or none.
+///
+/// # Errors
+/// As [`intervals_at`].
+pub fn house_at(
+    state: &impl State,
+    at_ms: u64,
+    community: u64,
+    house: &str,
+) -> Result<Vec<HouseAt>> {
+    let mut found = Vec::new();
+    for (interval, _) in intervals_at(state, at_ms)? {
+        if let Some(bytes) = state.get(&keys::row(
+            Slot {
+                interval,
+                community,
+            },
+            house,
+        ))? {
+            found.push(HouseAt::new(house, interval, &Row::decode(&bytes)?)?);
+        }
+    }
+    Ok(found)
+}
+
+/// One page of houses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HousePage {
+    /// Houses in the order of their keys: interval, community, house.
+    pub houses: Vec<HouseAt>,
+    /// Where the next page starts; none at the end.
+    pub next: Option<String>,
+}
+
+/// Houses recorded at an instant for which `wanted` holds, from `cursor` (a former page's `next`) on, at
+/// most `limit`. A page may hold fewer and still have a next.
+///
+/// # Errors
+/// As [`intervals_at`], or the cursor is not one.
+pub fn houses_at(
+    state: &impl State,
+    at_ms: u64,
+    cursor: Option<&str>,
+    limit: usize,
+    wanted: impl Fn(&Row<'_>) -> bool,
+) -> Result<HousePage> {
+    let from = cursor.map_or(Ok(Vec::new()), from_hex)?;
+    let mut page = HousePage::default();
+    let mut rows_left = PAGE_ROWS_MAX;
+    for (interval, _) in intervals_at(state, at_ms)? {
+        page.next = each_row(state, interval, &from, |key, row| {
+            if page.houses.len() == limit || rows_left == 0 {
+                return Ok(false);
+            }
+            rows_left -= 1;
+            if wanted(row) {
+                page.houses
+                    .push(HouseAt::new(house_of(key)?, interval, row)?);
+            }
+            Ok(true)
+        })?;
+        if page.next.is_some() {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Calls `visit` with the rows of an interval from key `from` on, until it returns false; then returns
+/// that row's key as a cursor.
+fn each_row(
+    state: &impl State,
+    interval: Interval,
+    from: &[u8],
+    mut visit: impl FnMut(&[u8], &Row<'_>) -> Result<bool>,
+) -> Result<Option<String>> {
+    let prefix = keys::numbered(b'r', &[interval.starts_at_ms, interval.ends_at_ms]);
+    let end = prefix_end(&prefix).unwrap_or_default();
+    let mut start = if from > prefix.as_slice() {
+        from.to_vec()
+    } else {
+        prefix
+    };
+    while start < end {
+        let entries = state.scan(&start, &end, PAGE)?;
+        for (key, value) in &entries {
+            if !visit(key, &Row::decode(value)?)? {
+                return Ok(Some(to_hex(key)));
+            }
+        }
+        match entries.last() {
+            Some((key, _)) if entries.len() == PAGE => start = key_after(key),
+            _ => break,
+        }
+    }
+    Ok(None)
+}
+
+/// The house in a row's key.
+fn house_of(key: &[u8]) -> Result<&str> {
+    let name = key
+        .get(26..)
+        .and_then(|name| std::str::from_utf8(name).ok());
+    name.ok_or(Error::Corrupt("key"))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
+    bytes.ok_or_else(|| Error::Refused("the cursor is not one of a former page".to_owned()))
+}
