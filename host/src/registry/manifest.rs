@@ -1,0 +1,243 @@
+//! What a component says of itself: `plugin.toml`, carried inside the component as a custom section.
+//! Parsing and rules only; whether two components get along is the registry's business.
+//!
+//! **Invariants.** A [`Manifest`] keeps every rule below; nothing after this file checks them again.
+//! No bytes from outside make this file panic or allocate more than they hold.
+
+mod rules;
+mod section;
+
+use std::fmt;
+
+use crate::ids::{ComponentName, StreamName};
+
+pub use section::{SECTION_NAME, attach, from_component};
+
+/// Longest manifest: a page of text holds dozens of routes.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Memory of an instance where the manifest names none: what ordinary services need, many times over.
+pub const MEMORY_MIB_DEFAULT: u64 = 64;
+/// Most memory of an instance: more is the sign of a leak, and instances share one machine.
+pub const MEMORY_MIB_MAX: u64 = 1024;
+/// Longest run where the manifest names none: what a person waits without asking whether it works.
+pub const DEADLINE_MS_DEFAULT: u64 = 2_000;
+/// Longest run: most HTTP clients give up after a minute.
+pub const DEADLINE_MS_MAX: u64 = 60_000;
+/// Invocations of one component at a time where the manifest names no number.
+pub const CONCURRENCY_DEFAULT: u64 = 64;
+/// Most invocations of one component at a time: each holds an instance and a snapshot.
+pub const CONCURRENCY_MAX: u64 = 1_024;
+/// Most records of a stream batch where the manifest names no number.
+pub const BATCH_DEFAULT: u64 = 500;
+/// Most records of any stream batch: a batch is one transaction and is held in memory whole.
+pub const BATCH_MAX: u64 = 10_000;
+/// Longest body where the route names none, as in most web servers.
+pub const BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
+/// Longest body of any route: bodies are held in memory whole. Longer uploads take `rows = true`.
+pub const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// First segments that the host serves itself.
+pub const RESERVED: [&str; 7] = [
+    "admin", "health", "metrics", "streams", "fn", "partners", "ready",
+];
+
+/// A method that a route can answer. `HEAD` comes with `GET`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Writes, or reads with parameters in the body.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes in part.
+    Patch,
+    /// Removes.
+    Delete,
+    /// Asks what is possible.
+    Options,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Get,
+        Self::Post,
+        Self::Put,
+        Self::Patch,
+        Self::Delete,
+        Self::Options,
+    ];
+
+    /// Reads a method as HTTP writes it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == text)
+    }
+
+    /// As HTTP writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A route that a component answers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteSpec {
+    /// Its template: `{x}` is one segment, `{*x}` at the end is the rest.
+    pub path: String,
+    /// The methods it answers, each once.
+    pub methods: Vec<Method>,
+    /// Whether the body is taken in row by row.
+    pub rows: bool,
+    /// Longest body (bytes); a route with `rows` is not bound by it.
+    pub body_limit_bytes: usize,
+}
+
+/// What the operator lets a component do beyond its own state and streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grants {
+    /// Move datapoints.
+    pub ledger: bool,
+}
+
+/// Bounds on what a component uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Memory of one instance (bytes).
+    pub memory_bytes: usize,
+    /// Longest run of one invocation (ms).
+    pub deadline_ms: u64,
+    /// Most invocations at a time.
+    pub concurrency: usize,
+    /// Most records of a stream batch.
+    pub batch: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: (MEMORY_MIB_DEFAULT * 1024 * 1024) as usize,
+            deadline_ms: DEADLINE_MS_DEFAULT,
+            concurrency: CONCURRENCY_DEFAULT as usize,
+            batch: BATCH_DEFAULT as usize,
+        }
+    }
+}
+
+/// A manifest that keeps all rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The name it is meant to be deployed under.
+    pub name: Option<ComponentName>,
+    /// One line for people.
+    pub description: String,
+    /// Whether a host deploys it when it starts for the first time.
+    pub bundled: bool,
+    /// What it answers.
+    pub routes: Vec<RouteSpec>,
+    /// Streams whose records it handles.
+    pub subscribe: Vec<StreamName>,
+    /// Streams it may publish to.
+    pub publish: Vec<StreamName>,
+    /// What else it may do.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// The first key that breaks a rule, with its line.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        rules::parse(text)
+    }
+
+    /// The manifest inside a component, if it has one.
+    ///
+    /// # Errors
+    /// The bytes are not a component, or the manifest breaks a rule.
+    pub fn from_component(bytes: &[u8]) -> Result<Option<Self>, Error> {
+        from_component(bytes)?.map(Self::parse).transpose()
+    }
+
+    /// The manifest of a component that carries none: every method on `/<name>` and everything
+    /// below it, no streams, nothing granted.
+    #[must_use]
+    pub fn default_for(name: &ComponentName) -> Self {
+        let route = |path: String| RouteSpec {
+            path,
+            methods: Method::ALL.to_vec(),
+            rows: false,
+            body_limit_bytes: BODY_BYTES_DEFAULT as usize,
+        };
+        let routes = match RESERVED.contains(&name.as_str()) {
+            true => Vec::new(),
+            false => vec![
+                route(format!("/{name}")),
+                route(format!("/{name}/{{*rest}}")),
+            ],
+        };
+        Self {
+            name: Some(name.clone()),
+            description: String::new(),
+            bundled: true,
+            routes,
+            subscribe: Vec::new(),
+            publish: Vec::new(),
+            grants: Grants::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A key breaks a rule.
+    #[error("manifest line {line}: {key}: {rule}")]
+    Rule {
+        /// The line, from 1.
+        line: usize,
+        /// The key, such as `routes[1].path`.
+        key: String,
+        /// The rule, in words.
+        rule: String,
+    },
+    /// It is longer than [`MANIFEST_BYTES_MAX`].
+    #[error("the manifest has {0} bytes; at most {MANIFEST_BYTES_MAX} are read")]
+    TooLong(usize),
+    /// It is not UTF-8.
+    #[error("the manifest is not UTF-8 text")]
+    NotText,
+    /// The component carries more than one.
+    #[error("the component carries more than one section named {SECTION_NAME}")]
+    Repeated,
+    /// The bytes are not a component.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(String),
+}
+
+#[cfg(test)]
+mod tests;
