@@ -1,0 +1,114 @@
+//! What is remembered of a community between batches: how far its readings have come, which of its
+//! intervals are open, what is kept.
+//!
+//! An interval is closed by a reading that says so, or once an interval begins at or after its end:
+//! what runs at the same time (a longer interval of another meter) closes nothing. A closed interval
+//! stays closed, and every later change of it is told again.
+
+use leyden_sdk::series::{Interval, Kept, Reader, Result, Touched, put};
+
+/// The most intervals that stay open at once. Meters of one community that report in ever different
+/// intervals do not grow this without bound: the oldest is closed first.
+const OPEN_MAX: usize = 32;
+
+/// A community's record, under `l/<community>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Latest {
+    /// What is kept of it.
+    pub(crate) kept: Kept,
+    /// The latest closed interval.
+    pub(crate) closed: Option<Interval>,
+    newest_start_ms: u64,
+    open: Vec<Interval>,
+}
+
+impl Latest {
+    /// A community whose first reading starts at `starts_at_ms`.
+    #[must_use]
+    pub(crate) fn first(starts_at_ms: u64) -> Self {
+        Self {
+            kept: Kept::first(starts_at_ms),
+            closed: None,
+            newest_start_ms: starts_at_ms,
+            open: Vec::new(),
+        }
+    }
+
+    /// A reading of the community begins at `starts_at_ms`.
+    pub(crate) fn begin(&mut self, starts_at_ms: u64) {
+        self.newest_start_ms = self.newest_start_ms.max(starts_at_ms);
+    }
+
+    /// Takes in what a batch did to the community and returns the closed intervals to tell of, in
+    /// order: those that changed and those that are closed only now.
+    pub(crate) fn judge(&mut self, touched: &[Touched]) -> Vec<Interval> {
+        let was_open = std::mem::take(&mut self.open);
+        let mut closed = Vec::new();
+        for one in touched.iter().filter(|one| one.aggregate.houses > 0) {
+            let interval = one.slot.interval;
+            if !one.aggregate.closed && !self.is_over(interval) {
+                self.open.push(interval);
+            } else if one.changed || was_open.contains(&interval) {
+                closed.push(interval);
+            }
+        }
+        let untouched = was_open
+            .into_iter()
+            .filter(|open| touched.iter().all(|one| one.slot.interval != *open));
+        let (over, open): (Vec<_>, Vec<_>) =
+            untouched.partition(|interval| self.is_over(*interval));
+        self.open.extend(open);
+        self.open.sort_unstable();
+        closed.extend(over);
+        closed.extend(self.open.drain(..self.open.len().saturating_sub(OPEN_MAX)));
+        closed.sort_unstable();
+        self.closed = self.closed.max(closed.last().copied());
+        closed
+    }
+
+    fn is_over(&self, interval: Interval) -> bool {
+        interval.ends_at_ms <= self.newest_start_ms
+    }
+
+    /// Its stored form.
+    #[must_use]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(32);
+        self.kept.encode(&mut bytes);
+        put(&mut bytes, self.newest_start_ms.into());
+        put(&mut bytes, self.closed.is_some().into());
+        for interval in self.closed.iter().chain(&self.open) {
+            put(&mut bytes, interval.starts_at_ms.into());
+            put(&mut bytes, interval.length_ms().into());
+        }
+        bytes
+    }
+
+    /// Reads its stored form.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "record of a community");
+        let kept = Kept::decode(&mut reader)?;
+        let newest_start_ms = reader.u64()?;
+        let has_closed = reader.u64()? != 0;
+        let mut intervals = Vec::new();
+        while !reader.is_empty() {
+            let starts_at_ms = reader.u64()?;
+            let ends_at_ms = starts_at_ms.saturating_add(reader.u64()?);
+            intervals.push(Interval {
+                starts_at_ms,
+                ends_at_ms,
+            });
+        }
+        let mut intervals = intervals.into_iter();
+        let closed = if has_closed { intervals.next() } else { None };
+        Ok(Self {
+            kept,
+            closed,
+            newest_start_ms,
+            open: intervals.collect(),
+        })
+    }
+}
