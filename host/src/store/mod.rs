@@ -162,16 +162,16 @@ impl Transaction {
     }
 }
 
-/// Sums over the whole ledger, recomputed from its entries.
+/// The whole ledger, compared with what its entries add up to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LedgerCheck {
     /// Entries.
     pub entries: u64,
     /// Accounts.
     pub accounts: u64,
-    /// All debits, datapoints; equals `credits` in a sound ledger.
+    /// Debits of all accounts as they are kept, datapoints; equals `credits` in a sound ledger.
     pub debits: u128,
-    /// All credits, datapoints.
+    /// Credits of all accounts as they are kept, datapoints.
     pub credits: u128,
     /// Accounts whose kept sums differ from their entries or that are below zero without right.
     pub wrong_accounts: Vec<String>,
@@ -222,7 +222,11 @@ pub trait Snapshot: Send {
     ///
     /// # Errors
     /// The store did not answer.
-    fn read<'a>(&'a mut self, space: &'a Space, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
+    fn read<'a>(
+        &'a mut self,
+        space: &'a Space,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
 
     /// Up to `limit` entries of a range in order.
     ///
@@ -236,8 +240,8 @@ pub trait Snapshot: Send {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Entry>>>;
 
-    /// Records of a stream after an offset, in order: at most `limit`, and no more once their
-    /// payloads pass `bytes_max` (but always one, where there is one).
+    /// Records of a stream after an offset, in order: at most `limit`, and only as many as have
+    /// payloads of `bytes_max` bytes together (but always one, where there is one).
     ///
     /// # Errors
     /// The store did not answer.
@@ -253,7 +257,10 @@ pub trait Snapshot: Send {
     ///
     /// # Errors
     /// The store did not answer.
-    fn first_offset<'a>(&'a mut self, stream: &'a StreamName) -> BoxFuture<'a, Result<Option<Offset>>>;
+    fn first_offset<'a>(
+        &'a mut self,
+        stream: &'a StreamName,
+    ) -> BoxFuture<'a, Result<Option<Offset>>>;
 
     /// An account's sums; zero for one that never moved.
     ///
@@ -275,7 +282,10 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// See [`CommitError`]; nothing happened then.
-    fn commit(&self, transaction: Transaction) -> BoxFuture<'_, std::result::Result<Version, CommitError>>;
+    fn commit(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Version, CommitError>>;
 
     /// The offset of a stream's newest record (0: none yet), kept current. It is set before the
     /// commit that appended returns.
@@ -287,8 +297,8 @@ pub trait Store: Send + Sync {
     /// The store did not answer.
     fn streams(&self) -> BoxFuture<'_, Result<Vec<(StreamName, Offset)>>>;
 
-    /// Removes a stream's records up to and including `up_to`, a bounded number at a time; returns how
-    /// many went. Offsets are never used again.
+    /// Removes a stream's oldest records up to and including `up_to`, a bounded number per call;
+    /// returns how many went. Call it again until that is 0. Offsets are never used again.
     ///
     /// # Errors
     /// The store did not answer.

@@ -1,0 +1,203 @@
+//! What the writer is asked to do, and the bounded queue in which that waits.
+//!
+//! **Invariants.** The queue is bounded by count and by bytes; so is a group. Whoever asked gets an
+//! answer exactly once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+
+use tokio::sync::oneshot;
+
+use super::{Fault, backend};
+use crate::ids::StreamName;
+use crate::store::{CommitError, Error, Offset, Result, Transaction, Version};
+
+/// Jobs that wait at most: a second's work when transactions are small and the disk is slow.
+pub(super) const QUEUE_JOBS_MAX: usize = 8192;
+
+/// Bytes that wait at most, since jobs may be large.
+pub(super) const QUEUE_BYTES_MAX: usize = 256 << 20;
+
+/// Jobs in one group: more make the first one wait longer and save hardly any sync.
+pub(super) const GROUP_JOBS_MAX: usize = 1024;
+
+/// Bytes after which a group is closed: about 50 ms of work.
+pub(super) const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// Greatest transaction, bytes: below SQLite's limit of a value, and a small part of the queue.
+pub(super) const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+
+/// What a row costs beside its content, bytes, so that many tiny rows count too.
+const ROW_BYTES: usize = 64;
+
+/// A transaction, and what became of it.
+pub(super) struct Commit {
+    pub(super) transaction: Transaction,
+    pub(super) outcome: std::result::Result<Version, CommitError>,
+    reply: oneshot::Sender<std::result::Result<Version, CommitError>>,
+    bytes: usize,
+}
+
+/// A trim, and how many records went.
+pub(super) struct Trim {
+    pub(super) stream: StreamName,
+    pub(super) up_to: Offset,
+    pub(super) removed: u64,
+    reply: oneshot::Sender<Result<u64>>,
+}
+
+/// A piece of work for the writer.
+pub(super) enum Job {
+    Commit(Box<Commit>),
+    Trim(Trim),
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Commit(commit) => commit.bytes,
+            Self::Trim(_) => ROW_BYTES,
+        }
+    }
+
+    /// Tells the outcome; nobody may be listening any more.
+    pub(super) fn answer(self) {
+        match self {
+            Self::Commit(commit) => drop(commit.reply.send(commit.outcome)),
+            Self::Trim(trim) => drop(trim.reply.send(Ok(trim.removed))),
+        }
+    }
+
+    /// Tells that the group has failed.
+    pub(super) fn fail(self, error: &Arc<rusqlite::Error>) {
+        let error = backend(Arc::clone(error));
+        match self {
+            Self::Commit(commit) => drop(commit.reply.send(Err(error.into()))),
+            Self::Trim(trim) => drop(trim.reply.send(Err(error))),
+        }
+    }
+}
+
+/// What a transaction weighs in the queue, bytes.
+fn weigh(transaction: &Transaction) -> usize {
+    let writes = transaction
+        .writes
+        .iter()
+        .map(|w| w.key.len() + w.value.as_ref().map_or(0, Vec::len));
+    let appends = transaction
+        .appends
+        .iter()
+        .map(|a| a.key.len() + a.payload.len());
+    let postings = transaction
+        .postings
+        .iter()
+        .map(|p| p.reference.len() + p.debit.len() + p.credit.len());
+    let reads = transaction.reads.keys.iter().map(|(_, key)| key.len());
+    let ranges = transaction
+        .reads
+        .ranges
+        .iter()
+        .map(|(_, range)| range.start.len());
+    let rows = writes
+        .chain(appends)
+        .chain(postings)
+        .chain(reads)
+        .chain(ranges);
+    rows.map(|bytes| bytes + ROW_BYTES).sum()
+}
+
+/// Counts what waits; shared by those who send and the writer.
+#[derive(Default)]
+pub(super) struct Intake {
+    bytes: AtomicUsize,
+}
+
+impl Intake {
+    /// Waits for a job and takes those that wait with it; `None` when there will be none any more.
+    pub(super) fn next_group(&self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
+        let mut group = vec![jobs.recv().ok()?];
+        let mut bytes = group[0].bytes();
+        while group.len() < GROUP_JOBS_MAX && bytes < GROUP_BYTES_MAX {
+            let Ok(job) = jobs.try_recv() else { break };
+            bytes += job.bytes();
+            group.push(job);
+        }
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Some(group)
+    }
+}
+
+/// The way in. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Queue {
+    jobs: SyncSender<Job>,
+    intake: Arc<Intake>,
+}
+
+impl Queue {
+    pub(super) fn new(jobs: SyncSender<Job>, intake: Arc<Intake>) -> Self {
+        Self { jobs, intake }
+    }
+
+    /// Commits. Dropping the future does not take the transaction back.
+    pub(super) async fn commit(
+        &self,
+        transaction: Transaction,
+    ) -> std::result::Result<Version, CommitError> {
+        let bytes = weigh(&transaction);
+        if bytes > TRANSACTION_BYTES_MAX {
+            return Err(backend(Fault::TooLarge {
+                bytes,
+                bytes_max: TRANSACTION_BYTES_MAX,
+            })
+            .into());
+        }
+        let (reply, answer) = oneshot::channel();
+        let outcome = Err(CommitError::Conflict);
+        self.send(Job::Commit(Box::new(Commit {
+            transaction,
+            outcome,
+            reply,
+            bytes,
+        })))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(backend(Fault::Stopped).into()))
+    }
+
+    /// Trims.
+    pub(super) async fn trim(&self, stream: StreamName, up_to: Offset) -> Result<u64> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Trim(Trim {
+            stream,
+            up_to,
+            removed: 0,
+            reply,
+        }))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(backend(Fault::Stopped)))
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        let bytes = job.bytes();
+        let waiting = self.intake.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let sent = if waiting + bytes > QUEUE_BYTES_MAX {
+            Err(Error::Unavailable("too many bytes wait to be committed"))
+        } else {
+            self.jobs.try_send(job).map_err(|error| refused(&error))
+        };
+        if sent.is_err() {
+            self.intake.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        sent
+    }
+}
+
+fn refused(error: &TrySendError<Job>) -> Error {
+    match error {
+        TrySendError::Full(_) => Error::Unavailable("too many transactions wait to be committed"),
+        TrySendError::Disconnected(_) => Error::Unavailable("the store has stopped"),
+    }
+}

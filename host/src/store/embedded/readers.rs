@@ -1,0 +1,224 @@
+//! Snapshots: a bounded pool of connections that only read, one per snapshot.
+//!
+//! **Invariants.** A slot belongs to one snapshot from its lease to its drop. A snapshot never
+//! changes: its transaction is open, and has read, before it is handed out. A snapshot that holds
+//! back the WAL for too long is revoked: it then answers nothing, never something else.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{CachedStatement, Connection, Row};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::catalog::Catalog;
+use super::schema::{self, unsigned};
+use super::{backend, snapshot::ReadSnapshot};
+use crate::store::{Error, LedgerCheck, Result, Version};
+
+/// Statements a reader keeps compiled: all it has, with room.
+const STATEMENTS_CACHED: usize = 32;
+
+/// A connection and, while a snapshot uses it, where the WAL stood when that began.
+#[derive(Default)]
+struct Slot {
+    connection: Option<Connection>,
+    leased_at: Option<u64>,
+}
+
+/// The pool.
+pub(super) struct Pool {
+    directory: PathBuf,
+    slots: Vec<Mutex<Slot>>,
+    /// Slots without a snapshot; the last one back is the first out, so few connections are opened.
+    free: Mutex<Vec<usize>>,
+    permits: Arc<Semaphore>,
+    wait_max: Duration,
+    catalog: Arc<Catalog>,
+    /// Frames ever written to the WAL since the store was opened.
+    wal_frames: AtomicU64,
+}
+
+impl Pool {
+    pub(super) fn new(
+        directory: PathBuf,
+        size: usize,
+        wait_max: Duration,
+        catalog: Arc<Catalog>,
+    ) -> Self {
+        Self {
+            directory,
+            slots: (0..size).map(|_| Mutex::default()).collect(),
+            free: Mutex::new((0..size).rev().collect()),
+            permits: Arc::new(Semaphore::new(size)),
+            wait_max,
+            catalog,
+            wal_frames: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Waits for a free slot and begins a snapshot in it.
+    pub(super) async fn snapshot(self: &Arc<Self>) -> Result<ReadSnapshot> {
+        let permit =
+            tokio::time::timeout(self.wait_max, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| Error::Unavailable("too many snapshots are held"))?;
+        let permit = permit.map_err(|_| Error::Unavailable("the store has stopped"))?;
+        let lease = self
+            .lease(permit)
+            .ok_or(Error::Unavailable("too many snapshots are held"))?;
+        let version = lease.begin().map_err(backend)?;
+        Ok(ReadSnapshot::new(lease, version))
+    }
+
+    fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Option<Lease> {
+        let slot = self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()?;
+        Some(Lease {
+            pool: Arc::clone(self),
+            slot,
+            _permit: permit,
+        })
+    }
+
+    fn slot(&self, slot: usize) -> MutexGuard<'_, Slot> {
+        self.slots[slot]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the pool how many frames the WAL has grown by.
+    pub(super) fn wal_grew(&self, frames: u64) {
+        self.wal_frames.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Revokes the snapshots during which the WAL has grown by this many frames or more.
+    pub(super) fn revoke(&self, frames: u64) {
+        let now = self.wal_frames.load(Ordering::Relaxed);
+        for slot in &self.slots {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot
+                .leased_at
+                .is_some_and(|then| now.saturating_sub(then) >= frames)
+            {
+                slot.end();
+                tracing::warn!(frames, "a snapshot was held too long and has been revoked");
+            }
+        }
+    }
+
+    /// Closes the connections that no snapshot uses.
+    pub(super) fn close_idle(&self) {
+        for slot in &self.slots {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot.leased_at.is_none() {
+                slot.connection = None;
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Ends the read transaction; a connection that cannot is thrown away.
+    fn end(&mut self) {
+        self.leased_at = None;
+        let ended = self
+            .connection
+            .as_ref()
+            .is_some_and(|c| run(c, "ROLLBACK").is_ok());
+        if !ended {
+            self.connection = None;
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.raw_execute().map(|_| ())
+}
+
+/// The right to one slot.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    slot: usize,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.pool.catalog
+    }
+
+    /// Opens the transaction and reads the version, which fixes what the snapshot sees.
+    fn begin(&self) -> rusqlite::Result<Version> {
+        let mut slot = self.pool.slot(self.slot);
+        if slot.connection.is_none() {
+            let connection = schema::open_reader(&self.pool.directory)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+            slot.connection = Some(connection);
+        }
+        slot.leased_at = Some(self.pool.wal_frames.load(Ordering::Relaxed));
+        let connection = slot
+            .connection
+            .as_ref()
+            .ok_or(rusqlite::Error::InvalidQuery)?;
+        run(connection, "BEGIN DEFERRED")?;
+        let mut statement =
+            connection.prepare_cached("SELECT value FROM meta WHERE name = 'version'")?;
+        statement.query_row([], |row| row.get(0)).map(unsigned)
+    }
+
+    /// Reads with a statement of the snapshot's connection.
+    pub(super) fn read<T>(
+        &self,
+        sql: &str,
+        read: impl FnOnce(CachedStatement<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.with(|connection| connection.prepare_cached(sql).and_then(read))
+    }
+
+    /// Reads all rows of a statement.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        self.read(sql, |mut statement| {
+            statement.query_map(parameters, row)?.collect()
+        })
+    }
+
+    pub(super) fn check_ledger(&self) -> Result<LedgerCheck> {
+        self.with(super::ledger::check)
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let slot = self.pool.slot(self.slot);
+        match (&slot.connection, slot.leased_at) {
+            (Some(connection), Some(_)) => read(connection).map_err(backend),
+            _ => Err(Error::Unavailable("the snapshot was held too long")),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut slot = self.pool.slot(self.slot);
+        if slot.leased_at.is_some() {
+            slot.end();
+        }
+        drop(slot);
+        self.pool
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.slot);
+    }
+}

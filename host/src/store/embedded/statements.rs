@@ -1,0 +1,187 @@
+//! The writer's statements, compiled once and kept: one method each, no decisions.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Statement, params};
+
+use super::schema::{OFFSET_MAX, integer, offset_of, record_id, unsigned};
+use super::snapshot::{ACCOUNT, account_row};
+use crate::store::{Account, Append, Offset, Posting, Version, Write};
+
+/// How far the WAL has grown and how much of it the database file already has, in frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wal {
+    /// Whether readers or another checkpoint stood in the way.
+    pub(super) busy: bool,
+    pub(super) frames: u64,
+    pub(super) copied: u64,
+}
+
+/// The statements.
+pub(super) struct Statements<'c> {
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    put: Statement<'c>,
+    remove: Statement<'c>,
+    append: Statement<'c>,
+    set_tail: Statement<'c>,
+    first: Statement<'c>,
+    trim: Statement<'c>,
+    account: Statement<'c>,
+    keep_account: Statement<'c>,
+    enter: Statement<'c>,
+    set_version: Statement<'c>,
+    add_space: Statement<'c>,
+    add_stream: Statement<'c>,
+    wal: Statement<'c>,
+    restart_wal: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Self> {
+        let prepare = |sql| connection.prepare(sql);
+        Ok(Self {
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
+            put: prepare("INSERT OR REPLACE INTO state (space, key, value) VALUES (?1, ?2, ?3)")?,
+            remove: prepare("DELETE FROM state WHERE space = ?1 AND key = ?2")?,
+            append: prepare(
+                "INSERT INTO log (id, key, payload, published_at_ms) VALUES (?1, ?2, ?3, ?4)",
+            )?,
+            set_tail: prepare("UPDATE streams SET tail = ?2 WHERE id = ?1")?,
+            first: prepare("SELECT min(id) FROM log WHERE id > ?1 AND id <= ?2")?,
+            trim: prepare("DELETE FROM log WHERE id >= ?1 AND id <= ?2")?,
+            account: prepare(ACCOUNT)?,
+            keep_account: prepare(
+                "INSERT OR REPLACE INTO accounts (name, debits, credits) VALUES (?1, ?2, ?3)",
+            )?,
+            enter: prepare(
+                "INSERT INTO entries (version, position, debit, credit, amount, reference, at_ms) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+            set_version: prepare("UPDATE meta SET value = ?1 WHERE name = 'version'")?,
+            add_space: prepare("INSERT INTO spaces (name) VALUES (?1) RETURNING id")?,
+            add_stream: prepare("INSERT INTO streams (name, tail) VALUES (?1, 0) RETURNING id")?,
+            wal: prepare("PRAGMA wal_checkpoint(NOOP)")?,
+            restart_wal: prepare("PRAGMA wal_checkpoint(RESTART)")?,
+        })
+    }
+
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.begin.raw_execute().map(|_| ())
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.commit.raw_execute().map(|_| ())
+    }
+
+    pub(super) fn write(&mut self, space: i64, write: &Write) -> Result<()> {
+        match &write.value {
+            Some(value) => self.put.execute(params![space, write.key, value])?,
+            None => self.remove.execute(params![space, write.key])?,
+        };
+        Ok(())
+    }
+
+    pub(super) fn append(
+        &mut self,
+        stream: i64,
+        offset: Offset,
+        append: &Append,
+        at_ms: u64,
+    ) -> Result<()> {
+        let id = record_id(stream, offset);
+        self.append
+            .execute(params![id, append.key, append.payload, integer(at_ms)])
+            .map(|_| ())
+    }
+
+    pub(super) fn set_tail(&mut self, stream: i64, tail: Offset) -> Result<()> {
+        self.set_tail
+            .execute(params![stream, integer(tail)])
+            .map(|_| ())
+    }
+
+    /// Removes up to `count_max` of a stream's oldest records, none after `up_to`. Records have no
+    /// gaps, so the range tells the count.
+    pub(super) fn trim(&mut self, stream: i64, up_to: Offset, count_max: u64) -> Result<u64> {
+        let range = params![
+            record_id(stream, 0),
+            record_id(stream, up_to.min(OFFSET_MAX))
+        ];
+        let Some(first) = self
+            .first
+            .query_row(range, |row| row.get::<_, Option<i64>>(0))?
+        else {
+            return Ok(0);
+        };
+        let last = up_to.min(offset_of(first).saturating_add(count_max - 1));
+        let removed = self.trim.execute(params![first, record_id(stream, last)])?;
+        Ok(removed as u64)
+    }
+
+    pub(super) fn account(&mut self, name: &str) -> Result<Account> {
+        Ok(self
+            .account
+            .query_row([name], account_row)
+            .optional()?
+            .unwrap_or_default())
+    }
+
+    pub(super) fn keep_account(&mut self, name: &str, account: Account) -> Result<()> {
+        let (debits, credits) = (integer(account.debits), integer(account.credits));
+        self.keep_account
+            .execute(params![name, debits, credits])
+            .map(|_| ())
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        version: Version,
+        position: usize,
+        entry: &Posting,
+        at_ms: u64,
+    ) -> Result<()> {
+        let (version, amount) = (integer(version), integer(entry.amount));
+        let position = position as i64;
+        let row = params![
+            version,
+            position,
+            entry.debit,
+            entry.credit,
+            amount,
+            entry.reference,
+            integer(at_ms)
+        ];
+        self.enter.execute(row).map(|_| ())
+    }
+
+    pub(super) fn set_version(&mut self, version: Version) -> Result<()> {
+        self.set_version.execute([integer(version)]).map(|_| ())
+    }
+
+    pub(super) fn add_space(&mut self, name: &str) -> Result<i64> {
+        self.add_space.query_row([name], |row| row.get(0))
+    }
+
+    pub(super) fn add_stream(&mut self, name: &str) -> Result<i64> {
+        self.add_stream.query_row([name], |row| row.get(0))
+    }
+
+    /// How the WAL stands; does nothing to it.
+    pub(super) fn wal(&mut self) -> Result<Wal> {
+        self.wal.query_row([], wal_row)
+    }
+
+    /// Copies the rest of the WAL into the database file and makes the next commit begin a new one.
+    pub(super) fn restart_wal(&mut self) -> Result<Wal> {
+        self.restart_wal.query_row([], wal_row)
+    }
+}
+
+fn wal_row(row: &rusqlite::Row<'_>) -> Result<Wal> {
+    let busy: i64 = row.get(0)?;
+    Ok(Wal {
+        busy: busy != 0,
+        frames: unsigned(row.get(1)?),
+        copied: unsigned(row.get(2)?),
+    })
+}

@@ -1,0 +1,245 @@
+//! The writer: one thread that takes what waits, judges and applies it, and makes it durable
+//! together: one sync of the disk per group.
+//!
+//! **Invariants.** A transaction is judged completely before its first row is written, so one that
+//! is refused leaves its group alone. Nobody gets an answer before the group is durable. After a
+//! failed group everything in memory is read again from the file.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use rusqlite::Connection;
+
+use super::catalog::{Catalog, Names};
+use super::jobs::{Commit, Intake, Job, Trim};
+use super::ledger::{self, Refusal};
+use super::readers::Pool;
+use super::schema::{OFFSET_MAX, STREAM_ID_MAX, unsigned};
+use super::statements::Statements;
+use super::wal::Upkeep;
+use super::window::Window;
+use crate::ids::StreamName;
+use crate::store::{Append, CommitError, Error, Posting, Space, Transaction, Version};
+
+/// Records that one trim removes: a few milliseconds, so that commits behind it do not wait long.
+pub(super) const TRIM_RECORDS_MAX: u64 = 4096;
+
+/// What the writer works with.
+pub(super) struct Writer<'c> {
+    connection: &'c Connection,
+    statements: Statements<'c>,
+    names: Names,
+    catalog: Arc<Catalog>,
+    window: Window,
+    version: Version,
+    /// Streams whose tail the group has moved.
+    moved: Vec<StreamName>,
+    upkeep: Upkeep,
+    /// Whether a group failed and memory may differ from the file.
+    stale: bool,
+}
+
+impl<'c> Writer<'c> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        pool: &Arc<Pool>,
+        catalog: &Arc<Catalog>,
+        checkpoints: SyncSender<()>,
+        wal_bytes_max: u64,
+    ) -> rusqlite::Result<Self> {
+        let version = committed_version(connection)?;
+        Ok(Self {
+            connection,
+            statements: Statements::prepare(connection)?,
+            names: Names::load(connection)?,
+            catalog: Arc::clone(catalog),
+            window: Window::new(version),
+            version,
+            moved: Vec::new(),
+            upkeep: Upkeep::new(Arc::clone(pool), checkpoints, wal_bytes_max),
+            stale: false,
+        })
+    }
+
+    /// Works until the last sender is gone and the queue is empty.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, intake: &Intake) {
+        while let Some(mut group) = intake.next_group(jobs) {
+            match self.commit_group(&mut group) {
+                Ok(()) => self.publish(group),
+                Err(error) => self.abandon(group, error),
+            }
+            self.upkeep
+                .after_group(self.connection, &mut self.statements);
+        }
+    }
+
+    fn commit_group(&mut self, group: &mut [Job]) -> rusqlite::Result<()> {
+        if self.stale {
+            self.reload()?;
+        }
+        let before = self.version;
+        self.register_names(group)?;
+        self.statements.begin()?;
+        for job in group {
+            match job {
+                Job::Commit(commit) => self.apply(commit)?,
+                Job::Trim(trim) => self.trim(trim)?,
+            }
+        }
+        for stream in &self.moved {
+            let state = &self.names.streams[stream];
+            self.statements.set_tail(state.id, state.tail)?;
+        }
+        if self.version > before {
+            self.statements.set_version(self.version)?;
+        }
+        self.statements.commit()
+    }
+
+    /// Makes what is durable visible: first the tails, then the answers.
+    fn publish(&mut self, group: Vec<Job>) {
+        for stream in self.moved.drain(..) {
+            if let Some(state) = self.names.streams.get_mut(&stream) {
+                state.moved = false;
+                self.catalog.set_tail(&stream, state.tail);
+            }
+        }
+        group.into_iter().for_each(Job::answer);
+    }
+
+    fn abandon(&mut self, group: Vec<Job>, error: rusqlite::Error) {
+        tracing::error!(error = %error, transactions = group.len(), "a group of commits failed");
+        self.stale = true;
+        self.moved.clear();
+        let error = Arc::new(error);
+        group.into_iter().for_each(|job| job.fail(&error));
+    }
+
+    /// Ends what a failed group left open and reads names, tails and version again.
+    fn reload(&mut self) -> rusqlite::Result<()> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        self.names = Names::load(self.connection)?;
+        self.version = committed_version(self.connection)?;
+        self.window = Window::new(self.version);
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Gives numbers to new names, in a commit of their own: a number must be durable before it is
+    /// shared, and a failing group must not take it back.
+    fn register_names(&mut self, group: &[Job]) -> rusqlite::Result<()> {
+        for job in group {
+            let Job::Commit(commit) = job else { continue };
+            for write in &commit.transaction.writes {
+                if !self.names.spaces.contains_key(&write.space) {
+                    self.register_space(&write.space)?;
+                }
+            }
+            for append in &commit.transaction.appends {
+                if !self.names.streams.contains_key(&append.stream) {
+                    self.register_stream(&append.stream)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn register_space(&mut self, space: &Space) -> rusqlite::Result<()> {
+        let id = self.statements.add_space(&space.0)?;
+        self.names.spaces.insert(space.clone(), id);
+        self.catalog.add_space(space.clone(), id);
+        Ok(())
+    }
+
+    fn register_stream(&mut self, stream: &StreamName) -> rusqlite::Result<()> {
+        let id = self.statements.add_stream(stream.as_str())?;
+        self.names.add_stream(stream.clone(), id);
+        self.catalog.add_stream(stream.clone(), id);
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &mut Commit) -> rusqlite::Result<()> {
+        match self.transact(&mut commit.transaction) {
+            Ok(version) => commit.outcome = Ok(version),
+            Err(Refusal::Rule(refused)) => commit.outcome = Err(refused),
+            Err(Refusal::Storage(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn transact(&mut self, transaction: &mut Transaction) -> Result<Version, Refusal> {
+        if self.window.conflicts(&transaction.reads) {
+            return Err(Refusal::Rule(CommitError::Conflict));
+        }
+        self.check_room(&transaction.appends)?;
+        let accounts = ledger::judge(&transaction.postings, |name| self.statements.account(name))?;
+        for (name, account) in accounts {
+            self.statements.keep_account(name, account)?;
+        }
+        self.version += 1;
+        self.enter(&transaction.postings, transaction.at)?;
+        for write in &transaction.writes {
+            self.statements
+                .write(self.names.spaces[&write.space], write)?;
+        }
+        for append in &transaction.appends {
+            self.append(append, transaction.at)?;
+        }
+        self.window
+            .record(self.version, std::mem::take(&mut transaction.writes));
+        Ok(self.version)
+    }
+
+    /// Refuses what would run into the next stream's ids.
+    fn check_room(&self, appends: &[Append]) -> Result<(), Refusal> {
+        let count = appends.len() as u64;
+        let full = appends.iter().any(|append| {
+            let state = &self.names.streams[&append.stream];
+            state.id > STREAM_ID_MAX || state.tail + count > OFFSET_MAX
+        });
+        let refused = || {
+            Refusal::Rule(CommitError::Store(Error::Unavailable(
+                "the log has no room left",
+            )))
+        };
+        if full { Err(refused()) } else { Ok(()) }
+    }
+
+    fn enter(&mut self, postings: &[Posting], at_ms: u64) -> rusqlite::Result<()> {
+        for (position, posting) in postings.iter().enumerate() {
+            self.statements
+                .enter(self.version, position, posting, at_ms)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, append: &Append, at_ms: u64) -> rusqlite::Result<()> {
+        let Some(state) = self.names.streams.get_mut(&append.stream) else {
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        };
+        state.tail += 1;
+        if !std::mem::replace(&mut state.moved, true) {
+            self.moved.push(append.stream.clone());
+        }
+        self.statements.append(state.id, state.tail, append, at_ms)
+    }
+
+    fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<()> {
+        if let Some(state) = self.names.streams.get(&trim.stream) {
+            trim.removed = self
+                .statements
+                .trim(state.id, trim.up_to, TRIM_RECORDS_MAX)?;
+        }
+        Ok(())
+    }
+}
+
+fn committed_version(connection: &Connection) -> rusqlite::Result<Version> {
+    connection
+        .query_row("SELECT value FROM meta WHERE name = 'version'", [], |row| {
+            row.get(0)
+        })
+        .map(unsigned)
+}
