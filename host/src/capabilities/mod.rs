@@ -1,0 +1,55 @@
+//! What components may import: one file per WIT package, each mapping calls of the guest onto the
+//! invocation's transaction ([`crate::dispatch::work::Work`]). No backend code here.
+//!
+//! **Invariants.** A capability never acts by itself: reads come from the invocation's snapshot,
+//! writes become effects. The bucket a guest writes to comes from the host, never from the guest.
+
+mod clock;
+mod ledger;
+mod log;
+mod random;
+mod state;
+mod streams;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::registry::manifest::Grants;
+use crate::runtime::Guest;
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "leyden:worlds/host",
+    imports: {
+        "leyden:state/store.get": async | trappable,
+        "leyden:state/store.scan": async | trappable,
+        "leyden:ledger/ledger.balance": async | trappable,
+        "leyden:ledger/ledger.post": async | trappable,
+        default: trappable,
+    },
+});
+
+/// Interfaces that the host serves to services; `leyden:ledger/ledger` only where it is granted.
+pub(crate) const SERVED: [&str; 6] = [
+    "leyden:state/store@0.1.0",
+    "leyden:streams/publisher@0.1.0",
+    "leyden:clock/clock@0.1.0",
+    "leyden:log/log@0.1.0",
+    "leyden:random/random@0.1.0",
+    LEDGER,
+];
+
+/// The interface that a manifest has to grant.
+pub(crate) const LEDGER: &str = "leyden:ledger/ledger@0.1.0";
+
+/// Links what a service with these grants may import.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, grants: &Grants) -> wasmtime::Result<()> {
+    leyden::state::store::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    leyden::streams::publisher::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    leyden::clock::clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    leyden::log::log::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    leyden::random::random::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    if grants.ledger {
+        leyden::ledger::ledger::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `leyden:state`: the component's own map, inside its own space of the store.
+
+use super::leyden::state::store::{Entry, Error, Host, KeyRange, Order};
+use crate::dispatch::work;
+use crate::runtime::Guest;
+use crate::store;
+
+/// Longest key, bytes: keys are compared and copied on every access.
+const KEY_BYTES_MAX: usize = 1024;
+
+/// Longest value, bytes: a value is read and written whole.
+const VALUE_BYTES_MAX: usize = 4 << 20;
+
+/// The one place where a failure becomes the guest's error.
+fn refusal(error: work::Error) -> Error {
+    match error {
+        work::Error::Budget(budget) => Error::Budget(budget.to_string()),
+        other => Error::Unavailable(other.to_string()),
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<(), Error> {
+    let rule = Error::KeySize(KEY_BYTES_MAX as u32);
+    if key.is_empty() || key.len() > KEY_BYTES_MAX { Err(rule) } else { Ok(()) }
+}
+
+fn check_value(value: &[u8]) -> Result<(), Error> {
+    let rule = Error::ValueSize(VALUE_BYTES_MAX as u32);
+    if value.len() > VALUE_BYTES_MAX { Err(rule) } else { Ok(()) }
+}
+
+impl Host for Guest {
+    async fn get(&mut self, key: Vec<u8>) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        if let Err(rule) = check_key(&key) {
+            return Ok(Err(rule));
+        }
+        let (space, work) = self.space_and_work()?;
+        Ok(work.read(space, &key).await.map_err(refusal))
+    }
+
+    fn set(&mut self, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(rule) = check_key(&key).and_then(|()| check_value(&value)) {
+            return Ok(Err(rule));
+        }
+        let (space, work) = self.space_and_work()?;
+        Ok(work.write(space, key, Some(value)).map_err(refusal))
+    }
+
+    fn delete(&mut self, key: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(rule) = check_key(&key) {
+            return Ok(Err(rule));
+        }
+        let (space, work) = self.space_and_work()?;
+        Ok(work.write(space, key, None).map_err(refusal))
+    }
+
+    async fn scan(
+        &mut self,
+        range: KeyRange,
+        order: Order,
+        limit: u32,
+    ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
+        let order = match order {
+            Order::Ascending => store::Order::Ascending,
+            Order::Descending => store::Order::Descending,
+        };
+        let range = store::Range { start: range.start, end: range.end };
+        let (space, work) = self.space_and_work()?;
+        let found = work.scan(space, range, order, limit as usize).await;
+        let entry = |e: store::Entry| Entry { key: e.key, value: e.value };
+        Ok(found.map(|entries| entries.into_iter().map(entry).collect()).map_err(refusal))
+    }
+}

@@ -1,0 +1,58 @@
+//! How an invocation can fail, for whoever asked for it. `gateway/problem.rs` maps each case to
+//! its HTTP status.
+
+use crate::dispatch::types::Problem;
+use crate::ids::{ComponentName, Digest};
+
+/// Which version of which component an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    /// The component.
+    pub component: ComponentName,
+    /// Its version.
+    pub version: Digest,
+}
+
+impl std::fmt::Display for Culprit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.component, self.version.short())
+    }
+}
+
+/// Why an invocation has no answer. No effect of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The component refuses the input.
+    #[error("refused: {}", .0.detail)]
+    Rejected(Problem),
+    /// The component asked to be run later, and did so on every attempt.
+    #[error("{0} asks to try again later: {1}")]
+    Retry(Culprit, String),
+    /// The component trapped; the reason is its own (such as `unreachable`), not the host's internals.
+    #[error("{0} trapped: {1}")]
+    Trapped(Culprit, String),
+    /// The component ran past its deadline (ms).
+    #[error("{0} ran past its deadline of {1} ms")]
+    Deadline(Culprit, u64),
+    /// The component broke a rule of the host, in words (an answer that is not valid HTTP, a limit).
+    #[error("{0} {1}")]
+    Misbehaved(Culprit, String),
+    /// Other invocations kept changing what this one read, on every attempt.
+    #[error("gave way to other invocations {0} times")]
+    Contended(u32),
+    /// Another delivery of the same batch was faster.
+    #[error("the batch was handled elsewhere")]
+    Fenced,
+    /// All places are taken and the queue is full.
+    #[error("all places are taken and the queue is full")]
+    Busy,
+    /// The host is shutting down.
+    #[error("the host is shutting down")]
+    Stopping,
+    /// The idempotency key was used before with another request.
+    #[error("the idempotency key was used before with a different request")]
+    KeyReused,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+}

@@ -1,0 +1,290 @@
+//! The transaction that an invocation builds: reads from one snapshot and its own writes, effects
+//! collected until the export returns. A nested call works on its caller's.
+//!
+//! **Invariants.** Nothing here touches the store but reads. Everything read is remembered for the
+//! check at commit. Every call is counted against a budget, so that no invocation is unbounded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::dispatch::overlay::{Overlay, merge};
+use crate::ids::{Instant, StreamName};
+use crate::store::{
+    Append, Entry, ISSUER, Order, Posting, Range, ReadSet, Snapshot, Space, Store, Transaction,
+};
+
+/// Most calls into the host of one invocation: a full batch of 1,000 readings needs some 5,000.
+pub const CALLS_MAX: u32 = 200_000;
+/// Most bytes that one invocation reads from the store.
+pub const READ_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of effects that one invocation collects: what one commit can write in well under a second.
+pub const EFFECT_BYTES_MAX: usize = 32 << 20;
+/// Most effects of one invocation.
+pub const EFFECTS_MAX: usize = 50_000;
+/// Most entries that one scan returns.
+pub const SCAN_LIMIT_MAX: usize = 10_000;
+
+/// What an invocation asked too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Budget {
+    /// Calls into the host.
+    #[error("host calls (at most {CALLS_MAX})")]
+    Calls,
+    /// Bytes read.
+    #[error("bytes read (at most {READ_BYTES_MAX})")]
+    ReadBytes,
+    /// Bytes of effects.
+    #[error("bytes of effects (at most {EFFECT_BYTES_MAX})")]
+    EffectBytes,
+    /// Number of effects.
+    #[error("effects (at most {EFFECTS_MAX})")]
+    Effects,
+}
+
+/// Why a call of an invocation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The invocation has used up its budget of something.
+    #[error("used up its budget of {0}")]
+    Budget(#[from] Budget),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// An account does not hold enough; it holds this much.
+    #[error("the account holds only {0} datapoints")]
+    Insufficient(u64),
+}
+
+/// Where an invocation's randomness comes from: the same on a re-run, unpredictable from outside.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// 256 random bits of the process.
+    pub secret: Arc<[u8; 32]>,
+    /// The invocation's number in the process.
+    pub invocation: u64,
+}
+
+impl Seed {
+    /// The `count`th 64 bits: SHA-256 in counter mode under the process's secret.
+    fn draw(&self, count: u64) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(self.secret.as_slice());
+        hash.update(self.invocation.to_be_bytes());
+        hash.update(count.to_be_bytes());
+        let mut bits = [0; 8];
+        bits.copy_from_slice(&hash.finalize()[..8]);
+        u64::from_be_bytes(bits)
+    }
+}
+
+/// An invocation's transaction while it is being built.
+pub struct Work {
+    store: Arc<dyn Store>,
+    snapshot: Option<Box<dyn Snapshot>>,
+    now: Instant,
+    seed: Seed,
+    randoms: u64,
+    reads: ReadSet,
+    overlay: Overlay,
+    appends: Vec<Append>,
+    postings: Vec<Posting>,
+    deltas: BTreeMap<String, i128>,
+    calls: u32,
+    read_bytes: usize,
+    effect_bytes: usize,
+    log_lines: u32,
+}
+
+impl Work {
+    /// An empty transaction of an invocation that runs at `now` and draws randomness from `seed`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, now: Instant, seed: Seed) -> Self {
+        Self {
+            store,
+            snapshot: None,
+            now,
+            seed,
+            randoms: 0,
+            reads: ReadSet::default(),
+            overlay: Overlay::default(),
+            appends: Vec::new(),
+            postings: Vec::new(),
+            deltas: BTreeMap::new(),
+            calls: 0,
+            read_bytes: 0,
+            effect_bytes: 0,
+            log_lines: 0,
+        }
+    }
+
+    /// The invocation's instant.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The next 64 random bits.
+    pub fn random(&mut self) -> u64 {
+        self.randoms += 1;
+        self.seed.draw(self.randoms)
+    }
+
+    /// Counts a log line; how many there were before it.
+    pub fn count_log_line(&mut self) -> u32 {
+        self.log_lines = self.log_lines.saturating_add(1);
+        self.log_lines - 1
+    }
+
+    /// The value under a key.
+    ///
+    /// # Errors
+    /// The budget is used up, or the store did not answer.
+    pub async fn read(&mut self, space: &Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.count_call()?;
+        if let Some(written) = self.overlay.get(space, key) {
+            return Ok(written.clone());
+        }
+        self.reads.keys.push((space.clone(), key.to_vec()));
+        let value = self.snapshot().await?.read(space, key).await?;
+        self.count_read(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
+    }
+
+    /// Puts or removes a key.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn write(&mut self, space: &Space, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<(), Error> {
+        self.count_call()?;
+        self.count_effect(key.len() + value.as_ref().map_or(0, Vec::len))?;
+        self.overlay.put(space, key, value);
+        Ok(())
+    }
+
+    /// Up to `limit` entries of a range, own writes included.
+    ///
+    /// # Errors
+    /// The budget is used up, or the store did not answer.
+    pub async fn scan(
+        &mut self,
+        space: &Space,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        self.count_call()?;
+        let limit = limit.min(SCAN_LIMIT_MAX);
+        if limit == 0 || range.end.as_ref().is_some_and(|end| *end <= range.start) {
+            return Ok(Vec::new());
+        }
+        let fetch = limit + self.overlay.range(space, &range).len();
+        let stored = self.snapshot().await?.scan(space, &range, order, fetch).await?;
+        self.count_read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
+        let seen = seen_part(&range, order, stored.last().filter(|_| stored.len() == fetch));
+        self.reads.ranges.push((space.clone(), seen));
+        Ok(merge(stored, &self.overlay.range(space, &range), order, limit))
+    }
+
+    /// Appends a record to a stream.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn publish(&mut self, stream: StreamName, key: String, payload: Vec<u8>) -> Result<(), Error> {
+        self.count_call()?;
+        self.count_effect(key.len() + payload.len())?;
+        self.appends.push(Append { stream, key, payload });
+        Ok(())
+    }
+
+    /// What an account holds, own movements included; the issuer holds 0.
+    ///
+    /// # Errors
+    /// The budget is used up, or the store did not answer.
+    pub async fn balance(&mut self, account: &str) -> Result<u64, Error> {
+        self.count_call()?;
+        let stored = self.snapshot().await?.account(account).await?.balance();
+        let own = self.deltas.get(account).copied().unwrap_or(0);
+        Ok(u64::try_from((i128::from(stored) + own).max(0)).unwrap_or(u64::MAX))
+    }
+
+    /// Records a movement. The store checks it again at commit, when others may have moved.
+    ///
+    /// # Errors
+    /// The giver does not hold enough, the budget is used up, or the store did not answer.
+    pub async fn post(&mut self, posting: Posting) -> Result<(), Error> {
+        if posting.debit != ISSUER {
+            let balance = self.balance(&posting.debit).await?;
+            if balance < posting.amount {
+                return Err(Error::Insufficient(balance));
+            }
+        }
+        self.count_effect(posting.debit.len() + posting.credit.len() + posting.reference.len())?;
+        *self.deltas.entry(posting.debit.clone()).or_default() -= i128::from(posting.amount);
+        *self.deltas.entry(posting.credit.clone()).or_default() += i128::from(posting.amount);
+        self.postings.push(posting);
+        Ok(())
+    }
+
+    /// The finished transaction.
+    #[must_use]
+    pub fn into_transaction(self) -> Transaction {
+        Transaction {
+            reads: self.reads,
+            writes: self.overlay.into_writes(),
+            appends: self.appends,
+            postings: self.postings,
+            at: self.now.0,
+        }
+    }
+
+    /// The snapshot, taken at the first read.
+    async fn snapshot(&mut self) -> Result<&mut Box<dyn Snapshot>, Error> {
+        if self.snapshot.is_none() {
+            let snapshot = self.store.snapshot().await?;
+            self.reads.version = snapshot.version();
+            self.snapshot = Some(snapshot);
+        }
+        let missing = crate::store::Error::Unavailable("no snapshot");
+        self.snapshot.as_mut().ok_or(Error::Store(missing))
+    }
+
+    fn count_call(&mut self) -> Result<(), Budget> {
+        self.calls += 1;
+        if self.calls > CALLS_MAX { Err(Budget::Calls) } else { Ok(()) }
+    }
+
+    fn count_read(&mut self, bytes: usize) -> Result<(), Budget> {
+        self.read_bytes += bytes;
+        if self.read_bytes > READ_BYTES_MAX { Err(Budget::ReadBytes) } else { Ok(()) }
+    }
+
+    fn count_effect(&mut self, bytes: usize) -> Result<(), Budget> {
+        self.effect_bytes += bytes;
+        let effects = self.overlay.len() + self.appends.len() + self.postings.len();
+        if self.effect_bytes > EFFECT_BYTES_MAX {
+            return Err(Budget::EffectBytes);
+        }
+        if effects >= EFFECTS_MAX { Err(Budget::Effects) } else { Ok(()) }
+    }
+}
+
+/// The part of a range that a scan has looked at: all of it, or up to the last entry where the scan
+/// stopped at its limit.
+fn seen_part(range: &Range, order: Order, last: Option<&Entry>) -> Range {
+    let mut seen = range.clone();
+    match (order, last) {
+        (_, None) => {}
+        (Order::Ascending, Some(entry)) => seen.end = Some(successor(&entry.key)),
+        (Order::Descending, Some(entry)) => seen.start.clone_from(&entry.key),
+    }
+    seen
+}
+
+/// The smallest key after `key`.
+fn successor(key: &[u8]) -> Vec<u8> {
+    let mut next = key.to_vec();
+    next.push(0);
+    next
+}

@@ -1,0 +1,114 @@
+//! Everything that is active at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::catalog::Source;
+use super::manifest::Manifest;
+use super::router::Router;
+use super::{Error, Kind};
+use crate::dispatch::{Culprit, Turns};
+use crate::ids::{ComponentName, Digest, Instant};
+use crate::runtime::Loaded;
+
+/// An active component version.
+pub struct Active {
+    /// Its name.
+    pub name: ComponentName,
+    /// Its version.
+    pub digest: Digest,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Interfaces it exports for other components, such as `leyden:grid/devices@0.1.0`.
+    pub exports: Vec<String>,
+    /// Who deployed it.
+    pub source: Source,
+    /// When it was activated, by the system's clock.
+    pub activated_at: Instant,
+    /// The compiled component.
+    pub loaded: Loaded,
+    /// Its places.
+    pub turns: Turns,
+}
+
+impl Active {
+    pub(super) fn new(loaded: Loaded, source: Source, activated_at: Instant) -> Self {
+        let manifest = loaded.manifest().clone();
+        Self {
+            name: loaded.culprit().component.clone(),
+            digest: loaded.culprit().version,
+            kind: loaded.kind(),
+            exports: loaded.exports().to_vec(),
+            source,
+            activated_at,
+            turns: Turns::new(manifest.limits.concurrency),
+            manifest,
+            loaded,
+        }
+    }
+
+    /// How errors name it.
+    #[must_use]
+    pub fn culprit(&self) -> Culprit {
+        Culprit { component: self.name.clone(), version: self.digest }
+    }
+}
+
+/// Everything active at once. An invocation holds one from start to end.
+pub struct Generation {
+    /// Grows by one with each activation; starts at 1 with the host.
+    pub number: u64,
+    /// By name.
+    pub components: BTreeMap<ComponentName, Arc<Active>>,
+    /// All their routes.
+    pub router: Router,
+    interfaces: HashMap<String, Arc<Active>>,
+}
+
+impl Generation {
+    pub(super) fn new(number: u64, components: Vec<Active>) -> Result<Self, Error> {
+        let all = components.into_iter().map(|c| (c.name.clone(), Arc::new(c))).collect();
+        Self::of(number, all)
+    }
+
+    /// The next generation: this one with a component added or replaced.
+    pub(super) fn with(&self, active: Active) -> Result<Self, Error> {
+        let mut components = self.components.clone();
+        components.insert(active.name.clone(), Arc::new(active));
+        Self::of(self.number + 1, components)
+    }
+
+    /// The component that exports an interface.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> Option<&Arc<Active>> {
+        self.interfaces.get(name)
+    }
+
+    fn of(number: u64, components: BTreeMap<ComponentName, Arc<Active>>) -> Result<Self, Error> {
+        let routes = components
+            .values()
+            .flat_map(|active| active.manifest.routes.iter().map(|route| (active.name.clone(), route)));
+        let router = Router::new(routes).map_err(|e| Error::Conflict(e.to_string()))?;
+        let interfaces = interfaces(&components)?;
+        Ok(Self { number, components, router, interfaces })
+    }
+}
+
+/// Each interface has one exporter, so that a call has one meaning.
+fn interfaces(
+    components: &BTreeMap<ComponentName, Arc<Active>>,
+) -> Result<HashMap<String, Arc<Active>>, Error> {
+    let mut interfaces: HashMap<String, Arc<Active>> = HashMap::new();
+    for active in components.values() {
+        for interface in &active.exports {
+            if let Some(other) = interfaces.insert(interface.clone(), active.clone()) {
+                let (one, two) = (&other.name, &active.name);
+                let what = format!("{interface} is exported by {one} and by {two}: deploy the new one as {one}");
+                return Err(Error::Conflict(what));
+            }
+        }
+    }
+    Ok(interfaces)
+}

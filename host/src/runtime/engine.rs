@@ -1,0 +1,119 @@
+//! The wasmtime engine and its limits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wasmtime::{
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
+
+use crate::clock;
+use crate::registry::manifest::MEMORY_MIB_MAX;
+
+/// How often the epoch moves on. A guest is interrupted at most this much past its deadline, and
+/// yields its thread to others this often.
+pub(super) const EPOCH: Duration = Duration::from_millis(5);
+
+/// Most instances alive at once, idle ones included. Each reserves address space, not memory.
+const INSTANCES_MAX: u32 = 1_000;
+
+/// Most linear memory of an instance, bytes; its manifest sets the limit that holds.
+const MEMORY_BYTES_MAX: usize = (MEMORY_MIB_MAX as usize) << 20;
+
+/// Memory of a slot that stays mapped between instances: copying these pages back is cheaper than
+/// faulting them in again.
+const KEEP_RESIDENT_BYTES: usize = 128 << 10;
+
+/// Stack of a guest, bytes, inside the fiber's stack of [`FIBER_STACK_BYTES`].
+const WASM_STACK_BYTES: usize = 512 << 10;
+
+/// Stack of a fiber: the guest's and what host calls need on top.
+const FIBER_STACK_BYTES: usize = 1 << 20;
+
+const _: () = assert!(WASM_STACK_BYTES < FIBER_STACK_BYTES, "host calls need room above the guest's stack");
+
+/// What an engine is made with.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where compiled components are kept between starts; none: compiled at every start. Its owner
+    /// must be the host's user: what lies there is executed.
+    pub cache_directory: Option<PathBuf>,
+}
+
+/// The engine, shared by all components. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(super) engine: Engine,
+}
+
+impl Runtime {
+    /// Starts an engine and the thread that moves its epoch on.
+    ///
+    /// # Errors
+    /// The configuration does not work on this machine, or the cache directory cannot be used.
+    pub fn start(options: &Options) -> wasmtime::Result<Self> {
+        let mut config = limits();
+        config.cache(cache(options)?);
+        let engine = Engine::new(&config)?;
+        spawn_ticker(&engine)?;
+        Ok(Self { engine })
+    }
+}
+
+/// Proposals off that components have no use for, each being surface; `multi_memory` stays on, since
+/// composed components need it.
+fn limits() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.concurrency_support(false);
+    config.wasm_threads(false);
+    config.wasm_memory64(false);
+    config.wasm_gc(false);
+    config.wasm_function_references(false);
+    config.wasm_exceptions(false);
+    config.wasm_tail_call(false);
+    config.wasm_relaxed_simd(false);
+    config.max_wasm_stack(WASM_STACK_BYTES);
+    config.async_stack_size(FIBER_STACK_BYTES);
+    config.wasm_backtrace_max_frames(None);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES_MAX);
+    pool.total_core_instances(2 * INSTANCES_MAX);
+    pool.total_memories(INSTANCES_MAX);
+    pool.total_tables(2 * INSTANCES_MAX);
+    pool.total_stacks(INSTANCES_MAX);
+    pool.max_memory_size(MEMORY_BYTES_MAX);
+    pool.max_memories_per_component(4);
+    pool.max_tables_per_component(8);
+    pool.max_core_instances_per_component(16);
+    pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
+    pool.table_keep_resident(16 << 10);
+    pool.pagemap_scan(Enabled::Auto);
+    pool
+}
+
+fn cache(options: &Options) -> wasmtime::Result<Option<Cache>> {
+    let Some(directory) = &options.cache_directory else { return Ok(None) };
+    let mut config = CacheConfig::new();
+    config.with_directory(directory);
+    Ok(Some(Cache::new(config)?))
+}
+
+/// The thread ends with the engine, which it does not keep alive.
+fn spawn_ticker(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            clock::block(EPOCH);
+        }
+    };
+    std::thread::Builder::new().name("epoch".into()).spawn(tick)?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What a component instance carries: who it is, its limits, and the call it is serving.
+
+use std::sync::Arc;
+
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use crate::clock::Monotonic;
+use crate::dispatch::Culprit;
+use crate::dispatch::work::Work;
+use crate::ids::StreamName;
+use crate::registry::Generation;
+use crate::registry::manifest::Manifest;
+use crate::store::Space;
+
+/// Deepest chain of calls between components; a cycle ends here.
+pub(super) const DEPTH_MAX: u32 = 8;
+
+/// Most core instances of one component: adapters and shims included.
+const INSTANCES_MAX: usize = 16;
+
+/// Most table elements of one component; a large Rust component has a few thousand functions.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Who a component is, the same for all its instances.
+pub(super) struct Identity {
+    pub(super) culprit: Culprit,
+    pub(super) space: Space,
+    pub(super) manifest: Manifest,
+}
+
+/// One invocation on its way through components: handed from caller to callee and back.
+pub(super) struct Call {
+    pub(super) work: Work,
+    pub(super) generation: Arc<Generation>,
+    pub(super) deadline: Monotonic,
+    pub(super) deadline_ms: u64,
+    pub(super) depth: u32,
+}
+
+/// The data of an instance's store.
+pub struct Guest {
+    pub(super) identity: Arc<Identity>,
+    pub(super) limits: StoreLimits,
+    /// Present while an invocation runs, absent while this guest waits for one it calls.
+    pub(super) call: Option<Box<Call>>,
+}
+
+impl Guest {
+    pub(super) fn new(identity: Arc<Identity>) -> Self {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(identity.manifest.limits.memory_bytes)
+            .table_elements(TABLE_ELEMENTS_MAX)
+            .instances(INSTANCES_MAX)
+            .memories(INSTANCES_MAX)
+            .tables(INSTANCES_MAX)
+            .build();
+        Self { identity, limits, call: None }
+    }
+
+    /// The component's name, for its log.
+    pub(crate) fn name(&self) -> &str {
+        self.identity.culprit.component.as_str()
+    }
+
+    /// The invocation's transaction. A guest that calls the host outside an invocation (while it is
+    /// being instantiated) traps.
+    pub(crate) fn work(&mut self) -> wasmtime::Result<&mut Work> {
+        Ok(self.space_and_work()?.1)
+    }
+
+    /// The component's space in the store and the invocation's transaction.
+    pub(crate) fn space_and_work(&mut self) -> wasmtime::Result<(&Space, &mut Work)> {
+        match &mut self.call {
+            Some(call) => Ok((&self.identity.space, &mut call.work)),
+            None => Err(wasmtime::Error::msg("called the host outside an invocation")),
+        }
+    }
+
+    /// The stream, if the manifest grants publishing to it.
+    pub(crate) fn publishes(&self, stream: &str) -> Option<StreamName> {
+        self.identity.manifest.publish.iter().find(|granted| granted.as_str() == stream).cloned()
+    }
+}

@@ -1,0 +1,76 @@
+//! Instances of a component: made, kept for reuse, given a call and relieved of it.
+//!
+//! Services reuse instances, since their state lies in the store; policies get a fresh one for
+//! every decision, so that a decision depends on its input alone.
+
+use std::sync::PoisonError;
+
+use wasmtime::{Store, UpdateDeadline};
+
+use super::bindings::{events, http, rows};
+use super::failure::PastDeadline;
+use super::guest::{Call, Guest};
+use super::loaded::Loaded;
+use crate::clock;
+use crate::registry::Kind;
+
+/// Most calls that one instance serves: bounds what a leak in a guest can add up to.
+const USES_MAX: u32 = 100_000;
+
+/// Most idle instances kept of one component.
+const IDLE_MAX: usize = 32;
+
+/// An instance of a component with its handlers.
+pub(super) struct Instance {
+    pub(super) store: Store<Guest>,
+    pub(super) instance: wasmtime::component::Instance,
+    pub(super) http: Option<http::Http>,
+    pub(super) rows: Option<rows::Rows>,
+    pub(super) events: Option<events::Events>,
+    uses: u32,
+}
+
+impl Loaded {
+    /// An idle instance or a new one, serving `call`. If none can be made, the call is lost and with it
+    /// its effects.
+    pub(super) async fn enter(&self, call: Box<Call>) -> wasmtime::Result<Instance> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut instance = match idle {
+            Some(instance) => instance,
+            None => self.instantiate().await?,
+        };
+        instance.store.data_mut().call = Some(call);
+        instance.store.set_epoch_deadline(1);
+        instance.uses += 1;
+        Ok(instance)
+    }
+
+    /// Takes the call back from an instance that served it without a trap, and keeps the instance
+    /// if it may be reused.
+    pub(super) fn leave(&self, mut instance: Instance) -> Option<Box<Call>> {
+        let call = instance.store.data_mut().call.take();
+        if self.kind() == Kind::Service && instance.uses < USES_MAX {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE_MAX {
+                idle.push(instance);
+            }
+        }
+        call
+    }
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance> {
+        let mut store = Store::new(&self.engine, Guest::new(self.identity.clone()));
+        store.limiter(|guest| &mut guest.limits);
+        store.epoch_deadline_callback(|context| match &context.data().call {
+            Some(call) if clock::monotonic() >= call.deadline => Err(PastDeadline.into()),
+            _ => Ok(UpdateDeadline::Yield(1)),
+        });
+        store.set_epoch_deadline(1);
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        let handlers = &self.handlers;
+        let http = handlers.http.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
+        let rows = handlers.rows.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
+        let events = handlers.events.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
+        Ok(Instance { store, instance, http, rows, events, uses: 0 })
+    }
+}

@@ -1,0 +1,80 @@
+//! Runs one invocation of a component's handler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bindings::{self, Handled, Refusal};
+use super::failure::Failure;
+use super::guest::Call;
+use super::instance::Instance;
+use super::loaded::Loaded;
+use crate::clock;
+use crate::dispatch::types::{Input, Output};
+use crate::dispatch::work::Work;
+use crate::registry::Generation;
+
+impl Loaded {
+    /// Runs the handler for `input` and returns its output with the effects it collected. Components it
+    /// calls are those of `generation`.
+    ///
+    /// # Errors
+    /// See [`Failure`]; the effects are dropped.
+    pub async fn invoke(
+        &self,
+        generation: &Arc<Generation>,
+        input: &Input,
+        work: Work,
+    ) -> Result<(Output, Work), Failure> {
+        let deadline_ms = self.identity.manifest.limits.deadline_ms;
+        let failed = |error| Failure::from_error(&error, &self.identity.culprit, deadline_ms);
+        let deadline = clock::monotonic() + Duration::from_millis(deadline_ms);
+        let generation = generation.clone();
+        let call = Box::new(Call { work, generation, deadline, deadline_ms, depth: 0 });
+        let mut instance = self.enter(call).await.map_err(failed)?;
+        let handled = handle(&mut instance, input).await.map_err(failed)?;
+        let call = self.leave(instance);
+        let output = handled.map_err(|refusal| self.refused(refusal))?;
+        self.check(&output)?;
+        match call {
+            Some(call) => Ok((output, call.work)),
+            None => Err(self.misbehaved("lost its invocation".into())),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::Reject(problem) => Failure::Rejected(problem),
+            Refusal::Retry(reason) => Failure::Retry(self.identity.culprit.clone(), reason),
+        }
+    }
+
+    fn misbehaved(&self, why: String) -> Failure {
+        Failure::Misbehaved(self.identity.culprit.clone(), why)
+    }
+
+    /// An answer that HTTP cannot carry must not commit.
+    fn check(&self, output: &Output) -> Result<(), Failure> {
+        match output {
+            Output::Http(response) if !(200..=599).contains(&response.status) => {
+                Err(self.misbehaved(format!("answered with status {}, not 200 to 599", response.status)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn handle(instance: &mut Instance, input: &Input) -> wasmtime::Result<Handled> {
+    let store = &mut instance.store;
+    match (input, &instance.http, &instance.rows, &instance.events) {
+        (Input::Http(request), Some(http), _, _) => {
+            bindings::call_http(http.leyden_http_handler(), store, request).await
+        }
+        (Input::Rows(head, batch), _, Some(rows), _) => {
+            bindings::call_rows(rows.leyden_http_row_handler(), store, head, batch).await
+        }
+        (Input::Events(stream, batch), _, _, Some(events)) => {
+            bindings::call_events(events.leyden_streams_handler(), store, stream.as_str(), batch).await
+        }
+        _ => Err(wasmtime::Error::msg("does not export a handler for this input")),
+    }
+}
