@@ -1,0 +1,214 @@
+//! How a verb fails, what is printed then, and the exit code. The codes are listed for users in
+//! [`super::EXIT_CODES`].
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::screen::Screen;
+
+/// How a verb fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The host, or an expectation, says no.
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    /// The host answered something that this version does not understand.
+    #[error("the host's answer is not understood: {0}")]
+    Answer(String),
+    /// An expectation of a scenario is not met; the report has said which.
+    #[error("not every expectation is met")]
+    NotMet,
+    /// The host could not be started or stopped working.
+    #[error("{0}")]
+    Host(String),
+    /// The command line is wrong beyond what its parser sees.
+    #[error("{0}")]
+    Usage(String),
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The host cannot be reached.
+    #[error("no host answers at {url} (is `leyden up` running?)")]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Standard output is closed.
+    #[error("cannot print the result")]
+    Output(#[from] io::Error),
+}
+
+/// A refusal as the host words it (RFC 9457).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// HTTP status; 0 where there was none.
+    pub status: u16,
+    /// The kind, for people.
+    pub title: String,
+    /// What happened.
+    pub detail: String,
+    /// Fields that break a rule.
+    pub errors: Vec<FieldError>,
+    /// The component that failed, if one did.
+    pub component: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The document as it came.
+    #[serde(skip)]
+    pub document: Value,
+}
+
+/// A field that breaks a rule.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct FieldError {
+    /// Row of an upload, from 1.
+    pub row: Option<u64>,
+    /// The field's name.
+    pub field: String,
+    /// The rule.
+    pub rule: String,
+}
+
+impl Problem {
+    /// Reads an error answer, whether or not it is a problem document.
+    #[must_use]
+    pub fn of(status: u16, body: &[u8]) -> Self {
+        let document: Option<Value> = serde_json::from_slice(body).ok();
+        let parsed = document
+            .as_ref()
+            .and_then(|document| Self::deserialize(document).ok());
+        let document = document.unwrap_or_else(|| json!(String::from_utf8_lossy(body)));
+        let detail = document.as_str().unwrap_or_default().to_owned();
+        let problem = parsed.unwrap_or_else(|| Self {
+            detail,
+            ..Self::default()
+        });
+        Self {
+            status,
+            document,
+            ..problem
+        }
+    }
+
+    /// One line for each field at fault, then the component.
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.errors.iter().map(FieldError::line).collect();
+        if let Some(component) = &self.component {
+            let version = self.version.as_deref().unwrap_or("unknown");
+            lines.push(format!("component {component}, version {version}"));
+        }
+        lines
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            self.status.to_string(),
+            self.title.clone(),
+            self.detail.clone(),
+        ];
+        let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&said.join(": "))
+    }
+}
+
+impl FieldError {
+    fn line(&self) -> String {
+        match self.row {
+            Some(row) => format!("row {row}: {}: {}", self.field, self.rule),
+            None => format!("{}: {}", self.field, self.rule),
+        }
+    }
+}
+
+impl Error {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) | Self::Answer(_) | Self::NotMet | Self::Host(_) | Self::Output(_) => {
+                1
+            }
+            Self::Usage(_) | Self::File { .. } => 2,
+            Self::Unreachable { .. } => 3,
+        }
+    }
+
+    /// Prints the failure to standard error.
+    pub(super) fn print(&self, screen: &Screen, as_json: bool) {
+        if as_json {
+            return screen.error_line(&self.document().to_string());
+        }
+        screen.error_line(&format!("{} {self}", screen.error_red("error:")));
+        for line in self.details() {
+            screen.error_line(&format!("  {line}"));
+        }
+    }
+
+    /// Fields at fault, or the chain of causes.
+    fn details(&self) -> Vec<String> {
+        if let Self::Refused(problem) = self {
+            return problem.lines();
+        }
+        let causes = std::iter::successors(self.source(), |&error| error.source());
+        causes.map(ToString::to_string).collect()
+    }
+
+    fn document(&self) -> Value {
+        match self {
+            Self::Refused(problem) if problem.document.is_object() => problem.document.clone(),
+            _ => json!({ "error": self.to_string(), "causes": self.details() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_its_rows_fields_and_component() {
+        let body = br#"{"title":"Invalid","status":422,"detail":"2 rows are wrong",
+            "errors":[{"row":3,"field":"energyWh","rule":"must not be negative"},{"field":"kind","rule":"is needed"}],
+            "component":"meters","version":"ab12"}"#;
+        let problem = Problem::of(422, body);
+        assert_eq!(problem.to_string(), "422: Invalid: 2 rows are wrong");
+        let expected = [
+            "row 3: energyWh: must not be negative",
+            "kind: is needed",
+            "component meters, version ab12",
+        ];
+        assert_eq!(problem.lines(), expected);
+    }
+
+    #[test]
+    fn an_error_answer_that_is_no_problem_document_is_quoted() {
+        assert_eq!(
+            Problem::of(502, b"bad gateway").to_string(),
+            "502: bad gateway"
+        );
+    }
+
+    #[test]
+    fn each_failure_has_its_documented_code() {
+        assert_eq!(Error::NotMet.exit_code(), 1);
+        assert_eq!(Error::Refused(Box::default()).exit_code(), 1);
+        assert_eq!(Error::Usage(String::new()).exit_code(), 2);
+    }
+}

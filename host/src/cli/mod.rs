@@ -1,0 +1,159 @@
+//! The command line: one file per verb. A verb talks to a running host over its HTTP interface
+//! only, so whatever it can do, any other client can do; only `up` starts a host.
+//!
+//! Invariants: results go to standard output, everything else to standard error; every failure
+//! ends in one of the exit codes of [`EXIT_CODES`].
+
+mod client;
+mod clock;
+mod components;
+mod deploy;
+mod error;
+mod ingest;
+mod invoke;
+mod progress;
+mod rollback;
+mod scenario;
+mod screen;
+mod streams;
+mod table;
+mod tick;
+mod up;
+mod versions;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use client::Client;
+pub use error::Error;
+use screen::Screen;
+
+/// What the exit codes mean; part of `leyden --help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; every expectation met
+  1  the host refused, or an expectation of a scenario is not met
+  2  the command line, a file or a scenario file is wrong
+  3  the host cannot be reached
+
+Examples:
+  leyden up                                          serve on 127.0.0.1:3000 from ./leyden-data
+  leyden scenario run scenarios/scenario2.toml       play a scenario on a host of its own
+  leyden invoke /consumption-api/total-consumption --data '{\"date\":\"2021-11-07T15:59:22.144Z\"}'
+  leyden deploy schedule target/plugins/alternatives/schedule-load-aware.wasm
+  leyden ingest scenarios/data/households-2013-07.csv";
+
+/// A serverless platform for energy communities: WebAssembly components as transactions.
+#[derive(Debug, Parser)]
+#[command(name = "leyden", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options that every verb takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Where the host listens.
+    #[arg(
+        long,
+        global = true,
+        env = "LEYDEN_URL",
+        default_value = "http://127.0.0.1:3000"
+    )]
+    pub url: String,
+    /// A file with the host's token; `up` asks every caller for it.
+    #[arg(long, global = true, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print one JSON document instead of text for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Set to anything: no colours (see no-color.org).
+    #[arg(long, global = true, env = "NO_COLOR", hide = true, num_args = 0..=1, default_missing_value = "1")]
+    pub no_color: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Up(up::Up),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Components(components::Components),
+    Streams(streams::Streams),
+    Ingest(ingest::Ingest),
+    Invoke(invoke::Invoke),
+    Scenario(scenario::Command),
+    Clock(clock::ShowClock),
+    Tick(tick::Tick),
+}
+
+/// What a verb works with.
+struct Context {
+    global: Global,
+    screen: Screen,
+}
+
+impl Context {
+    /// A client of the host at `--url`.
+    fn client(&self) -> Result<Client, Error> {
+        Client::new(&self.global.url, self.global.token_file.as_deref())
+    }
+
+    /// Prints a result: as JSON, or as text for people.
+    fn show(&self, value: &serde_json::Value) -> Result<(), Error> {
+        let text = if self.global.json {
+            value.to_string()
+        } else {
+            table::render(value)
+        };
+        Ok(self.screen.line(&text)?)
+    }
+}
+
+/// Runs the verb and prints its failure, if any.
+pub async fn run(cli: Cli) -> ExitCode {
+    let screen = Screen::new(cli.global.no_color.as_deref());
+    let context = Context {
+        global: cli.global,
+        screen,
+    };
+    match dispatch(cli.verb, &context).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print(&context.screen, context.global.json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
+    match verb {
+        Verb::Up(verb) => verb.run(context).await,
+        Verb::Deploy(verb) => verb.run(context).await,
+        Verb::Versions(verb) => verb.run(context).await,
+        Verb::Rollback(verb) => verb.run(context).await,
+        Verb::Components(verb) => verb.run(context).await,
+        Verb::Streams(verb) => verb.run(context).await,
+        Verb::Ingest(verb) => verb.run(context).await,
+        Verb::Invoke(verb) => verb.run(context).await,
+        Verb::Scenario(verb) => verb.run(context).await,
+        Verb::Clock(verb) => verb.run(context).await,
+        Verb::Tick(verb) => verb.run(context).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,61 @@
+//! Progress bars for uploads. They are drawn on a terminal only.
+
+use std::io;
+use std::path::Path;
+
+use futures_util::{Stream, StreamExt as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Body;
+use tokio_util::io::ReaderStream;
+
+use super::error::Error;
+
+/// Bytes sent at once: large enough for few wake-ups, small enough for a smooth bar.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+const TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)";
+
+/// A bar over a number of bytes.
+pub(crate) fn bar(what: &str, bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes)
+        .with_style(style)
+        .with_message(what.to_owned())
+}
+
+/// A file as a request body that is read while it is sent; the bar follows.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(crate) async fn file_body(path: &Path) -> Result<(Body, ProgressBar), Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let length = file.metadata().await.map_err(failed)?.len();
+    let bar = bar(&path.display().to_string(), length);
+    let chunks = ReaderStream::with_capacity(file, CHUNK_BYTES);
+    Ok((Body::wrap_stream(counted(chunks, bar.clone())), bar))
+}
+
+/// Bytes in memory as a request body; the bar follows.
+pub(crate) fn bytes_body(what: &str, bytes: Vec<u8>) -> (Body, ProgressBar) {
+    let bar = bar(what, bytes.len() as u64);
+    let bytes = bytes::Bytes::from(bytes);
+    let starts = (0..bytes.len()).step_by(CHUNK_BYTES);
+    let chunk = move |start: usize| bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
+    let chunks: Vec<_> = starts.map(chunk).map(Ok).collect();
+    (
+        Body::wrap_stream(counted(futures_util::stream::iter(chunks), bar.clone())),
+        bar,
+    )
+}
+
+fn counted<S>(chunks: S, bar: ProgressBar) -> impl Stream<Item = io::Result<bytes::Bytes>>
+where
+    S: Stream<Item = io::Result<bytes::Bytes>>,
+{
+    chunks.inspect(move |chunk| bar.inc(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64)))
+}

@@ -1,0 +1,126 @@
+//! `leyden scenario run FILE`: plays a scenario file against a host and says which of its
+//! expectations are met. The host is spoken to over HTTP only, as any user would.
+
+mod action;
+mod call;
+mod fixture;
+mod format;
+mod own_host;
+mod pattern;
+mod printing;
+mod report;
+mod runner;
+mod text;
+mod variables;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::client::Client;
+use super::{Context, Error};
+use format::Scenario;
+use own_host::OwnHost;
+use report::Report;
+use runner::{Folders, Runner, Telling};
+use text::Language;
+
+/// Plays scenarios.
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(Run),
+}
+
+/// Plays a scenario file and marks each of its expectations.
+///
+/// Without --against it starts a host of its own, with a simulated clock and a temporary folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  leyden scenario run scenarios/scenario2.toml
+  leyden scenario run scenarios/scenario2.toml --lang fr
+  leyden scenario run scenarios/scenario2.toml --against http://127.0.0.1:3000
+
+The format of scenario files is described in scenarios/README.md.")]
+struct Run {
+    /// The scenario file.
+    file: PathBuf,
+    /// A running host with a simulated clock, best an empty one; its clock is set.
+    #[arg(long, value_name = "URL")]
+    against: Option<String>,
+    /// The language of the narration.
+    #[arg(long, value_enum, default_value_t = Language::En)]
+    lang: Language,
+    /// The folder with the plugins, where components to deploy are looked for.
+    #[arg(long, value_name = "DIR", env = "LEYDEN_PLUGINS")]
+    plugins: Option<PathBuf>,
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let Verb::Run(run) = self.verb;
+        let scenario = Scenario::load(&run.file)?;
+        let report = run.play(&scenario, context).await?;
+        if context.global.json {
+            let document = serde_json::to_string(&report);
+            context
+                .screen
+                .line(&document.map_err(|error| Error::Answer(error.to_string()))?)?;
+        }
+        if report.not_met > 0 {
+            Err(Error::NotMet)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Run {
+    /// Plays on the host that was named, or on one of its own, which ends with an interrupt too.
+    async fn play(&self, scenario: &Scenario, context: &Context) -> Result<Report, Error> {
+        if let Some(url) = &self.against {
+            let client = Client::new(url, context.global.token_file.as_deref())?;
+            return self.runner(scenario, client, context)?.run().await;
+        }
+        let host = OwnHost::start(&scenario.clock, self.plugins.as_deref()).await?;
+        let client = Client::new(&host.url, None)?;
+        let report = tokio::select! {
+            report = self.runner(scenario, client, context)?.run() => report,
+            _ = tokio::signal::ctrl_c() => Err(Error::Host("interrupted".to_owned())),
+        };
+        host.stop().await;
+        report
+    }
+
+    fn runner<'s>(
+        &self,
+        scenario: &'s Scenario,
+        client: Client,
+        context: &Context,
+    ) -> Result<Runner<'s>, Error> {
+        let folder = self.file.parent().unwrap_or(Path::new("")).to_owned();
+        let folders = Folders {
+            scenario: folder,
+            plugins: self.plugins()?,
+        };
+        let telling = Telling {
+            screen: context.screen,
+            language: self.lang,
+            silent: context.global.json,
+        };
+        Ok(Runner::new(scenario, client, folders, telling))
+    }
+
+    fn plugins(&self) -> Result<PathBuf, Error> {
+        Ok(self
+            .plugins
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("target/plugins")))
+    }
+}

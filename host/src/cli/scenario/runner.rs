@@ -1,0 +1,395 @@
+//! Plays a scenario: one action after the other, over HTTP. What an answer means is decided in
+//! `call` and `pattern`; here is only the order of things.
+//!
+//! Invariant: an expectation that is not met, or an action that is refused, is reported and the
+//! run goes on; only a host that is gone ends it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use reqwest::Method as HttpMethod;
+use serde_json::{Value, json};
+
+use super::action::{Action, Call, Deed, ExpectEvent, ForEach, Ingest, Method, Show};
+use super::call::{self, body_value, compared};
+use super::fixture;
+use super::format::{Deploy, Scenario, Step};
+use super::pattern::Mode;
+use super::report::{Check, ENTRIES_MAX, Entry, Report, StepReport};
+use super::text::{Language, Text};
+use super::variables::Variables;
+use super::watch::Watch;
+use crate::cli::client::{Answer, Client};
+use crate::cli::error::{Error, Problem};
+use crate::cli::ingest;
+use crate::cli::screen::Screen;
+
+use super::printing;
+
+/// How long an event that should not come is waited for: when the clock's tick has returned,
+/// every stream is worked off and only the event's way over the wire is left.
+const NO_EVENT_WAIT: Duration = Duration::from_millis(500);
+
+/// Where a run finds its files.
+pub(crate) struct Folders {
+    /// The scenario file's.
+    pub(crate) scenario: PathBuf,
+    /// The plugins'.
+    pub(crate) plugins: PathBuf,
+}
+
+/// How a run is told.
+pub(crate) struct Telling {
+    pub(crate) screen: Screen,
+    pub(crate) language: Language,
+    /// Nothing is printed while it runs.
+    pub(crate) silent: bool,
+}
+
+/// A run.
+pub(crate) struct Runner<'a> {
+    scenario: &'a Scenario,
+    client: Client,
+    folders: Folders,
+    telling: Telling,
+    variables: Variables,
+    watches: BTreeMap<String, Watch>,
+    report: Report,
+    entries: usize,
+}
+
+impl<'a> Runner<'a> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        client: Client,
+        folders: Folders,
+        telling: Telling,
+    ) -> Self {
+        Self {
+            scenario,
+            client,
+            folders,
+            telling,
+            variables: Variables::default(),
+            watches: BTreeMap::new(),
+            report: Report::default(),
+            entries: 0,
+        }
+    }
+
+    /// Plays the scenario.
+    ///
+    /// # Errors
+    /// The host is gone, refuses the fixture, or standard output is closed.
+    pub(crate) async fn run(mut self) -> Result<Report, Error> {
+        let Scenario {
+            title,
+            about,
+            clock,
+            fixture,
+            steps,
+            ..
+        } = self.scenario;
+        let language = self.telling.language;
+        self.report.title = title.in_language(language).to_owned();
+        let about = about.as_ref().map(|about| about.in_language(language));
+        self.print(&printing::title(
+            &self.telling.screen,
+            &self.report.title,
+            about,
+        ))?;
+        fixture::build(
+            &self.client,
+            clock,
+            fixture,
+            &self.folders.plugins,
+            &mut self.variables,
+        )
+        .await?;
+        for (number, step) in steps.iter().enumerate() {
+            self.step(number, step).await?;
+        }
+        self.print(&printing::summary(
+            &self.telling.screen,
+            language,
+            &self.report,
+        ))?;
+        Ok(self.report)
+    }
+
+    async fn step(&mut self, number: usize, step: &'a Step) -> Result<(), Error> {
+        let Telling {
+            screen, language, ..
+        } = &self.telling;
+        let title = step.title.in_language(*language).to_owned();
+        self.print(&printing::step(screen, *language, number, &title))?;
+        self.report.steps.push(StepReport {
+            number,
+            title,
+            entries: Vec::new(),
+        });
+        self.actions(&step.actions).await
+    }
+
+    fn actions<'s>(&'s mut self, actions: &'a [Action]) -> LocalBoxFuture<'s, Result<(), Error>>
+    where
+        'a: 's,
+    {
+        let run = async move {
+            for action in actions {
+                self.action(action).await?;
+            }
+            Ok(())
+        };
+        run.boxed_local()
+    }
+
+    /// An action, once or in a loop.
+    async fn action(&mut self, action: &'a Action) -> Result<(), Error> {
+        let items: &[Value] = match &action.for_each {
+            None => return self.attempt(action).await,
+            Some(ForEach::Items(items)) => items,
+            Some(ForEach::List(name)) => self.scenario.lists.get(name).map_or(&[], Vec::as_slice),
+        };
+        for (index, item) in items.iter().enumerate() {
+            self.variables.enter(index + 1, item);
+            self.attempt(action).await?;
+            self.variables.leave();
+        }
+        Ok(())
+    }
+
+    /// An action whose failure is an entry of the report, unless the run cannot go on.
+    async fn attempt(&mut self, action: &'a Action) -> Result<(), Error> {
+        match self.once(action).await {
+            Err(fatal @ (Error::Unreachable { .. } | Error::Output(_) | Error::Host(_))) => {
+                Err(fatal)
+            }
+            Err(error) => {
+                let name = self.telling.language.action();
+                self.check(Check::not_met(
+                    name,
+                    self.telling.language.done().to_owned(),
+                    error.to_string(),
+                ))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn once(&mut self, action: &'a Action) -> Result<(), Error> {
+        self.say(action.say.as_ref())?;
+        match &action.deed {
+            Deed::Say => {}
+            Deed::Call(method, call) => self.call(action, *method, call).await?,
+            Deed::Ingest(ingest) => self.ingest(action, ingest).await?,
+            Deed::Tick(ticks) => self.tick(*ticks).await?,
+            Deed::Settle => self.settle().await?,
+            Deed::Watch(stream) => self.watch(stream).await?,
+            Deed::ExpectEvent(expected) => self.expect_event(expected).await?,
+            Deed::NoEvent(stream) => self.no_event(&stream.stream).await?,
+            Deed::Deploy(component) => self.deploy(component).await?,
+            Deed::Actions(actions) => self.actions(actions).await?,
+        }
+        self.say(action.then_say.as_ref())
+    }
+
+    async fn call(&mut self, action: &Action, method: Method, call: &Call) -> Result<(), Error> {
+        let prepared =
+            call::prepare(self.client.base(), method, call, &self.variables).map_err(usage)?;
+        let http = match method {
+            Method::Get => HttpMethod::GET,
+            Method::Post => HttpMethod::POST,
+        };
+        let mut request = self.client.request_url(http, prepared.url);
+        if let Some((media_type, body)) = prepared.body {
+            request = request.header("content-type", media_type).body(body);
+        }
+        if let Some(key) = prepared.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = self.client.send(request).await?;
+        let returned = call::shown_answer(method, call.show, &answer);
+        let refused = call.show == Show::Rows && answer.status >= 400;
+        let note = refused.then(|| Problem::of(answer.status, &answer.body).to_string());
+        self.entry(Entry::Called {
+            service: call.service.clone(),
+            route: prepared.route,
+            params: prepared.params,
+            status: answer.status,
+            returned,
+            note,
+        })?;
+        self.judge(action, &answer)
+    }
+
+    async fn ingest(&mut self, action: &Action, ingest: &Ingest) -> Result<(), Error> {
+        let file = self.folders.scenario.join(&ingest.file);
+        let answer = ingest::send(&self.client, &file, None).await?;
+        let (service, route) = ingest::ROUTE
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or_default();
+        self.entry(Entry::Called {
+            service: service.to_owned(),
+            route: route.to_owned(),
+            params: file_name(&file),
+            status: answer.status,
+            returned: call::shown_answer(Method::Post, Show::Raw, &answer),
+            note: None,
+        })?;
+        self.judge(action, &answer)
+    }
+
+    /// Compares an answer with what is expected and keeps what is captured.
+    fn judge(&mut self, action: &Action, answer: &Answer) -> Result<(), Error> {
+        let body = body_value(answer).unwrap_or(Value::Null);
+        for (name, pointer) in &action.capture {
+            let name = self.variables.text(name).map_err(usage)?;
+            let missing = || Error::Usage(format!("the answer has no {pointer} for ${{{name}}}"));
+            let value = body.pointer(pointer).cloned().ok_or_else(missing)?;
+            self.variables.capture(name, value);
+        }
+        self.variables.capture("answer".to_owned(), body);
+        let language = self.telling.language;
+        let checks = call::checks(action.expect.as_ref(), answer, &self.variables, language);
+        checks
+            .map_err(usage)?
+            .into_iter()
+            .try_for_each(|check| self.check(check))
+    }
+
+    async fn tick(&mut self, ticks: u64) -> Result<(), Error> {
+        let body = json!({ "count": ticks });
+        self.client
+            .write(HttpMethod::POST, "/admin/clock/tick", &body)
+            .await?;
+        let clock = self.client.get("/admin/clock").await?;
+        let now = clock["now"].as_str().unwrap_or("?").to_owned();
+        self.entry(Entry::Ticked { ticks, now })
+    }
+
+    async fn settle(&self) -> Result<(), Error> {
+        self.client
+            .write(HttpMethod::POST, "/admin/settle", &json!({}))
+            .await
+            .map(drop)
+    }
+
+    async fn watch(&mut self, stream: &str) -> Result<(), Error> {
+        let watch = Watch::open(&self.client, stream).await?;
+        self.watches.insert(stream.to_owned(), watch);
+        self.entry(Entry::Watching {
+            stream: stream.to_owned(),
+        })
+    }
+
+    async fn expect_event(&mut self, expected: &ExpectEvent) -> Result<(), Error> {
+        let pattern = expected.event.fill(&self.variables).map_err(usage)?;
+        let within = Duration::from_secs(expected.within_seconds.into());
+        let language = self.telling.language;
+        let Some(payload) = watched(&mut self.watches, &expected.stream)?
+            .next(within)
+            .await
+        else {
+            let none = language.no_event().to_owned();
+            return self.check(Check::not_met(language.event(), pattern.to_string(), none));
+        };
+        let value =
+            serde_json::from_str(&payload).unwrap_or_else(|_| Value::String(payload.clone()));
+        self.entry(Entry::Event {
+            stream: expected.stream.clone(),
+            payload,
+        })?;
+        self.check(compared(
+            language.event(),
+            &pattern,
+            Some(&value),
+            Mode::Exact,
+        ))
+    }
+
+    async fn no_event(&mut self, stream: &str) -> Result<(), Error> {
+        let came = watched(&mut self.watches, stream)?
+            .next(NO_EVENT_WAIT)
+            .await;
+        let none = self.telling.language.no_event().to_owned();
+        self.check(Check::text(
+            stream,
+            none,
+            came.is_none(),
+            came.unwrap_or_default(),
+        ))
+    }
+
+    async fn deploy(&mut self, component: &Deploy) -> Result<(), Error> {
+        fixture::deploy_alternative(&self.client, component, &self.folders.plugins).await?;
+        let Deploy { name, component } = component.clone();
+        self.entry(Entry::Deployed { name, component })
+    }
+
+    fn say(&mut self, text: Option<&Text>) -> Result<(), Error> {
+        let Some(text) = text else { return Ok(()) };
+        let text = text.in_language(self.telling.language);
+        let text = self.variables.text(text).map_err(usage)?;
+        self.entry(Entry::Said { text })
+    }
+
+    fn check(&mut self, check: Check) -> Result<(), Error> {
+        let count = if check.met {
+            &mut self.report.met
+        } else {
+            &mut self.report.not_met
+        };
+        *count += 1;
+        self.entry(Entry::Checked(check))
+    }
+
+    fn entry(&mut self, entry: Entry) -> Result<(), Error> {
+        self.entries += 1;
+        if self.entries > ENTRIES_MAX {
+            return Err(Error::Host(format!(
+                "the run has more than {ENTRIES_MAX} entries"
+            )));
+        }
+        self.print(&printing::entry(
+            &self.telling.screen,
+            self.telling.language,
+            &entry,
+        ))?;
+        if let Some(step) = self.report.steps.last_mut() {
+            step.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    fn print(&self, text: &str) -> Result<(), Error> {
+        if self.telling.silent {
+            return Ok(());
+        }
+        Ok(self.telling.screen.line(text)?)
+    }
+}
+
+fn watched<'w>(
+    watches: &'w mut BTreeMap<String, Watch>,
+    stream: &str,
+) -> Result<&'w mut Watch, Error> {
+    watches
+        .get_mut(stream)
+        .ok_or_else(|| Error::Usage(format!("the stream {stream} is not watched")))
+}
+
+fn usage(error: impl std::fmt::Display) -> Error {
+    Error::Usage(error.to_string())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

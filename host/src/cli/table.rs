@@ -1,0 +1,103 @@
+//! A JSON answer as text for people: a list of objects becomes a table, an object one line per
+//! member. It knows no field by name, so new members of an answer appear by themselves.
+
+use serde_json::{Map, Value};
+
+/// Longest text in a cell, characters: longer ones make tables unreadable.
+const CELL_CHARS_MAX: usize = 80;
+
+/// Renders an answer.
+pub(crate) fn render(value: &Value) -> String {
+    match value {
+        Value::Array(rows) if rows.is_empty() => "(none)".to_owned(),
+        Value::Array(rows) if rows.iter().all(Value::is_object) => table(rows),
+        Value::Object(members) => lines(members),
+        other => cell(other),
+    }
+}
+
+/// One line per member, names padded; a list of objects follows as a table of its own.
+fn lines(members: &Map<String, Value>) -> String {
+    let width = members
+        .keys()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
+            format!("{name}\n{}", table(rows))
+        }
+        _ => format!("{name:width$}  {}", cell(value)),
+    };
+    members.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Columns in the order in which the rows first name them.
+fn table(rows: &[Value]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in rows.iter().filter_map(Value::as_object).flat_map(Map::keys) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let header = names.iter().map(|&name| name.to_owned()).collect();
+    let cells = |row: &Value| names.iter().map(|name| cell(&row[*name])).collect();
+    grid(
+        std::iter::once(header)
+            .chain(rows.iter().map(cells))
+            .collect(),
+    )
+}
+
+/// Pads cells to columns; the last column stays as it is.
+fn grid(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    let padded = |row: &Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(padded).collect::<Vec<_>>().join("\n")
+}
+
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= CELL_CHARS_MAX {
+        return text;
+    }
+    let kept: String = text.chars().take(CELL_CHARS_MAX - 1).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_with_different_members_share_one_table() {
+        let rows = json!([{"name": "house", "streams": ["a", "b"]}, {"name": "é", "size": 3}]);
+        let expected = "name   streams  size\nhouse  a b      -\né      -        3";
+        assert_eq!(render(&rows), expected);
+    }
+
+    #[test]
+    fn an_object_is_one_line_per_member() {
+        assert_eq!(
+            render(&json!({"now": "x", "tickMs": 60000})),
+            "now     x\ntickMs  60000"
+        );
+        assert_eq!(render(&json!([])), "(none)");
+    }
+}
