@@ -42,11 +42,10 @@ fn table(rows: &[Value]) -> String {
     }
     let header = names.iter().map(|&name| name.to_owned()).collect();
     let cells = |row: &Value| names.iter().map(|name| cell(&row[*name])).collect();
-    grid(
-        std::iter::once(header)
-            .chain(rows.iter().map(cells))
-            .collect(),
-    )
+    let rows: Vec<Vec<String>> = std::iter::once(header)
+        .chain(rows.iter().map(cells))
+        .collect();
+    grid(&rows)
 }
 
 /// Pads cells to columns; the last column stays as it is.
