@@ -171,6 +171,6 @@ fn licences(stages: &mut Stages) -> Result<()> {
         return Ok(());
     }
     stages.stage("advisories", || {
-        process::run(process::cargo().args(["deny", "check", "--disable-fetch", "advisories"]))
+        process::run(process::cargo().args(["deny", "check", "advisories"]))
     })
 }
