@@ -1,0 +1,278 @@
+//! The balances as they are kept, and the judgement of each as it comes in. The layout is that of
+//! [`leyden_sdk::series`] without its rows, so that its reads and its retention serve here too:
+//! `c/<start 8><end 8><community 8>` holds a community's energies, `t/<start 8><end 8>` their sums
+//! over all communities, which index the intervals. `s/<community 8>` holds what is kept of a
+//! community: its last judgement and how far its history reaches back.
+//!
+//! A balance replaces the one of the same community and interval, so corrections change every
+//! answer. Sums are carried in memory and written once a batch.
+
+use crate::logic::{self, Energies, Judgement};
+use leyden_sdk::grid::events::Balance;
+use leyden_sdk::series::{
+    Aggregate, Error, Interval, Kept, Reader, Result, Slot, State, Sum, Sweep, keys, put,
+};
+use std::collections::BTreeMap;
+
+/// Intervals that one answer sums up: half a year of half-hours, and a bound on what it reads.
+pub(crate) const INTERVALS_MAX: usize = 10_000;
+
+/// Index entries that one scan reads.
+const PAGE: usize = 1_000;
+
+/// What is kept of a community.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Community {
+    judgement: Option<Judgement>,
+    kept: Kept,
+}
+
+impl Community {
+    /// Number of the judgement (0 none, 1 not autarkic, 2 autarkic), its instant, the rest.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(24);
+        let autarkic = self.judgement.map(|judgement| judgement.autarkic);
+        put(
+            &mut bytes,
+            autarkic.map_or(0, |autarkic| 1 + u128::from(autarkic)),
+        );
+        put(
+            &mut bytes,
+            self.judgement
+                .map_or(0, |judgement| judgement.judged_ms.into()),
+        );
+        self.kept.encode(&mut bytes);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "community");
+        let (number, judged_ms) = (reader.u64()?, reader.u64()?);
+        let judgement = (number > 0).then_some(Judgement {
+            judged_ms,
+            autarkic: number == 2,
+        });
+        Ok(Self {
+            judgement,
+            kept: Kept::decode(&mut reader)?,
+        })
+    }
+}
+
+/// A community within the batch.
+#[derive(Debug)]
+struct Entry {
+    stored: Option<Community>,
+    now: Community,
+}
+
+/// Balances of one batch. Nothing of its sums is in the state before [`Batch::finish`].
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    communities: BTreeMap<u64, Entry>,
+    /// Each interval's share in the total before and after the batch.
+    totals: BTreeMap<Interval, (Aggregate, Aggregate)>,
+}
+
+impl Batch {
+    /// Keeps a balance and judges it; returns the new autarky where it changed. A balance older
+    /// than what is kept of its community is left out.
+    pub(crate) fn record(
+        &mut self,
+        state: &mut impl State,
+        interval: Interval,
+        balance: &Balance,
+    ) -> Result<Option<bool>> {
+        let starts_at_ms = interval.starts_at_ms;
+        let entry = load(
+            &mut self.communities,
+            state,
+            balance.community,
+            starts_at_ms,
+        )?;
+        entry.now.kept.advance(starts_at_ms, starts_at_ms);
+        if entry.now.kept.is_expired(starts_at_ms) {
+            return Ok(None);
+        }
+        let judged = logic::judge(entry.now.judgement, balance);
+        if let Some((judgement, _)) = judged {
+            entry.now.judgement = Some(judgement);
+        }
+        self.keep(state, interval, balance)?;
+        Ok(judged.and_then(|(_, change)| change))
+    }
+
+    fn keep(
+        &mut self,
+        state: &mut impl State,
+        interval: Interval,
+        balance: &Balance,
+    ) -> Result<()> {
+        let key = keys::community(Slot {
+            interval,
+            community: balance.community,
+        });
+        let former = read(state, &key)?;
+        let now = aggregate(interval, balance);
+        if former != Some(now) {
+            state.set(&key, &now.encode())?;
+            let (before, after) = self.totals.entry(interval).or_default();
+            before.swap(&Aggregate::default(), &former.unwrap_or_default())?;
+            after.swap(&Aggregate::default(), &now)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the sums, then removes what is too old.
+    pub(crate) fn finish(self, state: &mut impl State) -> Result<()> {
+        write_totals(state, &self.totals)?;
+        let mut sweep = Sweep::default();
+        for (community, mut entry) in self.communities {
+            sweep.run(state, community, &mut entry.now.kept)?;
+            if entry.stored != Some(entry.now) {
+                state.set(&keys::numbered(b's', &[community]), &entry.now.encode())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn load<'e>(
+    communities: &'e mut BTreeMap<u64, Entry>,
+    state: &impl State,
+    community: u64,
+    starts_at_ms: u64,
+) -> Result<&'e mut Entry> {
+    use std::collections::btree_map::Entry as Place;
+    match communities.entry(community) {
+        Place::Occupied(entry) => Ok(entry.into_mut()),
+        Place::Vacant(place) => {
+            let stored = state.get(&keys::numbered(b's', &[community]))?;
+            let stored = stored.as_deref().map(Community::decode).transpose()?;
+            let first = || Community {
+                judgement: None,
+                kept: Kept::first(starts_at_ms),
+            };
+            Ok(place.insert(Entry {
+                stored,
+                now: stored.unwrap_or_else(first),
+            }))
+        }
+    }
+}
+
+/// A balance as energies. A community counts as one: only whether it measured matters here.
+fn aggregate(interval: Interval, balance: &Balance) -> Aggregate {
+    let length_ms = u128::from(interval.length_ms());
+    let sum = |power_mw: Option<u64>| Sum {
+        energy_uj: u128::from(power_mw.unwrap_or(0)) * length_ms,
+        houses: power_mw.is_some().into(),
+    };
+    Aggregate {
+        consumption: sum(balance.consumption_mw),
+        production: sum(balance.production_mw),
+        houses: 1,
+        closed: balance.closed,
+    }
+}
+
+fn write_totals(
+    state: &mut impl State,
+    totals: &BTreeMap<Interval, (Aggregate, Aggregate)>,
+) -> Result<()> {
+    for (interval, (before, after)) in totals {
+        let key = keys::total(*interval);
+        let stored = read(state, &key)?;
+        if stored.is_none() {
+            note_length(state, interval.length_ms())?;
+        }
+        let mut total = stored.unwrap_or_default();
+        total.swap(before, after)?;
+        state.set(&key, &total.encode())?;
+    }
+    Ok(())
+}
+
+/// Remembers the longest interval, which bounds how far back reads look for an instant's intervals.
+fn note_length(state: &mut impl State, length_ms: u64) -> Result<()> {
+    let stored = state.get(keys::LONGEST)?;
+    let longest_ms = stored.map_or(Ok(0), |bytes| Reader::new(&bytes, "length").u64())?;
+    if length_ms > longest_ms {
+        let mut bytes = Vec::new();
+        put(&mut bytes, length_ms.into());
+        state.set(keys::LONGEST, &bytes)?;
+    }
+    Ok(())
+}
+
+fn read(state: &impl State, key: &[u8]) -> Result<Option<Aggregate>> {
+    state
+        .get(key)?
+        .as_deref()
+        .map(Aggregate::decode)
+        .transpose()
+}
+
+/// Energies of a community over the intervals that lie whole in `[from_ms, to_ms)`.
+///
+/// # Errors
+/// More than [`INTERVALS_MAX`] intervals of any community start in that time.
+pub(crate) fn energies(
+    state: &impl State,
+    community: u64,
+    from_ms: u64,
+    to_ms: u64,
+) -> Result<Energies> {
+    let mut energies = Energies::default();
+    let end = keys::numbered(b't', &[to_ms]);
+    let mut start = keys::numbered(b't', &[from_ms]);
+    let mut found = 0;
+    loop {
+        let entries = state.scan(&start, &end, PAGE)?;
+        found += entries.len();
+        if found > INTERVALS_MAX {
+            return Err(Error::TooManyIntervals(INTERVALS_MAX));
+        }
+        for (key, _) in &entries {
+            add(
+                &mut energies,
+                state,
+                community,
+                keys::interval_of(key)?,
+                to_ms,
+            )?;
+        }
+        match entries.last() {
+            Some((key, _)) if entries.len() == PAGE => start = leyden_sdk::state::key_after(key),
+            _ => return Ok(energies),
+        }
+    }
+}
+
+fn add(
+    energies: &mut Energies,
+    state: &impl State,
+    community: u64,
+    interval: Interval,
+    to_ms: u64,
+) -> Result<()> {
+    if interval.ends_at_ms > to_ms {
+        return Ok(());
+    }
+    if let Some(sums) = read(
+        state,
+        &keys::community(Slot {
+            interval,
+            community,
+        }),
+    )? {
+        energies.add(
+            sums.consumption.measured_uj(),
+            sums.production.measured_uj(),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
