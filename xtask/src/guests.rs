@@ -161,14 +161,15 @@ fn pack(guest: &Guest, compiled: &Path) -> Result<bool> {
     write_if_changed(&guest.artifact, &packed)
 }
 
-/// Writes through a temporary name, so that a host that starts now never reads half a file.
+/// Writes through a temporary name, one per process, so that a host that starts now never reads
+/// half a file and two builds at once do not take each other's.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(false);
     }
     let cannot = || format!("cannot write {}", shown(path));
     fs::create_dir_all(path.parent().unwrap_or(path)).with_context(cannot)?;
-    let temporary = path.with_extension("wasm.new");
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&temporary, bytes).with_context(cannot)?;
     fs::rename(&temporary, path).with_context(cannot)?;
     Ok(true)
