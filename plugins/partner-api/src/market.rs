@@ -15,8 +15,9 @@ const REVENUE: &str = "revenue";
 /// Households that one call to another capability may return.
 const PAGE_HOUSES: u32 = 1_000;
 
-/// Pages that one read goes through: a million households, more than one host serves.
-const PAGES_MAX: usize = 1_000;
+/// Pages that one read goes through: two hundred thousand households, with which the budget of an
+/// invocation is used up.
+const PAGES_MAX: usize = 200;
 
 /// What a partner asks for.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use leyden_sdk::grid::events;
-use leyden_sdk::series::community_at;
+use leyden_sdk::series::{community_at, intervals_at};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -102,6 +102,24 @@ fn the_same_balance_again_counts_once() {
     let before = state.clone();
     record(&mut state, &[five, five]);
     assert_eq!(state, before);
+}
+
+#[test]
+fn the_index_counts_each_community_once_through_corrections() {
+    let mut state = Map::new();
+    let other = Balance {
+        community: 5,
+        ..balance(hour(5), 7, None)
+    };
+    record(&mut state, &[balance(hour(5), 1, None), other]);
+    record(
+        &mut state,
+        &[balance(hour(5), 2, None), balance(hour(5), 3, None)],
+    );
+    let intervals = intervals_at(&state, 5 * HOUR_MS).expect("read");
+    let sums: Vec<_> = intervals.iter().map(|(_, sums)| sums).collect();
+    assert_eq!((sums.len(), sums[0].houses), (1, 2));
+    assert_eq!(sums[0].consumption.mean_mw(HOUR_MS), Some(10_000));
 }
 
 #[test]
