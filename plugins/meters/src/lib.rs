@@ -35,7 +35,7 @@ impl leyden_sdk::rows::Handler for Meters {
     fn handle_rows(_head: RequestHead, batch: Batch) -> Result<Vec<Tally>> {
         let mut faults = Faults::default();
         let rows = rows::read(&batch, &mut faults);
-        let homes = homes(logic::names(&rows))?;
+        let homes = homes(&logic::names(&rows))?;
         let (tallies, readings) = logic::take_in(&mut HostState, &rows, &homes, &mut faults)?;
         faults.into_result()?;
         for reading in &readings {
@@ -45,7 +45,7 @@ impl leyden_sdk::rows::Handler for Meters {
     }
 }
 
-fn homes(names: Vec<String>) -> Result<Homes> {
+fn homes(names: &[String]) -> Result<Homes> {
     let mut homes = Homes::new();
     for names in names.chunks(NAMES_MAX) {
         let found = client_registry::find(names)?;
