@@ -33,7 +33,10 @@ pub enum Error {
     /// The first-party plugins are not there.
     #[error(transparent)]
     Bundle(#[from] bundle::Error),
-    /// The data folder cannot be used.
+    /// The data folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] embedded::OpenError),
+    /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The engine does not start.
@@ -71,7 +74,7 @@ impl Host {
     }
 }
 
-fn open(config: &Config) -> Result<Arc<dyn Store>, store::Error> {
+fn open(config: &Config) -> Result<Arc<dyn Store>, embedded::OpenError> {
     let options = embedded::Options::new(&config.data);
     Ok(Arc::new(Embedded::open(options)?))
 }

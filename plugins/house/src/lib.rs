@@ -8,6 +8,7 @@
 
 mod codec;
 mod houses;
+mod import;
 mod logic;
 mod object;
 mod routes;
@@ -15,15 +16,22 @@ mod tick;
 mod view;
 
 use leyden_sdk::grid::devices::{Error, PlannedSlot};
-use leyden_sdk::http::{Request, Response};
+use leyden_sdk::http::{Request, RequestHead, Response};
+use leyden_sdk::rows::{Batch, Tally};
 use leyden_sdk::streams::Event;
-use leyden_sdk::{Result, exports, http, init, streams};
+use leyden_sdk::{Result, exports, http, init, rows, streams};
 
 struct House;
 
 impl http::Handler for House {
     fn handle(request: Request) -> Result<Response> {
         routes::handle(&request)
+    }
+}
+
+impl rows::Handler for House {
+    fn handle_rows(_head: RequestHead, batch: Batch) -> Result<Vec<Tally>> {
+        import::handle(&batch)
     }
 }
 
@@ -46,5 +54,6 @@ impl exports::devices::Guest for House {
 }
 
 leyden_sdk::export_http!(House);
+leyden_sdk::export_rows!(House);
 leyden_sdk::export_streams!(House);
 leyden_sdk::export_interface!(devices, House);

@@ -26,14 +26,18 @@ pub(crate) fn handle(request: &Request) -> Result<Response> {
 }
 
 fn add_house(params: &Params) -> Result<Response> {
-    let registration = Registration {
+    Ok(http::text(houses::add(&registration(params)?)?))
+}
+
+/// What a new house brings.
+pub(crate) fn registration(params: &Params) -> Result<Registration> {
+    Ok(Registration {
         client_name: params.name("client_name")?,
         community: params.optional("communityID", |p, name| {
             p.u64_within(name, 1, COMMUNITY_MAX)
         })?,
         household: params.optional("household", Params::name)?,
-    };
-    Ok(http::text(houses::add(&registration)?))
+    })
 }
 
 fn add_object(params: &Params) -> Result<Response> {

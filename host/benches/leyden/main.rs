@@ -1,0 +1,53 @@
+//! The benchmarks: what Leyden promises in figures, each measured and printed with its target.
+//! `cargo xtask bench` runs them; figures that compare are measured within one run.
+//!
+//! Not tests: nothing here fails on a timing.
+#![allow(clippy::disallowed_methods, reason = "benchmarks measure time")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+#![allow(missing_docs, reason = "a program, not a library")]
+
+mod community;
+mod echo;
+mod figure;
+mod load;
+
+use figure::Figure;
+
+/// Names of the benchmarks, in the order they run.
+const NAMES: [&str; 4] = ["echo", "readings", "aggregates", "memory"];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let [role, rest @ ..] = args.as_slice()
+        && role == "--role"
+    {
+        return echo::play(rest);
+    }
+    let json = args.iter().any(|arg| arg == "--json");
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let mut names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
+        eprintln!("no benchmark is named {unknown}; there are: {}", NAMES.join(", "));
+        std::process::exit(2);
+    }
+    if names.is_empty() {
+        names = NAMES.to_vec();
+    }
+    let figures = run(&names, quick);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&figures).expect("figures are plain"));
+    } else {
+        figures.iter().for_each(|figure| println!("{figure}"));
+    }
+}
+
+fn run(names: &[&str], quick: bool) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    if names.contains(&"echo") {
+        figures.extend(echo::run(quick));
+    }
+    if names.iter().any(|name| *name != "echo") {
+        figures.extend(community::run(names, quick));
+    }
+    figures
+}
