@@ -71,3 +71,44 @@ fn withheld_one_by_one(dataset: Dataset, houses: Vec<String>) -> Result<Vec<Stri
     }
     Ok(withheld)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn withdraw(houses: &[&str]) {
+        for house in houses {
+            set(Dataset::Production, house, false).expect("state answers");
+        }
+    }
+
+    #[test]
+    fn consent_is_granted_until_withdrawn_and_per_dataset() {
+        withdraw(&["a"]);
+        assert_eq!(is_granted(Dataset::Production, "a"), Ok(false));
+        assert_eq!(is_granted(Dataset::DetailedConsumption, "a"), Ok(true));
+        set(Dataset::Production, "a", true).expect("state answers");
+        assert_eq!(is_granted(Dataset::Production, "a"), Ok(true));
+    }
+
+    #[test]
+    fn the_withheld_keep_the_order_of_the_question() {
+        withdraw(&["a", "c", "x"]);
+        let asked = names(&["d", "c", "b", "a"]);
+        assert_eq!(withheld(Dataset::Production, asked), Ok(names(&["c", "a"])));
+        assert_eq!(withheld(Dataset::Production, Vec::new()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn many_withdrawals_between_few_houses_are_asked_one_by_one() {
+        withdraw(&["a", "b", "c", "d", "e"]);
+        let asked = names(&["f", "a"]);
+        let read_at_once = withdrawals(Dataset::Production, "a", "f", 2);
+        assert_eq!(read_at_once, Ok(None));
+        assert_eq!(withheld(Dataset::Production, asked), Ok(names(&["a"])));
+    }
+}

@@ -208,3 +208,7 @@ pub(crate) fn houses(after: Option<&str>, limit: u32) -> Result<Vec<House>> {
         .map(|entry| read(entry).expect("state holds a house here"))
         .collect())
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -118,3 +118,7 @@ fn show_consent(params: &Params) -> Result<Response> {
         &json!({ "houseID": house.id, "granted": shown }),
     ))
 }
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

@@ -20,9 +20,14 @@ pub(crate) fn add(registration: &Registration) -> Result<String> {
         community: house.community,
         simulated: house.household.is_none(),
     };
-    state::set(&codec::place_key(&house.id), &codec::encode_place(place))?;
-    state::set(&codec::objects_key(place, &house.id), &[])?;
+    make_room(&house.id, place)?;
     Ok(house.id)
+}
+
+/// Starts the record of a house without objects.
+pub(crate) fn make_room(house: &str, place: Place) -> Result<()> {
+    state::set(&codec::place_key(house), &codec::encode_place(place))?;
+    state::set(&codec::objects_key(place, house), &[])
 }
 
 fn place(house: &str) -> Result<Option<Place>> {
@@ -164,3 +169,7 @@ fn move_slot(objects: &mut [Object], name: &str, at_ms: u64, moved: Option<Slot>
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "houses_tests.rs"]
+mod tests;

@@ -16,7 +16,10 @@ pub(crate) fn handle(batch: &Batch) -> Result<Vec<Tally>> {
         add(row).map_err(|error| at_row(error, number))?;
     }
     let count = batch.rows.len() as u64;
-    Ok(vec![Tally { name: "houses".into(), count }])
+    Ok(vec![Tally {
+        name: "houses".into(),
+        count,
+    }])
 }
 
 fn add(row: &[u8]) -> Result<()> {
@@ -32,7 +35,9 @@ fn add(row: &[u8]) -> Result<()> {
     };
     let objects: Vec<_> = objects.iter().map(parse).collect::<Result<_>>()?;
     houses::update(&id, |present| {
-        objects.into_iter().try_for_each(|object| logic::add(present, object))
+        objects
+            .into_iter()
+            .try_for_each(|object| logic::add(present, object))
     })
 }
 
@@ -51,7 +56,9 @@ fn document(bytes: Vec<u8>) -> Result<Params> {
 
 /// The refusal with the row it is about.
 fn at_row(error: Error, number: u64) -> Error {
-    let Error::Reject(mut problem) = error else { return error };
+    let Error::Reject(mut problem) = error else {
+        return error;
+    };
     problem.detail = format!("Row {number}: {}", problem.detail);
     for field in &mut problem.errors {
         field.row = Some(number);

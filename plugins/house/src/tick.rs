@@ -89,6 +89,8 @@ fn publish(house: &Entry, next: Option<&Entry>, interval: Interval) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::houses;
+    use leyden_sdk::testing;
 
     fn tick(tick_ms: u64, cursor: Option<&str>) -> Tick {
         Tick {
@@ -119,6 +121,87 @@ mod tests {
         let next = next_step(&tick(60_000, None), &key);
         assert_eq!(start(&next).ok(), Some(key));
         assert_eq!((next.at_ms, next.tick_ms), (1_000, 60_000));
+    }
+
+    fn house_id(number: usize) -> String {
+        leyden_sdk::uuid::from_bits(number as u64, 0)
+    }
+
+    /// Runs a tick to its end; the readings in their order and how many steps it took.
+    fn run(tick: &Tick) -> (Vec<Reading>, usize) {
+        let (mut readings, mut steps, mut next) = (Vec::new(), 0, Some(tick.clone()));
+        while let Some(tick) = next.take() {
+            let payload = serde_json::to_vec(&tick).expect("a tick is JSON");
+            let event = Event {
+                offset: 0,
+                key: String::new(),
+                payload,
+                published_at_ms: 0,
+            };
+            handle(&event).expect("the step is done");
+            steps += 1;
+            for record in testing::take_published() {
+                let read = "it is what its stream carries";
+                match record.stream.as_str() {
+                    READINGS => readings.push(serde_json::from_slice(&record.payload).expect(read)),
+                    _ => next = Some(serde_json::from_slice(&record.payload).expect(read)),
+                }
+            }
+        }
+        (readings, steps)
+    }
+
+    /// Puts `sizes[n]` houses into the community `n + 1`.
+    fn settle(sizes: &[usize]) {
+        for (at, size) in sizes.iter().enumerate() {
+            let place = codec::Place {
+                community: at as u64 + 1,
+                simulated: true,
+            };
+            for house in 0..*size {
+                houses::make_room(&house_id(house), place).expect("there is room");
+            }
+        }
+    }
+
+    /// A community may end with a step, before it, or span several: it closes once, at its end.
+    #[test]
+    fn each_house_reads_once_and_each_community_closes_at_its_last() {
+        let sizes = [3, STEP_HOUSES - 3, 1, 2 * STEP_HOUSES, 7];
+        settle(&sizes);
+        let (readings, steps) = run(&tick(60_000, None));
+        assert_eq!(readings.len(), sizes.iter().sum::<usize>());
+        assert_eq!(steps, readings.len().div_ceil(STEP_HOUSES));
+        let mut rest = readings.as_slice();
+        for (at, size) in sizes.iter().enumerate() {
+            let (community, others) = rest.split_at(*size);
+            assert!(
+                community
+                    .iter()
+                    .all(|reading| reading.community == at as u64 + 1)
+            );
+            let closing: Vec<_> = community.iter().map(|reading| reading.closes).collect();
+            assert!(
+                closing[size - 1] && !closing[..size - 1].contains(&true),
+                "community {at}"
+            );
+            rest = others;
+        }
+    }
+
+    #[test]
+    fn without_houses_a_tick_does_nothing() {
+        assert_eq!(run(&tick(60_000, None)), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_house_with_a_real_meter_is_not_simulated() {
+        let place = codec::Place {
+            community: 1,
+            simulated: false,
+        };
+        houses::make_room(&house_id(0), place).expect("there is room");
+        assert_eq!(run(&tick(60_000, None)).0, Vec::new());
     }
 
     #[test]

@@ -35,7 +35,8 @@
 //! the same interface live as functions. Errors of all imports turn into [`Error`] with `?`.
 //!
 //! Invariants: nothing here reads a clock or randomness but the host's; a panic writes its message
-//! to the component's log and traps; natively (tests) nothing may call the host.
+//! to the component's log and traps; natively (tests) state, publishing,
+//! clock and randomness come from [`testing`], and nothing else of the host may be called.
 
 pub mod alloc;
 #[allow(
@@ -62,6 +63,8 @@ pub mod rows;
 pub mod series;
 pub mod state;
 pub mod streams;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 pub mod time;
 pub mod uuid;
 

@@ -3,11 +3,15 @@
 //! version of the component itself; that traps, so that nothing is built on it.
 
 use crate::Result;
-use crate::bindings::leyden::state::store;
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::leyden::state::store as backend;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing as backend;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use store::{Entry, KeyRange, Order};
+pub use crate::bindings::leyden::state::store::{Entry, KeyRange, Order};
 
 /// Entries that one scan returns at most; the host enforces it.
 pub const SCAN_ENTRIES_MAX: u32 = 10_000;
@@ -18,17 +22,17 @@ pub const SCAN_ENTRIES_MAX: u32 = 10_000;
 /// As all of this module: a key or value over the host's limits or a used-up budget is refused, a
 /// store that cannot answer is tried again.
 pub fn get(key: &[u8]) -> Result<Option<Vec<u8>>> {
-    Ok(store::get(key)?)
+    Ok(backend::get(key)?)
 }
 
 /// Puts `value` under `key`.
 pub fn set(key: &[u8], value: &[u8]) -> Result<()> {
-    Ok(store::set(key, value)?)
+    Ok(backend::set(key, value)?)
 }
 
 /// Removes `key`; it need not exist.
 pub fn delete(key: &[u8]) -> Result<()> {
-    Ok(store::delete(key)?)
+    Ok(backend::delete(key)?)
 }
 
 /// The number under `key`.
@@ -68,7 +72,7 @@ pub fn scan(start: &[u8], end: Option<&[u8]>, order: Order, limit: u32) -> Resul
         start: start.to_vec(),
         end: end.map(<[u8]>::to_vec),
     };
-    Ok(store::scan(&range, order, limit)?)
+    Ok(backend::scan(&range, order, limit)?)
 }
 
 /// Up to `limit` entries whose keys start with `prefix`.

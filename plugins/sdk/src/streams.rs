@@ -1,6 +1,10 @@
 //! Streams for guests: a handler's trait, records in and out as typed JSON.
 
-use crate::bindings::leyden::streams::publisher;
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::leyden::streams::publisher as backend;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing as backend;
+
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,7 +53,7 @@ pub fn decode<T: DeserializeOwned>(event: &Event) -> Result<T> {
 /// Where `event` cannot be JSON.
 pub fn publish(stream: &str, key: &str, event: &impl Serialize) -> Result<()> {
     let payload = serde_json::to_vec(event).expect("the event's type is JSON");
-    Ok(publisher::publish(stream, key, &payload)?)
+    Ok(backend::publish(stream, key, &payload)?)
 }
 
 /// Appends one record of raw bytes, for what is not one of the grid's events.
@@ -57,5 +61,5 @@ pub fn publish(stream: &str, key: &str, event: &impl Serialize) -> Result<()> {
 /// # Errors
 /// As [`publish`].
 pub fn publish_bytes(stream: &str, key: &str, payload: &[u8]) -> Result<()> {
-    Ok(publisher::publish(stream, key, payload)?)
+    Ok(backend::publish(stream, key, payload)?)
 }

@@ -1,6 +1,10 @@
 //! Instants as text. An instant is ms since 1970-01-01T00:00:00Z; text is RFC 3339 with ms and `Z`.
 //! The time itself comes from [`now_ms`], the host's clock, which stands still during an invocation.
 
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::leyden::clock::clock;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing as clock;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// The last instant that RFC 3339 can write (9999-12-31T23:59:59.999Z), ms.
@@ -9,7 +13,7 @@ pub const INSTANT_MS_MAX: u64 = 253_402_300_799_999;
 /// The invocation's instant, ms since 1970.
 #[must_use]
 pub fn now_ms() -> u64 {
-    crate::bindings::leyden::clock::clock::now()
+    clock::now()
 }
 
 /// `2021-11-07T15:58:22.144Z`. An instant after the year 9999 is written as its last one.

@@ -1,6 +1,9 @@
 //! Random identifiers (RFC 9562, version 4) from the host's replayable randomness.
 
+#[cfg(target_arch = "wasm32")]
 use crate::bindings::leyden::random::random;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing as random;
 
 /// A new identifier such as `f3b8a521-70a9-48a0-b2d3-f7c87bc52a94`.
 #[must_use]
