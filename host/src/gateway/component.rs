@@ -1,0 +1,186 @@
+//! Requests that components answer: the hot path. It drives the dispatcher straight from the
+//! connection, without a web framework in between.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use super::problem::Problem;
+use super::{Gateway, body, headers, upload};
+use crate::dispatch::Culprit;
+use crate::dispatch::types::{Request, RequestHead, Response as Answer};
+use crate::ids::ComponentName;
+use crate::registry::Generation;
+use crate::registry::router::Matched;
+
+/// Headers that belong to the connection, which is the host's.
+const CONNECTION_HEADERS: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Answers a request with the component whose route it is. One generation of components serves it
+/// from start to end.
+pub(super) async fn answer(
+    gateway: &Gateway,
+    parts: &request::Parts,
+    body: &mut Incoming,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let generation = gateway.host.registry.generation();
+    let Matched {
+        component,
+        route,
+        params,
+    } = generation
+        .router
+        .route(parts.method.as_str(), parts.uri.path())?;
+    let key = headers::idempotency_key(&parts.method, &parts.headers)?;
+    let head = RequestHead {
+        method: if parts.method == Method::HEAD {
+            "GET"
+        } else {
+            parts.method.as_str()
+        }
+        .to_owned(),
+        route: route.path.clone(),
+        path: parts.uri.path().to_owned(),
+        params,
+        query: parts.uri.query().map(str::to_owned),
+        headers: headers::fields(&parts.headers, gateway.token.is_none())?,
+    };
+    if route.rows {
+        let format = headers::row_format(&parts.headers)?;
+        let target = upload::Target {
+            generation: &generation,
+            component,
+            head: &head,
+            key: key.as_ref(),
+        };
+        return upload::answer(gateway, target, format, body).await;
+    }
+    let held = gateway
+        .bodies
+        .read(body, route.body_limit_bytes, body::WHOLE_MAX)
+        .await?;
+    let request = Request {
+        head,
+        body: held.bytes,
+    };
+    let answer = gateway
+        .host
+        .dispatch
+        .http(&generation, component, request, key)
+        .await?;
+    checked(answer).map_err(|rule| Problem::misbehaved(culprit(&generation, component), &rule))
+}
+
+/// Who to name for an answer that cannot be sent.
+fn culprit(generation: &Arc<Generation>, component: &ComponentName) -> Culprit {
+    let version = generation
+        .components
+        .get(component)
+        .map(|active| active.digest);
+    let version = version.unwrap_or_else(|| crate::ids::Digest::of(b""));
+    Culprit {
+        component: component.clone(),
+        version,
+    }
+}
+
+/// A component's answer as HTTP; otherwise the rule that it breaks.
+fn checked(answer: Answer) -> Result<Response<Full<Bytes>>, String> {
+    let status = StatusCode::from_u16(answer.status)
+        .ok()
+        .filter(|status| (200..600).contains(&status.as_u16()));
+    let status = status.ok_or_else(|| format!("answered with status {}", answer.status))?;
+    let bodiless = matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    let body = if bodiless { Vec::new() } else { answer.body };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    for (name, value) in answer.headers {
+        let refused = || {
+            format!(
+                "answered with a header '{}' that HTTP does not allow",
+                name.escape_debug()
+            )
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
+        if CONNECTION_HEADERS.contains(&header.as_str()) {
+            return Err(format!(
+                "answered with the header '{header}', which is the host's own"
+            ));
+        }
+        let value = HeaderValue::try_from(value).map_err(|_| refused())?;
+        // The length follows from the body.
+        if header != CONTENT_LENGTH {
+            let kept = response.headers_mut().try_append(header, value);
+            kept.map_err(|_| "answered with too many headers".to_owned())?;
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(status: u16, headers: &[(&str, &str)]) -> Result<Response<Full<Bytes>>, String> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        checked(Answer {
+            status,
+            headers,
+            body: b"text".to_vec(),
+        })
+    }
+
+    #[test]
+    fn sound_answers_pass() {
+        let response = with(
+            200,
+            &[
+                ("Content-Type", "text/plain"),
+                ("content-length", "99"),
+                ("x-a", "é"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(response.headers().len(), 2);
+        assert_eq!(response.headers()["content-type"], "text/plain");
+        assert!(hyper::body::Body::size_hint(with(204, &[]).unwrap().body()).exact() == Some(0));
+    }
+
+    #[test]
+    fn answers_that_http_does_not_allow_are_refused() {
+        for status in [0, 99, 100, 101, 199, 600, 999, 65_535] {
+            assert!(with(status, &[]).unwrap_err().contains(&status.to_string()));
+        }
+        for (name, value) in [
+            ("", "x"),
+            ("a b", "x"),
+            ("é", "x"),
+            ("a", "x\r\ny: z"),
+            ("a\n", "x"),
+            ("a", "\0"),
+        ] {
+            assert!(with(200, &[(name, value)]).is_err(), "{name:?}: {value:?}");
+        }
+        for name in CONNECTION_HEADERS {
+            assert!(with(200, &[(name, "close")]).unwrap_err().contains(name));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Connections: how many, how long one may be silent, and how they end.
+//!
+//! HTTP/1.1 by hyper, driven directly: a web framework in between would cost a fifth of what an echo
+//! takes. A connection on which no request begins for a while is cut, whether it is idle, sends its
+//! headers too slowly, or does not read its answer.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::problem::{Kind, Problem};
+use super::{Gateway, body, component, control, headers};
+
+/// Most bytes of a request's head, and of what is read ahead of it (bytes).
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_secs(15);
+/// Looks without a new request after which a connection is cut: 60 to 75 s, within which clients
+/// that keep connections for later use them again.
+const SILENT_LOOKS_MAX: u32 = 4;
+/// Wait after the system refused a connection, most often for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A component's answer, or one of the host's own.
+type Reply = Either<Full<Bytes>, Body>;
+
+/// What happens on a connection.
+#[derive(Default)]
+struct Activity {
+    /// Requests that have begun.
+    begun: AtomicU64,
+    /// Requests that are being answered.
+    running: AtomicUsize,
+}
+
+/// A request that is being answered, until dropped.
+struct Running(Arc<Activity>);
+
+impl Running {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        activity.running.fetch_add(1, Ordering::Relaxed);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The host's own routes, as a service.
+type Control = TowerToHyperService<axum::Router>;
+
+/// Accepts connections until the host stops. At most `connections_max` are open; further clients wait
+/// in the system's queue.
+pub(super) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, connections_max: usize) {
+    let places = Arc::new(Semaphore::new(connections_max));
+    let control: Control = TowerToHyperService::new(control::router(gateway.clone()));
+    let stopping = gateway.stopping.clone();
+    let mut accepting = pin!(async {
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else {
+                return;
+            };
+            let stream = next(&listener).await;
+            let (gateway, control) = (gateway.clone(), control.clone());
+            gateway.clone().tasks.spawn(async move {
+                serve(gateway, control, stream).await;
+                drop(place);
+            });
+        }
+    });
+    tokio::select! {
+        () = &mut accepting => {}
+        () = stopping.cancelled() => {}
+    }
+}
+
+/// The next connection.
+async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve(gateway: Arc<Gateway>, control: Control, stream: TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "answers on a connection may be delayed");
+    }
+    let activity = Arc::new(Activity::default());
+    let stopping = gateway.stopping.child_token();
+    let drain = gateway.drain;
+    let service = {
+        let activity = activity.clone();
+        service_fn(move |request| {
+            respond(
+                gateway.clone(),
+                control.clone(),
+                Running::new(&activity),
+                request,
+            )
+        })
+    };
+    let mut http = http1::Builder::new();
+    http.max_buf_size(BUFFER_BYTES_MAX);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(drain, connection).await.unwrap_or(Ok(()))
+        }
+        () = silence(&activity) => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Returns once nothing has begun on a connection for too long.
+async fn silence(activity: &Activity) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut begun, mut silent) = (0, 0);
+    while silent < SILENT_LOOKS_MAX {
+        looks.tick().await;
+        let now = activity.begun.load(Ordering::Relaxed);
+        let quiet = now == begun && activity.running.load(Ordering::Relaxed) == 0;
+        (begun, silent) = (now, if quiet { silent + 1 } else { 0 });
+    }
+}
+
+/// Answers one request, whatever happens.
+async fn respond(
+    gateway: Arc<Gateway>,
+    control: Control,
+    running: Running,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    let refusal = admit(&gateway, &request).err();
+    if refusal.is_none() && control::owns(request.uri().path()) {
+        return own(&control, running, request).await;
+    }
+    let (parts, mut body) = request.into_parts();
+    let answer = match refusal {
+        Some(problem) => Err(problem),
+        None => component::answer(&gateway, &parts, &mut body).await,
+    };
+    let answer = answer.unwrap_or_else(|problem| {
+        if !hyper::body::Body::is_end_stream(&body) {
+            gateway.tasks.spawn(body::linger(body));
+        }
+        problem.answer()
+    });
+    Ok(answer.map(Either::Left))
+}
+
+/// Whether a request may come in at all.
+fn admit(gateway: &Gateway, request: &Request<Incoming>) -> Result<(), Problem> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    if target.len() > headers::TARGET_BYTES_MAX {
+        let detail = format!(
+            "path and query have more than {} bytes",
+            headers::TARGET_BYTES_MAX
+        );
+        return Err(Problem::new(Kind::PathTooLong, detail));
+    }
+    match &gateway.token {
+        Some(token) if request.uri().path() != "/health" && !token.admits(request.headers()) => {
+            Err(Problem::new(
+                Kind::Unauthorized,
+                "this host asks for Authorization: Bearer and its token",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers with one of the host's own routes. The request runs until the answer's body has ended.
+async fn own(
+    control: &Control,
+    running: Running,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    let response = control.call(request).await?;
+    let held = move |body: Body| {
+        body.map_frame(move |frame| {
+            let _ = &running;
+            frame
+        })
+    };
+    Ok(response.map(|body| Either::Right(Body::new(held(body)))))
+}

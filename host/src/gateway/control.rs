@@ -1,0 +1,87 @@
+//! The paths that the host serves itself: `/health`, `/admin/…` and `/streams/…`. Everything else below
+//! a reserved first segment is nobody's.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::routing::{get, post};
+
+use super::problem::{Kind, Problem};
+use super::{Gateway, admin, sse};
+use crate::registry::manifest::RESERVED;
+use crate::registry::router::RouteError;
+
+/// A parameter of the path, or that it is not UTF-8.
+pub(super) type Parameter = Result<Path<String>, PathRejection>;
+
+/// The parameter's text.
+pub(super) fn text(parameter: Parameter) -> Result<String, Problem> {
+    let Path(text) =
+        parameter.map_err(|_| Problem::from(RouteError::Encoding("name".to_owned())))?;
+    Ok(text)
+}
+
+/// Whether the host serves this path itself.
+pub(super) fn owns(path: &str) -> bool {
+    let first = path
+        .strip_prefix('/')
+        .and_then(|rest| rest.split('/').next());
+    first.is_some_and(|first| RESERVED.contains(&first))
+}
+
+/// All of the host's own routes.
+pub(super) fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/health", get(admin::health))
+        .route("/admin/status", get(admin::status))
+        .route("/admin/components", get(admin::components))
+        .route("/admin/components/{name}", post(admin::deploy))
+        .route("/admin/components/{name}/versions", get(admin::versions))
+        .route("/admin/components/{name}/rollback", post(admin::rollback))
+        .route("/admin/clock", get(admin::clock).put(admin::set_clock))
+        .route("/admin/clock/tick", post(admin::tick))
+        .route("/admin/settle", post(admin::settle))
+        .route("/admin/streams", get(admin::streams))
+        .route("/admin/ledger", get(admin::ledger))
+        .route("/streams/{name}", get(sse::watch))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Kind::MethodNotAllowed,
+                "this path answers other methods; see the header Allow",
+            )
+        })
+        .fallback(async || Problem::from(RouteError::NotFound))
+        .with_state(gateway)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_owns_whole_segments() {
+        for own in [
+            "/admin",
+            "/admin/x",
+            "/health",
+            "/health/",
+            "/streams/a",
+            "/fn/x/y",
+        ] {
+            assert!(owns(own), "{own}");
+        }
+        for other in [
+            "/",
+            "",
+            "*",
+            "/administration",
+            "/house/admin",
+            "//admin",
+            "/healthy",
+        ] {
+            assert!(!owns(other), "{other}");
+        }
+    }
+}

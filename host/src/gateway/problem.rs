@@ -1,0 +1,239 @@
+//! Every way a request can fail, and what the caller is told: one table from kind to status, type and
+//! title, and, in `conversions`, one conversion for each error of the host. Answers are problem documents (RFC 9457).
+//!
+//! **Invariants.** No other file chooses an error's status. A problem tells nothing of the host's
+//! inside; that goes to the log, from here.
+
+mod conversions;
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::dispatch::Culprit;
+use crate::dispatch::types::FieldError;
+
+/// When to try again after 503 (s): queues are short, so that one second is a long time for them.
+const RETRY_AFTER_S: &str = "1";
+
+/// The kinds of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Malformed,
+    Unauthorized,
+    PaymentRequired,
+    Forbidden,
+    NotFound,
+    NoRoute,
+    MethodNotAllowed,
+    Timeout,
+    Conflict,
+    TooLarge,
+    PathTooLong,
+    UnsupportedMediaType,
+    Invalid,
+    KeyReused,
+    HeadersTooLarge,
+    Internal,
+    Trapped,
+    Misbehaved,
+    Busy,
+    Stopping,
+    Unavailable,
+    Deadline,
+}
+
+impl Kind {
+    /// **The** table: status, last part of the type, title.
+    const fn row(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (400, "malformed", "The request's syntax is broken"),
+            Self::Unauthorized => (401, "unauthorized", "A token is needed"),
+            Self::PaymentRequired => (402, "payment-required", "Datapoints do not suffice"),
+            Self::Forbidden => (403, "forbidden", "The caller may not do this"),
+            Self::NotFound => (404, "not-found", "What the request names does not exist"),
+            Self::NoRoute => (404, "no-route", "Nothing answers this path"),
+            Self::MethodNotAllowed => (
+                405,
+                "method-not-allowed",
+                "The path does not answer this method",
+            ),
+            Self::Timeout => (408, "timeout", "The request's body came too slowly"),
+            Self::Conflict => (409, "conflict", "The request contradicts what is there"),
+            Self::TooLarge => (413, "too-large", "The request's body is too large"),
+            Self::PathTooLong => (414, "path-too-long", "The request's path is too long"),
+            Self::UnsupportedMediaType => (
+                415,
+                "unsupported-media-type",
+                "The body's media type is not served",
+            ),
+            Self::Invalid => (422, "invalid", "A value breaks a rule"),
+            Self::KeyReused => (
+                422,
+                "key-reused",
+                "The idempotency key belongs to another request",
+            ),
+            Self::HeadersTooLarge => (
+                431,
+                "headers-too-large",
+                "The request's headers are too large",
+            ),
+            Self::Internal => (500, "internal", "The host failed"),
+            Self::Trapped => (502, "trapped", "The component trapped"),
+            Self::Misbehaved => (502, "misbehaved", "The component broke a rule of the host"),
+            Self::Busy => (503, "busy", "The host is busy"),
+            Self::Stopping => (503, "stopping", "The host is shutting down"),
+            Self::Unavailable => (503, "unavailable", "The host cannot answer now"),
+            Self::Deadline => (504, "deadline", "The component took too long"),
+        }
+    }
+}
+
+/// A failed request, ready to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    culprit: Option<Culprit>,
+    allow: Option<String>,
+    accepted: Option<u64>,
+}
+
+/// The document, as RFC 9457 and its extension members have it.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<u64>,
+}
+
+impl Problem {
+    /// A problem without more to say than a sentence.
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (errors, culprit, allow, accepted) = (Vec::new(), None, None, None);
+        Self {
+            kind,
+            detail: detail.into(),
+            errors,
+            culprit,
+            allow,
+            accepted,
+        }
+    }
+
+    /// A problem with one field: header, parameter or member.
+    pub(super) fn field(kind: Kind, field: &str, rule: impl Into<String>) -> Self {
+        let rule = rule.into();
+        let detail = format!("{field}: {rule}");
+        let errors = vec![FieldError {
+            row: None,
+            field: field.to_owned(),
+            rule,
+        }];
+        Self {
+            errors,
+            ..Self::new(kind, detail)
+        }
+    }
+
+    /// A component that broke a rule of the host.
+    pub(super) fn misbehaved(culprit: Culprit, detail: &str) -> Self {
+        tracing::warn!(component = %culprit, detail, "a component misbehaved");
+        Self {
+            detail: format!("{culprit} {detail}"),
+            ..Self::by(Kind::Misbehaved, culprit)
+        }
+    }
+
+    /// The methods that the path answers.
+    pub(super) fn allowing(self, allow: String) -> Self {
+        Self {
+            allow: Some(allow),
+            ..self
+        }
+    }
+
+    /// How many rows of an upload were kept before it failed.
+    pub(super) fn after(self, accepted: u64) -> Self {
+        Self {
+            accepted: Some(accepted),
+            ..self
+        }
+    }
+
+    /// A problem that a component is to blame for.
+    fn by(kind: Kind, culprit: Culprit) -> Self {
+        Self {
+            culprit: Some(culprit),
+            ..Self::new(kind, "")
+        }
+    }
+
+    /// The problem's status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn document(&self) -> Vec<u8> {
+        let (status, name, title) = self.kind.row();
+        let culprit = self.culprit.as_ref();
+        let document = Document {
+            r#type: format!("urn:leyden:problem:{name}"),
+            title,
+            status,
+            detail: &self.detail,
+            errors: &self.errors,
+            component: culprit.map(|culprit| culprit.component.as_str()),
+            version: culprit.map(|culprit| culprit.version.to_string()),
+            accepted: self.accepted,
+        };
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    /// The answer.
+    pub(super) fn answer(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.document().into()));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        if self.kind == Kind::Unauthorized {
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"leyden\""),
+            );
+        }
+        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
+            headers.insert(ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        self.answer().map(Body::new)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Which kind of problem each error of the host is, and what of it callers are told.
+
+use std::error::Error as StdError;
+
+use super::super::{body, rows};
+use super::{Kind, Problem};
+use crate::dispatch::types::{FieldError, Problem as Refusal, ProblemKind};
+use crate::registry::router::RouteError;
+use crate::{dispatch, registry, store, streams};
+
+impl From<ProblemKind> for Kind {
+    fn from(kind: ProblemKind) -> Self {
+        match kind {
+            ProblemKind::Malformed => Self::Malformed,
+            ProblemKind::PaymentRequired => Self::PaymentRequired,
+            ProblemKind::Forbidden => Self::Forbidden,
+            ProblemKind::NotFound => Self::NotFound,
+            ProblemKind::Conflict => Self::Conflict,
+            ProblemKind::UnsupportedMediaType => Self::UnsupportedMediaType,
+            ProblemKind::Invalid => Self::Invalid,
+        }
+    }
+}
+
+/// Writes an error and what caused it to the log.
+fn log(what: &str, error: &dyn StdError) {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        chain = format!("{chain}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(error = chain, "{what}");
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            errors: refusal.errors,
+            ..Self::new(refusal.kind.into(), refusal.detail)
+        }
+    }
+}
+
+impl From<dispatch::Error> for Problem {
+    fn from(error: dispatch::Error) -> Self {
+        use dispatch::Error as E;
+        let detail = error.to_string();
+        match error {
+            E::Rejected(refusal) => refusal.into(),
+            E::Retry(culprit, _) => Self {
+                detail,
+                ..Self::by(Kind::Unavailable, culprit)
+            },
+            E::Trapped(culprit, _) => {
+                tracing::warn!(detail, "a component trapped");
+                Self {
+                    detail,
+                    ..Self::by(Kind::Trapped, culprit)
+                }
+            }
+            E::Deadline(culprit, _) => {
+                tracing::warn!(detail, "a component took too long");
+                Self {
+                    detail,
+                    ..Self::by(Kind::Deadline, culprit)
+                }
+            }
+            E::Misbehaved(culprit, rule) => Self::misbehaved(culprit, &rule),
+            E::Contended(_) | E::Fenced | E::Busy => Self::new(Kind::Busy, detail),
+            E::Stopping => Self::new(Kind::Stopping, detail),
+            E::KeyReused => Self::field(Kind::KeyReused, "Idempotency-Key", detail),
+            E::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        log("the store failed", &error);
+        match error {
+            store::Error::Unavailable(_) => {
+                Self::new(Kind::Unavailable, "the store is not available")
+            }
+            store::Error::Backend(_) => {
+                Self::new(Kind::Internal, "the store failed; the host's log says more")
+            }
+        }
+    }
+}
+
+impl From<store::CommitError> for Problem {
+    fn from(error: store::CommitError) -> Self {
+        match error {
+            store::CommitError::Store(error) => error.into(),
+            store::CommitError::Conflict => Self::new(Kind::Busy, error.to_string()),
+            store::CommitError::Overdrawn { .. } | store::CommitError::InvalidPosting(_) => {
+                log("the host made a movement that the ledger refuses", &error);
+                Self::new(Kind::Internal, "the host failed; its log says more")
+            }
+        }
+    }
+}
+
+impl From<registry::Error> for Problem {
+    fn from(error: registry::Error) -> Self {
+        use registry::Error as E;
+        let detail = error.to_string();
+        match error {
+            E::UnknownComponent(_) => Self::new(Kind::NotFound, detail),
+            E::UnknownVersion(..) => Self {
+                detail,
+                ..Self::field(Kind::NotFound, "to", "no such version")
+            },
+            E::Invalid(_) => Self::new(Kind::Invalid, detail),
+            E::Conflict(_) | E::Overtaken => Self::new(Kind::Conflict, detail),
+            E::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<streams::Error> for Problem {
+    fn from(error: streams::Error) -> Self {
+        use streams::Error as E;
+        let detail = error.to_string();
+        match error {
+            E::SystemClock => Self::new(Kind::Conflict, detail),
+            E::Backwards(_) => Self::field(Kind::Conflict, "now", detail),
+            E::TickLength(_) => Self::field(Kind::Invalid, "tickMs", detail),
+            E::Busy(_) => Self::new(Kind::Busy, detail),
+            E::Commit(error) => error.into(),
+            E::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RouteError> for Problem {
+    fn from(error: RouteError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RouteError::NotFound => Self::new(Kind::NoRoute, detail),
+            RouteError::MethodNotAllowed { allow } => {
+                Self::new(Kind::MethodNotAllowed, detail).allowing(allow)
+            }
+            RouteError::Encoding(name) => Self {
+                detail,
+                ..Self::field(Kind::Malformed, &name, "must be percent-encoded UTF-8")
+            },
+        }
+    }
+}
+
+impl From<body::Error> for Problem {
+    fn from(error: body::Error) -> Self {
+        let kind = match error {
+            body::Error::TooLarge { .. } => Kind::TooLarge,
+            body::Error::Slow { .. } => Kind::Timeout,
+            body::Error::Cut => Kind::Malformed,
+            body::Error::NoRoom => Kind::Busy,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<rows::Error> for Problem {
+    fn from(error: rows::Error) -> Self {
+        let (kind, row) = match error {
+            rows::Error::Malformed { row, .. } => (Kind::Malformed, row),
+            rows::Error::RowTooLong { row } => (Kind::TooLarge, row),
+        };
+        let rule = error.to_string();
+        let detail = match row {
+            Some(row) => format!("row {row}: {rule}"),
+            None => format!("header: {rule}"),
+        };
+        let field = if row.is_some() { "row" } else { "header" };
+        Self {
+            errors: vec![FieldError {
+                row,
+                field: field.to_owned(),
+                rule,
+            }],
+            ..Self::new(kind, detail)
+        }
+    }
+}
