@@ -174,7 +174,7 @@ impl Embedded {
         let threads = vec![
             spawn_writer(writer, parts, jobs, intake)?,
             spawn("leyden-wal", move || {
-                wal::run_checkpoints(&checkpointer, &requests)
+                wal::run_checkpoints(&checkpointer, &requests);
             })?,
         ];
         Ok(Self {
