@@ -210,7 +210,11 @@ pub(crate) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(failed)
 }
 
-fn read_token(path: &Path) -> Result<String, Error> {
+/// Reads the token that a file holds.
+///
+/// # Errors
+/// The file cannot be read or holds no token.
+pub(crate) fn read_token(path: &Path) -> Result<String, Error> {
     let bytes = read_file(path, TOKEN_BYTES_MAX)?;
     let token = String::from_utf8_lossy(&bytes).trim().to_owned();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -25,6 +25,9 @@ pub enum Error {
     /// The host could not be started or stopped working.
     #[error("{0}")]
     Host(String),
+    /// The host does not start.
+    #[error("the host does not start")]
+    Start(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The command line is wrong beyond what its parser sees.
     #[error("{0}")]
     Usage(String),
@@ -46,8 +49,8 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
-    /// Standard output is closed.
-    #[error("cannot print the result")]
+    /// Standard output is closed, or a signal cannot be waited for.
+    #[error("input or output failed")]
     Output(#[from] io::Error),
 }
 
@@ -138,13 +141,21 @@ impl FieldError {
 }
 
 impl Error {
+    /// A failure at the start of a host.
+    pub(super) fn start(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Start(Box::new(error))
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Answer(_) | Self::NotMet | Self::Host(_) | Self::Output(_) => {
-                1
-            }
+            Self::Refused(_)
+            | Self::Start(_)
+            | Self::Answer(_)
+            | Self::NotMet
+            | Self::Host(_)
+            | Self::Output(_) => 1,
             Self::Usage(_) | Self::File { .. } => 2,
             Self::Unreachable { .. } => 3,
         }

@@ -33,6 +33,11 @@ impl Screen {
         }
     }
 
+    /// Whether standard error shows colours.
+    pub(crate) fn error_colours(&self) -> bool {
+        self.error_colours
+    }
+
     /// Prints a line to standard output.
     ///
     /// # Errors

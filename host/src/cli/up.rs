@@ -1,13 +1,20 @@
 //! `leyden up`: starts a host and serves until it is told to stop. The options become a
 //! configuration here; what they mean is decided there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
-use super::{Context, Error, table};
+use super::{Client, Context, Error, client, components, table};
+use crate::clock::Mode;
+use crate::config::{self, Config};
+use crate::gateway::{self, Server, Token};
+use crate::host::Host;
+use crate::ids::Instant;
 
 /// Serves until it receives an interrupt or a termination signal.
 ///
@@ -23,39 +30,38 @@ pub(super) struct Up {
     #[arg(long, default_value = "127.0.0.1")]
     listen: IpAddr,
     /// The port; 0 takes a free one.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = config::PORT)]
     port: u16,
     /// The folder with everything the host keeps.
-    #[arg(long, value_name = "DIR", default_value = "./leyden-data")]
+    #[arg(long, value_name = "DIR", default_value = config::DATA)]
     data: PathBuf,
     /// The folder with the first-party plugins; found by itself where it is not given.
     #[arg(long, value_name = "DIR", env = "LEYDEN_PLUGINS")]
     plugins: Option<PathBuf>,
     /// Which time the host lives in.
-    #[arg(long, value_enum, default_value_t = Clock::System)]
-    clock: Clock,
-    /// Where a simulated clock starts (RFC 3339).
-    #[arg(long, value_name = "INSTANT")]
-    start: Option<String>,
+    #[arg(long, value_enum, default_value_t = Mode::System)]
+    clock: Mode,
+    /// Where a simulated clock starts in a new data folder (RFC 3339).
+    #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
+    start: Option<Instant>,
     /// Time from one tick to the next, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
     tick: u32,
-}
-
-/// Which time a host lives in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Clock {
-    /// The system's.
-    System,
-    /// Moves only when told to.
-    Simulated,
+    /// What is logged to standard error, such as `warn` or `leyden=debug`.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "LEYDEN_LOG",
+        default_value = "info"
+    )]
+    log: String,
 }
 
 /// What a started host says of itself.
 struct Started {
     url: String,
-    data: String,
-    clock: String,
+    config: Config,
     /// The active components as the admin interface lists them.
     components: Value,
 }
@@ -65,31 +71,143 @@ impl Started {
     fn banner(&self, context: &Context) -> String {
         let Self {
             url,
-            data,
-            clock,
+            config,
             components,
         } = self;
         let title = context.screen.bold(&format!("Leyden listens on {url}"));
-        let table = table::render(components);
-        let example = format!("curl {url}/client-database/client-registry/allHouses");
+        let data = config.data.display();
+        let clock = self.clock();
+        let table = table::render(&components::summary(components));
+        let token = config
+            .token
+            .as_ref()
+            .map_or("", |_| "-H \"Authorization: Bearer $TOKEN\" ");
+        let example = format!("curl {token}{url}/client-database/client-registry/allHouses");
         format!("{title}\ndata   {data}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
+    }
+
+    fn clock(&self) -> String {
+        let seconds = self.config.tick_ms / 1_000;
+        match self.config.clock {
+            Mode::System => format!("system, a tick every {seconds} s"),
+            Mode::Simulated => format!("simulated, {seconds} s a tick, moves with `leyden tick`"),
+        }
     }
 
     /// The same for programs.
     fn document(&self) -> Value {
         let Self {
             url,
-            data,
-            clock,
+            config,
             components,
         } = self;
-        json!({ "url": url, "data": data, "clock": clock, "components": components })
+        let data = config.data.display().to_string();
+        json!({ "url": url, "data": data, "clock": config.clock, "components": components })
     }
 }
 
 impl Up {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        let _ = (context, self);
-        Err(Error::Host("not wired".to_owned()))
+        self.log_to_stderr(context)?;
+        let config = self.config(context)?;
+        let host = Host::start(&config).await.map_err(Error::start)?;
+        let shutdown = CancellationToken::new();
+        let server = gateway::serve(host.clone(), options(&config)?, shutdown.clone()).await;
+        let served = match server {
+            Ok(server) => serve(server, config, context, &shutdown).await,
+            Err(error) => Err(Error::start(error)),
+        };
+        host.stop().await;
+        served
+    }
+
+    fn config(&self, context: &Context) -> Result<Config, Error> {
+        let token = context
+            .global
+            .token_file
+            .as_deref()
+            .map(client::read_token)
+            .transpose()?;
+        Ok(Config {
+            listen: SocketAddr::new(self.listen, self.port),
+            data: self.data.clone(),
+            plugins: self.plugins.clone(),
+            clock: self.clock,
+            start: self.start,
+            tick_ms: u64::from(self.tick) * 1_000,
+            token,
+        })
+    }
+
+    fn log_to_stderr(&self, context: &Context) -> Result<(), Error> {
+        let filter = EnvFilter::try_new(&self.log);
+        let filter = filter.map_err(|error| Error::Usage(format!("--log: {error}")))?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        let log = log.with_ansi(context.screen.error_colours());
+        log.try_init()
+            .map_err(|error| Error::Host(format!("no log: {error}")))
+    }
+}
+
+fn options(config: &Config) -> Result<gateway::Options, Error> {
+    let token = config.token.as_deref().map(Token::parse).transpose();
+    let token = token.map_err(|rule| Error::Usage(format!("--token-file: {rule}")))?;
+    Ok(gateway::Options {
+        token,
+        ..gateway::Options::new(config.listen)
+    })
+}
+
+/// Greets, and serves until a signal comes; running requests may end.
+async fn serve(
+    server: Server,
+    config: Config,
+    context: &Context,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let greeted = greet(server.address(), config, context).await;
+    let ended = match greeted {
+        Ok(()) => told_to_stop().await,
+        Err(error) => Err(error),
+    };
+    shutdown.cancel();
+    server.stopped().await;
+    ended
+}
+
+async fn greet(address: SocketAddr, config: Config, context: &Context) -> Result<(), Error> {
+    let url = format!("http://{address}");
+    let client = Client::new(&reachable(address), context.global.token_file.as_deref())?;
+    let components = client.get("/admin/components").await?;
+    let started = Started {
+        url,
+        config,
+        components,
+    };
+    let text = if context.global.json {
+        started.document().to_string()
+    } else {
+        started.banner(context)
+    };
+    Ok(context.screen.line(&text)?)
+}
+
+/// Where the host reaches itself: an address that means every interface is none to connect to.
+fn reachable(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{port}"),
+        _ => format!("http://{address}"),
+    }
+}
+
+async fn told_to_stop() -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => Ok(interrupt?),
+        _ = terminate.recv() => Ok(()),
     }
 }

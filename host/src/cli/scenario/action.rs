@@ -74,6 +74,28 @@ pub(crate) enum Method {
     Get,
     /// A write, or a read whose parameters are in the body.
     Post,
+    /// A removal.
+    Delete,
+}
+
+impl Method {
+    /// Its name in HTTP.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The same for the HTTP client.
+    pub(crate) fn http(self) -> reqwest::Method {
+        match self {
+            Self::Get => reqwest::Method::GET,
+            Self::Post => reqwest::Method::POST,
+            Self::Delete => reqwest::Method::DELETE,
+        }
+    }
 }
 
 /// A call of a route.
@@ -107,7 +129,7 @@ pub(crate) enum Send {
     Json,
     /// As a form in the body.
     Form,
-    /// As a query, a scalar bare; what GET does.
+    /// As a query, a scalar bare; what GET and DELETE do.
     Query,
     /// A scalar as one more segment of the path.
     Path,
@@ -229,6 +251,7 @@ struct ActionTable {
     for_each: Option<ForEach>,
     get: Option<Call>,
     post: Option<Call>,
+    delete: Option<Call>,
     tick: Option<u64>,
     settle: Option<bool>,
     ingest: Option<Ingest>,
@@ -257,7 +280,7 @@ impl TryFrom<ActionTable> for Action {
         }
         let answers = matches!(deed, Deed::Call(..) | Deed::Ingest(_));
         if !answers && (table.expect.is_some() || !table.capture.is_empty()) {
-            return Err("expect and capture belong to get, post and ingest".to_owned());
+            return Err("expect and capture belong to get, post, delete and ingest".to_owned());
         }
         let ActionTable {
             say,
@@ -279,7 +302,7 @@ impl TryFrom<ActionTable> for Action {
 }
 
 /// What an action can do, for messages.
-const DEEDS: &str = "get, post, tick, settle = true, ingest, watch, expect-event, no-event, deploy, \
+const DEEDS: &str = "get, post, delete, tick, settle = true, ingest, watch, expect-event, no-event, deploy, \
     actions, or say alone";
 
 impl ActionTable {
@@ -290,6 +313,7 @@ impl ActionTable {
         let asked = [
             self.get.take().map(call(Method::Get)),
             self.post.take().map(call(Method::Post)),
+            self.delete.take().map(call(Method::Delete)),
             self.tick.take().map(Deed::Tick),
             settle.filter(|&asked| asked).map(|_| Deed::Settle),
             self.ingest.take().map(Deed::Ingest),

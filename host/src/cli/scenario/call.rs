@@ -88,7 +88,7 @@ pub(crate) fn prepare(
 
 fn send(method: Method, call: &Call) -> Send {
     call.send.unwrap_or(match method {
-        Method::Get => Send::Query,
+        Method::Get | Method::Delete => Send::Query,
         Method::Post => Send::Json,
     })
 }
@@ -161,9 +161,7 @@ pub(crate) fn shown_answer(method: Method, show: Show, answer: &Answer) -> Strin
             Some(elements) => format!("(length){elements}"),
             None => cut(answer.text()),
         },
-        Show::Raw | Show::Rows if answer.body.is_empty() && method == Method::Post => {
-            "_".to_owned()
-        }
+        Show::Raw | Show::Rows if answer.body.is_empty() && method != Method::Get => "_".to_owned(),
         Show::Raw | Show::Rows => cut(answer.text()),
     }
 }

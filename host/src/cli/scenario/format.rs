@@ -40,6 +40,9 @@ pub(crate) struct Scenario {
     /// What is there before the first step.
     #[serde(default)]
     pub(crate) fixture: Fixture,
+    /// Constants: variables that are defined from the start.
+    #[serde(default)]
+    pub(crate) values: BTreeMap<String, Value>,
     /// Lists that loops run over, by name.
     #[serde(default)]
     pub(crate) lists: BTreeMap<String, Vec<Value>>,

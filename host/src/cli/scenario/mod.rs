@@ -20,6 +20,7 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::{Context, Error};
+use crate::config::Config;
 use format::Scenario;
 use own_host::OwnHost;
 use report::Report;
@@ -107,7 +108,7 @@ impl Run {
         let folder = self.file.parent().unwrap_or(Path::new("")).to_owned();
         let folders = Folders {
             scenario: folder,
-            plugins: self.plugins()?,
+            plugins: self.plugins(),
         };
         let telling = Telling {
             screen: context.screen,
@@ -117,10 +118,13 @@ impl Run {
         Ok(Runner::new(scenario, client, folders, telling))
     }
 
-    fn plugins(&self) -> Result<PathBuf, Error> {
-        Ok(self
-            .plugins
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("target/plugins")))
+    /// The folder with the plugins: the one that was given, or the one that `up` would find.
+    fn plugins(&self) -> PathBuf {
+        let config = Config {
+            plugins: self.plugins.clone(),
+            ..Config::default()
+        };
+        let mut folders = config.plugin_folders().into_iter();
+        folders.find(|folder| folder.is_dir()).unwrap_or_default()
     }
 }

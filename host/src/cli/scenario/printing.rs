@@ -92,6 +92,8 @@ mod tests {
     #[test]
     fn a_call_has_the_transcript_s_form() {
         let mut call = Entry::Called {
+            method: "POST",
+            path: "/house/house-editor/add-house".to_owned(),
             service: "house".to_owned(),
             route: "house-editor/add-house".to_owned(),
             params: r#"{"client_name":"Ada"}"#.to_owned(),

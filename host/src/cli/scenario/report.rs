@@ -33,6 +33,8 @@ pub(crate) enum Entry {
     Said { text: String },
     /// A call of a route; `note` says why it was refused.
     Called {
+        method: &'static str,
+        path: String,
         service: String,
         route: String,
         params: String,

@@ -90,9 +90,13 @@ impl<'a> Runner<'a> {
             about,
             clock,
             fixture,
+            values,
             steps,
-            ..
+            lists: _,
         } = self.scenario;
+        for (name, value) in values {
+            self.variables.capture(name.clone(), value.clone());
+        }
         let language = self.telling.language;
         self.report.title = title.in_language(language).to_owned();
         let about = about.as_ref().map(|about| about.in_language(language));
@@ -200,11 +204,8 @@ impl<'a> Runner<'a> {
     async fn call(&mut self, action: &Action, method: Method, call: &Call) -> Result<(), Error> {
         let prepared =
             call::prepare(self.client.base(), method, call, &self.variables).map_err(usage)?;
-        let http = match method {
-            Method::Get => HttpMethod::GET,
-            Method::Post => HttpMethod::POST,
-        };
-        let mut request = self.client.request_url(http, prepared.url);
+        let path = prepared.url.path().to_owned();
+        let mut request = self.client.request_url(method.http(), prepared.url);
         if let Some((media_type, body)) = prepared.body {
             request = request.header("content-type", media_type).body(body);
         }
@@ -216,6 +217,8 @@ impl<'a> Runner<'a> {
         let refused = call.show == Show::Rows && answer.status >= 400;
         let note = refused.then(|| Problem::of(answer.status, &answer.body).to_string());
         self.entry(Entry::Called {
+            method: method.name(),
+            path,
             service: call.service.clone(),
             route: prepared.route,
             params: prepared.params,
@@ -234,6 +237,8 @@ impl<'a> Runner<'a> {
             .split_once('/')
             .unwrap_or_default();
         self.entry(Entry::Called {
+            method: Method::Post.name(),
+            path: ingest::ROUTE.to_owned(),
             service: service.to_owned(),
             route: route.to_owned(),
             params: file_name(&file),

@@ -116,20 +116,19 @@ impl Scope<'_> {
     /// A loop's items may name captured variables, which are filled in late; captured values mean
     /// themselves, so this ends.
     fn get(&self, path: &str) -> Result<Value, Error> {
+        let unknown = || Error::Unknown(path.to_owned());
         let mut names = path.split('.');
         let root = names.next().unwrap_or_default();
         let looped = self.loops.iter().rev().find_map(|scope| scope.get(root));
-        let found = looped.or_else(|| self.captured.get(root));
-        let part = found.and_then(|root| names.try_fold(root, member));
-        let part = part.ok_or_else(|| Error::Unknown(path.to_owned()))?;
-        match looped {
-            Some(_) => Scope {
+        let root = match looped {
+            Some(item) => Scope {
                 captured: self.captured,
                 loops: &[],
             }
-            .value(part),
-            None => Ok(part.clone()),
-        }
+            .value(item)?,
+            None => self.captured.get(root).cloned().ok_or_else(unknown)?,
+        };
+        names.try_fold(&root, member).cloned().ok_or_else(unknown)
     }
 }
 
@@ -201,6 +200,8 @@ mod tests {
         let mut variables = variables();
         variables.enter(1, &json!({"house": "${house1}"}));
         assert_eq!(variables.text("h/${house}"), Ok("h/ab-12".to_owned()));
+        variables.enter(2, &json!({"slot": "${slot}"}));
+        assert_eq!(variables.text("${slot.list.0}"), Ok("7".to_owned()));
     }
 
     #[test]
