@@ -39,31 +39,44 @@ impl Latest {
         self.newest_start_ms = self.newest_start_ms.max(starts_at_ms);
     }
 
-    /// Takes in what a batch did to the community and returns the closed intervals to tell of, in
-    /// order: those that changed and those that are closed only now.
-    pub(crate) fn judge(&mut self, touched: &[Touched]) -> Vec<Interval> {
+    /// Takes in what a batch did to the community and returns the intervals to tell of, each with
+    /// whether it is closed: those that changed and those that are closed only now.
+    pub(crate) fn judge(&mut self, touched: &[Touched]) -> Vec<(Interval, bool)> {
         let was_open = std::mem::take(&mut self.open);
-        let mut closed = Vec::new();
+        let mut told = Vec::new();
         for one in touched.iter().filter(|one| one.aggregate.houses > 0) {
             let interval = one.slot.interval;
-            if !one.aggregate.closed && !self.is_over(interval) {
+            let is_closed = one.aggregate.closed || self.is_over(interval);
+            if one.changed || is_closed && was_open.contains(&interval) {
+                told.push((interval, is_closed));
+            }
+            if !is_closed {
                 self.open.push(interval);
-            } else if one.changed || was_open.contains(&interval) {
-                closed.push(interval);
             }
         }
-        let untouched = was_open
-            .into_iter()
-            .filter(|open| touched.iter().all(|one| one.slot.interval != *open));
+        let is_untouched = |open: &Interval| touched.iter().all(|one| one.slot.interval != *open);
+        let untouched = was_open.into_iter().filter(is_untouched);
         let (over, open): (Vec<_>, Vec<_>) =
             untouched.partition(|interval| self.is_over(*interval));
+        told.extend(over.into_iter().map(|interval| (interval, true)));
         self.open.extend(open);
+        self.bound_open(&mut told);
+        let closed = told
+            .iter()
+            .filter(|(_, is_closed)| *is_closed)
+            .map(|(interval, _)| *interval);
+        self.closed = self.closed.max(closed.max());
+        told
+    }
+
+    /// Closes the oldest of too many open intervals.
+    fn bound_open(&mut self, told: &mut Vec<(Interval, bool)>) {
         self.open.sort_unstable();
-        closed.extend(over);
-        closed.extend(self.open.drain(..self.open.len().saturating_sub(OPEN_MAX)));
-        closed.sort_unstable();
-        self.closed = self.closed.max(closed.last().copied());
-        closed
+        let too_many = self.open.len().saturating_sub(OPEN_MAX);
+        for interval in self.open.drain(..too_many) {
+            told.retain(|(other, _)| *other != interval);
+            told.push((interval, true));
+        }
     }
 
     fn is_over(&self, interval: Interval) -> bool {

@@ -1,5 +1,5 @@
 //! Consumption: takes in the stream of readings, keeps what every house drew and the sums per
-//! community and in total, and tells each closed interval's balance. Serves `consumption-api` and
+//! community and in total, and tells each interval's balance as it changes. Serves `consumption-api` and
 //! `consumption-detailed` and exports `leyden:grid/consumption` and `leyden:grid/balances`.
 //!
 //! A date reads the interval that contains it. Powers are means over their interval, in W. Where

@@ -124,27 +124,30 @@ fn judge(
     }
     let mut slots = Vec::new();
     for (id, community) in communities {
-        let closed = community.latest.judge(&community.touched);
-        slots.extend(closed.into_iter().map(|interval| Slot {
-            interval,
-            community: *id,
+        let told = community.latest.judge(&community.touched);
+        slots.extend(told.into_iter().map(|(interval, is_closed)| {
+            let slot = Slot {
+                interval,
+                community: *id,
+            };
+            (slot, is_closed)
         }));
     }
     slots.sort_unstable();
     let mut balances = Vec::with_capacity(slots.len());
-    for slot in slots {
+    for (slot, is_closed) in slots {
         let known = sums.get(&slot).copied();
         let sum = if known.is_some() {
             known
         } else {
             aggregate_of(state, slot)?
         };
-        balances.extend(sum.map(|sum| balance(slot, &sum)));
+        balances.extend(sum.map(|sum| balance(slot, &sum, is_closed)));
     }
     Ok(balances)
 }
 
-fn balance(slot: Slot, sum: &Aggregate) -> Balance {
+fn balance(slot: Slot, sum: &Aggregate, is_closed: bool) -> Balance {
     let length_ms = slot.interval.length_ms();
     Balance {
         community: slot.community,
@@ -152,7 +155,7 @@ fn balance(slot: Slot, sum: &Aggregate) -> Balance {
         consumption_mw: sum.consumption.mean_mw(length_ms),
         production_mw: sum.production.mean_mw(length_ms),
         houses: sum.houses,
-        closed: true,
+        closed: is_closed,
     }
 }
 

@@ -48,17 +48,27 @@ fn closing(reading: Reading<'static>) -> Reading<'static> {
     }
 }
 
-fn told(state: &mut Map, readings: &[Reading<'_>]) -> Vec<(u64, u64, Option<u64>)> {
+/// Community, minute, power in mW and whether it is closed, of every balance.
+type Told = (u64, u64, Option<u64>, bool);
+
+fn told(state: &mut Map, readings: &[Reading<'_>]) -> Vec<Told> {
     let applied = apply(state, readings).expect("it is applied");
-    assert!(applied.balances.iter().all(|balance| balance.closed));
     let one = |balance: &Balance| {
+        let minute = balance.interval.starts_at_ms / MINUTE_MS;
         (
             balance.community,
-            balance.interval.starts_at_ms / MINUTE_MS,
+            minute,
             balance.consumption_mw,
+            balance.closed,
         )
     };
     applied.balances.iter().map(one).collect()
+}
+
+/// The closed ones of those.
+fn closed(state: &mut Map, readings: &[Reading<'_>]) -> Vec<(u64, u64, Option<u64>)> {
+    let told = told(state, readings).into_iter().filter(|one| one.3);
+    told.map(|one| (one.0, one.1, one.2)).collect()
 }
 
 #[test]
@@ -70,7 +80,7 @@ fn a_tick_of_a_community_tells_one_balance() {
         closing(drew("c", 4, 0, 3100)),
         drew("d", 5, 0, 1),
     ];
-    assert_eq!(told(&mut state, &tick), [(4, 0, Some(13_100_000))]);
+    assert_eq!(closed(&mut state, &tick), [(4, 0, Some(13_100_000))]);
     assert_eq!(
         total_at(&state, 0).expect("a power").consumption_mw,
         Some(13_101_000)
@@ -83,29 +93,41 @@ fn a_tick_of_a_community_tells_one_balance() {
 fn a_tick_in_two_batches_tells_only_the_whole() {
     let mut state = Map::new();
     assert_eq!(
-        told(&mut state, &[drew("a", 4, 0, 1), drew("b", 4, 0, 2)]),
+        closed(&mut state, &[drew("a", 4, 0, 1), drew("b", 4, 0, 2)]),
         []
     );
     assert_eq!(
-        told(&mut state, &[closing(drew("c", 4, 0, 3))]),
+        closed(&mut state, &[closing(drew("c", 4, 0, 3))]),
         [(4, 0, Some(6_000))]
     );
+}
+
+#[test]
+fn open_intervals_are_told_as_such() {
+    let mut state = Map::new();
+    let first = [drew("a", 4, 0, 1), drew("b", 4, 0, 2)];
+    assert_eq!(told(&mut state, &first), [(4, 0, Some(3_000), false)]);
+    assert_eq!(told(&mut state, &first), [], "nothing has changed");
+    let next = [drew("a", 4, 1, 7)];
+    let expected = [(4, 0, Some(3_000), true), (4, 1, Some(7_000), false)];
+    assert_eq!(told(&mut state, &next), expected);
+    assert_eq!(latest_consumption_mw(&state, 4), Ok(Some(3_000)));
 }
 
 #[test]
 fn a_later_interval_closes_those_that_are_over() {
     let mut state = Map::new();
     assert_eq!(
-        told(&mut state, &[drew("a", 1, 0, 1), drew("a", 2, 0, 1)]),
+        closed(&mut state, &[drew("a", 1, 0, 1), drew("a", 2, 0, 1)]),
         []
     );
     assert_eq!(
-        told(&mut state, &[drew("a", 1, 1, 2)]),
+        closed(&mut state, &[drew("a", 1, 1, 2)]),
         [(1, 0, Some(1_000))]
     );
     // A gap closes just the same, and the batch's own earlier intervals with it.
     assert_eq!(
-        told(&mut state, &[drew("a", 1, 5, 3), drew("a", 1, 7, 4)]),
+        closed(&mut state, &[drew("a", 1, 5, 3), drew("a", 1, 7, 4)]),
         [(1, 1, Some(2_000)), (1, 5, Some(3_000))]
     );
 }
@@ -115,10 +137,10 @@ fn an_interval_that_still_runs_is_not_closed() {
     let mut state = Map::new();
     let hour = over("slow", 1, (0, 2 * HALF_HOUR_MS), 7);
     assert_eq!(
-        told(&mut state, &[hour, over("fast", 1, (0, HALF_HOUR_MS), 1)]),
+        closed(&mut state, &[hour, over("fast", 1, (0, HALF_HOUR_MS), 1)]),
         []
     );
-    let next = told(
+    let next = closed(
         &mut state,
         &[over("fast", 1, (HALF_HOUR_MS, 2 * HALF_HOUR_MS), 2)],
     );
@@ -127,7 +149,7 @@ fn an_interval_that_still_runs_is_not_closed() {
         [(1, 0, Some(1_000))],
         "the half hour is over, the hour is not"
     );
-    let next = told(
+    let next = closed(
         &mut state,
         &[over("fast", 1, (2 * HALF_HOUR_MS, 3 * HALF_HOUR_MS), 3)],
     );
@@ -142,19 +164,19 @@ fn an_interval_that_still_runs_is_not_closed() {
 #[test]
 fn late_and_corrected_readings_are_told_again_duplicates_are_not() {
     let mut state = Map::new();
-    told(
+    closed(
         &mut state,
         &[closing(drew("a", 1, 0, 1)), closing(drew("a", 1, 1, 1))],
     );
     let before = state.clone();
-    assert_eq!(told(&mut state, &[closing(drew("a", 1, 0, 1))]), []);
+    assert_eq!(closed(&mut state, &[closing(drew("a", 1, 0, 1))]), []);
     assert_eq!(state, before);
     assert_eq!(
-        told(&mut state, &[drew("b", 1, 0, 5)]),
+        closed(&mut state, &[drew("b", 1, 0, 5)]),
         [(1, 0, Some(6_000))]
     );
     assert_eq!(
-        told(&mut state, &[drew("b", 1, 0, 4)]),
+        closed(&mut state, &[drew("b", 1, 0, 4)]),
         [(1, 0, Some(5_000))]
     );
     assert_eq!(
@@ -173,7 +195,7 @@ fn many_changes_of_an_interval_in_a_batch_are_told_once() {
         drew("a", 1, 0, 3),
         drew("a", 1, 0, 4),
     ];
-    assert_eq!(told(&mut state, &batch), [(1, 0, Some(6_000))]);
+    assert_eq!(closed(&mut state, &batch), [(1, 0, Some(6_000))]);
 }
 
 #[test]
@@ -204,9 +226,9 @@ fn a_reading_of_nothing_can_still_close() {
         consumption_uj: None,
         ..closing(drew("z", 1, 0, 0))
     };
-    assert_eq!(told(&mut state, std::slice::from_ref(&nothing)), []);
-    told(&mut state, &[drew("a", 1, 0, 2)]);
-    assert_eq!(told(&mut state, &[nothing]), [(1, 0, Some(2_000))]);
+    assert_eq!(closed(&mut state, std::slice::from_ref(&nothing)), []);
+    closed(&mut state, &[drew("a", 1, 0, 2)]);
+    assert_eq!(closed(&mut state, &[nothing]), [(1, 0, Some(2_000))]);
 }
 
 #[test]
@@ -214,9 +236,11 @@ fn too_many_open_intervals_close_the_oldest() {
     let mut state = Map::new();
     let all: Vec<_> = (0..40).map(|n| over("a", 1, (n, DAY_MS), 1)).collect();
     let applied = apply(&mut state, &all).expect("it is applied");
+    assert_eq!(applied.balances.len(), 40);
     let starts: Vec<u64> = applied
         .balances
         .iter()
+        .filter(|balance| balance.closed)
         .map(|balance| balance.interval.starts_at_ms)
         .collect();
     assert_eq!(starts, (0..8).collect::<Vec<_>>());
@@ -302,7 +326,7 @@ fn a_community_record_reads_back() {
                 touched(10, 12, true)
             ])
             .len(),
-        2
+        3
     );
     assert_eq!(Latest::decode(&latest.encode()), Ok(latest));
 }
