@@ -269,15 +269,30 @@ fn whole(number: f64) -> Option<u64> {
     ((0.0..=EXACT_MAX).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
-/// A number that is valid JSON but no finite `f64` is a wrong value, not wrong syntax.
 fn parse_json(text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|error| {
-        let detail = format!("The body is not valid JSON: {error}.");
         if error.to_string().starts_with("number out of range") {
-            return Error::reject(ProblemKind::Invalid, detail);
+            return too_large(text, &error);
         }
-        Error::malformed(detail)
+        Error::malformed(format!("The body is not valid JSON: {error}."))
     })
+}
+
+/// A number that is valid JSON but no finite `f64` is a wrong value, not wrong syntax. Its field is
+/// the last name before it.
+fn too_large(text: &str, error: &serde_json::Error) -> Error {
+    const RULE: &str = "must be a finite number";
+    let line = text.lines().nth(error.line().saturating_sub(1));
+    let before = line.and_then(|line| line.get(..error.column().min(line.len())));
+    let quoted = before.and_then(|before| before.rsplit_once(':'));
+    let name = quoted.and_then(|(names, _)| names.trim_end().strip_suffix('"')?.rsplit('"').next());
+    match name {
+        Some(name) => Error::invalid(name, RULE),
+        None => Error::reject(
+            ProblemKind::Invalid,
+            format!("A number in the body {RULE}."),
+        ),
+    }
 }
 
 fn media(request: &Request) -> Result<Media> {

@@ -139,6 +139,24 @@ fn numbers_must_be_finite_and_of_their_kind() {
 }
 
 #[test]
+fn a_number_that_is_too_large_names_its_field() {
+    let bodies = [
+        "{\"o\":{\"max\" : 1e999}}",
+        "{\"a\":1,\n \"max\":-1e999,\"b\":2}",
+    ];
+    for body in bodies {
+        let Err(Error::Reject(problem)) = Params::of(&request("", "application/json", body)) else {
+            panic!("{body} is taken")
+        };
+        assert_eq!(problem.errors[0].field, "max", "{body}");
+    }
+    assert_eq!(
+        kind(Params::of(&request("", "application/json", "1e999"))),
+        ProblemKind::Invalid
+    );
+}
+
+#[test]
 fn names_have_bounds() {
     let long = "x".repeat(201);
     for name in ["", "  ", "a\u{0}b", long.as_str()] {
