@@ -97,6 +97,12 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     kind: Kind,
+    told: Box<Told>,
+}
+
+/// What else is told. Apart from the kind, so that results stay small where all is well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Told {
     detail: String,
     errors: Vec<FieldError>,
     culprit: Option<Culprit>,
@@ -124,14 +130,13 @@ struct Document<'a> {
 impl Problem {
     /// A problem without more to say than a sentence.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (errors, culprit, allow, accepted) = (Vec::new(), None, None, None);
+        let told = Told {
+            detail: detail.into(),
+            ..Told::default()
+        };
         Self {
             kind,
-            detail: detail.into(),
-            errors,
-            culprit,
-            allow,
-            accepted,
+            told: Box::new(told),
         }
     }
 
@@ -139,48 +144,47 @@ impl Problem {
     pub(super) fn field(kind: Kind, field: &str, rule: impl Into<String>) -> Self {
         let rule = rule.into();
         let detail = format!("{field}: {rule}");
-        let errors = vec![FieldError {
+        Self::new(kind, detail).with(vec![FieldError {
             row: None,
             field: field.to_owned(),
             rule,
-        }];
-        Self {
-            errors,
-            ..Self::new(kind, detail)
-        }
+        }])
     }
 
     /// A component that broke a rule of the host.
     pub(super) fn misbehaved(culprit: Culprit, detail: &str) -> Self {
         tracing::warn!(component = %culprit, detail, "a component misbehaved");
-        Self {
-            detail: format!("{culprit} {detail}"),
-            ..Self::by(Kind::Misbehaved, culprit)
-        }
+        Self::new(Kind::Misbehaved, format!("{culprit} {detail}")).by(culprit)
     }
 
-    /// The methods that the path answers.
-    pub(super) fn allowing(self, allow: String) -> Self {
-        Self {
-            allow: Some(allow),
-            ..self
-        }
+    /// With the fields at fault.
+    fn with(mut self, errors: Vec<FieldError>) -> Self {
+        self.told.errors = errors;
+        self
     }
 
-    /// How many rows of an upload were kept before it failed.
-    pub(super) fn after(self, accepted: u64) -> Self {
-        Self {
-            accepted: Some(accepted),
-            ..self
-        }
+    /// In other words.
+    fn saying(mut self, detail: String) -> Self {
+        self.told.detail = detail;
+        self
     }
 
-    /// A problem that a component is to blame for.
-    fn by(kind: Kind, culprit: Culprit) -> Self {
-        Self {
-            culprit: Some(culprit),
-            ..Self::new(kind, "")
-        }
+    /// With the component to blame.
+    fn by(mut self, culprit: Culprit) -> Self {
+        self.told.culprit = Some(culprit);
+        self
+    }
+
+    /// With the methods that the path answers.
+    pub(super) fn allowing(mut self, allow: String) -> Self {
+        self.told.allow = Some(allow);
+        self
+    }
+
+    /// With the number of an upload's rows that were kept before it failed.
+    pub(super) fn after(mut self, accepted: u64) -> Self {
+        self.told.accepted = Some(accepted);
+        self
     }
 
     /// The problem's status.
@@ -190,16 +194,16 @@ impl Problem {
 
     fn document(&self) -> Vec<u8> {
         let (status, name, title) = self.kind.row();
-        let culprit = self.culprit.as_ref();
+        let culprit = self.told.culprit.as_ref();
         let document = Document {
             r#type: format!("urn:leyden:problem:{name}"),
             title,
             status,
-            detail: &self.detail,
-            errors: &self.errors,
+            detail: &self.told.detail,
+            errors: &self.told.errors,
             component: culprit.map(|culprit| culprit.component.as_str()),
             version: culprit.map(|culprit| culprit.version.to_string()),
-            accepted: self.accepted,
+            accepted: self.told.accepted,
         };
         serde_json::to_vec(&document).unwrap_or_default()
     }
@@ -222,7 +226,7 @@ impl Problem {
                 HeaderValue::from_static("Bearer realm=\"leyden\""),
             );
         }
-        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
+        if let Some(Ok(allow)) = self.told.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(ALLOW, allow);
         }
         response

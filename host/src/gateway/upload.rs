@@ -67,7 +67,7 @@ impl Progress {
                 .position(|known| known.name == tally.name);
             match known {
                 Some(at) => {
-                    self.tallies[at].count = self.tallies[at].count.saturating_add(tally.count)
+                    self.tallies[at].count = self.tallies[at].count.saturating_add(tally.count);
                 }
                 None if self.tallies.len() < TALLIES_MAX => self.tallies.push(tally),
                 None => tracing::warn!(

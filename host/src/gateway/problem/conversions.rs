@@ -35,10 +35,7 @@ fn log(what: &str, error: &dyn StdError) {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            errors: refusal.errors,
-            ..Self::new(refusal.kind.into(), refusal.detail)
-        }
+        Self::new(refusal.kind.into(), refusal.detail).with(refusal.errors)
     }
 }
 
@@ -48,23 +45,14 @@ impl From<dispatch::Error> for Problem {
         let detail = error.to_string();
         match error {
             E::Rejected(refusal) => refusal.into(),
-            E::Retry(culprit, _) => Self {
-                detail,
-                ..Self::by(Kind::Unavailable, culprit)
-            },
+            E::Retry(culprit, _) => Self::new(Kind::Unavailable, detail).by(culprit),
             E::Trapped(culprit, _) => {
                 tracing::warn!(detail, "a component trapped");
-                Self {
-                    detail,
-                    ..Self::by(Kind::Trapped, culprit)
-                }
+                Self::new(Kind::Trapped, detail).by(culprit)
             }
             E::Deadline(culprit, _) => {
                 tracing::warn!(detail, "a component took too long");
-                Self {
-                    detail,
-                    ..Self::by(Kind::Deadline, culprit)
-                }
+                Self::new(Kind::Deadline, detail).by(culprit)
             }
             E::Misbehaved(culprit, rule) => Self::misbehaved(culprit, &rule),
             E::Contended(_) | E::Fenced | E::Busy => Self::new(Kind::Busy, detail),
@@ -108,10 +96,9 @@ impl From<registry::Error> for Problem {
         let detail = error.to_string();
         match error {
             E::UnknownComponent(_) => Self::new(Kind::NotFound, detail),
-            E::UnknownVersion(..) => Self {
-                detail,
-                ..Self::field(Kind::NotFound, "to", "no such version")
-            },
+            E::UnknownVersion(..) => {
+                Self::field(Kind::NotFound, "to", "no such version").saying(detail)
+            }
             E::Invalid(_) => Self::new(Kind::Invalid, detail),
             E::Conflict(_) | E::Overtaken => Self::new(Kind::Conflict, detail),
             E::Store(error) => error.into(),
@@ -142,10 +129,9 @@ impl From<RouteError> for Problem {
             RouteError::MethodNotAllowed { allow } => {
                 Self::new(Kind::MethodNotAllowed, detail).allowing(allow)
             }
-            RouteError::Encoding(name) => Self {
-                detail,
-                ..Self::field(Kind::Malformed, &name, "must be percent-encoded UTF-8")
-            },
+            RouteError::Encoding(name) => {
+                Self::field(Kind::Malformed, &name, "must be percent-encoded UTF-8").saying(detail)
+            }
         }
     }
 }
@@ -174,13 +160,10 @@ impl From<rows::Error> for Problem {
             None => format!("header: {rule}"),
         };
         let field = if row.is_some() { "row" } else { "header" };
-        Self {
-            errors: vec![FieldError {
-                row,
-                field: field.to_owned(),
-                rule,
-            }],
-            ..Self::new(kind, detail)
-        }
+        Self::new(kind, detail).with(vec![FieldError {
+            row,
+            field: field.to_owned(),
+            rule,
+        }])
     }
 }
