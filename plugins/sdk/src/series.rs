@@ -23,7 +23,6 @@ mod row;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,38 +38,47 @@ pub use retention::{Kept, RETENTION_MS, Sweep};
 pub use row::Row;
 
 use crate::bindings::leyden::grid::events;
-use crate::bindings::leyden::state::store;
-use crate::time;
+use crate::{state, time};
 
 /// The longest interval a reading may have, ms. It bounds how far back the intervals that contain
 /// an instant can start.
 pub const INTERVAL_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
 /// Why a series cannot be read or written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// The store did not do it now; it may later.
-    Unavailable(String),
-    /// The store refuses this call whenever it is made.
-    Refused(String),
+    /// The host refuses a call or cannot answer it now.
+    Host(crate::Error),
     /// What is stored is not what this module writes; what is named.
     Corrupt(&'static str),
     /// More intervals than one request may read; the bound is carried.
     TooManyIntervals(usize),
+    /// A cursor that is not one of a former page.
+    Cursor,
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(reason) => write!(f, "the state is not available: {reason}"),
-            Self::Refused(reason) => write!(f, "the state refuses the call: {reason}"),
-            Self::Corrupt(what) => write!(f, "the state holds a broken {what}"),
-            Self::TooManyIntervals(max) => write!(f, "more than {max} intervals"),
+/// A value that does not decode was written by a broken version: that traps, so that nothing is
+/// built on it.
+impl From<Error> for crate::Error {
+    fn from(error: Error) -> Self {
+        use crate::http::ProblemKind::Invalid;
+        match error {
+            Error::Host(error) => error,
+            Error::Corrupt(what) => panic!("state holds a broken {what}"),
+            Error::TooManyIntervals(max) => Self::reject(
+                Invalid,
+                format!("The request touches more than {max} intervals."),
+            ),
+            Error::Cursor => Self::invalid("cursor", "must be the `next` of a former page"),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl From<crate::Error> for Error {
+    fn from(error: crate::Error) -> Self {
+        Self::Host(error)
+    }
+}
 
 /// A series' result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -111,61 +119,24 @@ pub struct HostState;
 
 impl State for HostState {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(store::get(key)?)
+        Ok(state::get(key)?)
     }
 
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        Ok(store::set(key, value)?)
+        Ok(state::set(key, value)?)
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<()> {
-        Ok(store::delete(key)?)
+        Ok(state::delete(key)?)
     }
 
     fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
-        let range = store::KeyRange {
-            start: start.to_vec(),
-            end: Some(end.to_vec()),
-        };
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let entries = store::scan(&range, store::Order::Ascending, limit)?;
+        let entries = state::scan(start, Some(end), state::Order::Ascending, limit)?;
         Ok(entries
             .into_iter()
             .map(|entry| (entry.key, entry.value))
             .collect())
-    }
-}
-
-/// A value that does not decode was written by a broken version: that traps, so that nothing is
-/// built on it.
-impl From<Error> for crate::Error {
-    fn from(error: Error) -> Self {
-        use crate::http::ProblemKind::Invalid;
-        match &error {
-            Error::Unavailable(reason) => Self::Retry(reason.clone()),
-            Error::Corrupt(what) => panic!("state holds a broken {what}"),
-            Error::Refused(_) => {
-                Self::reject(Invalid, format!("The request cannot be served: {error}."))
-            }
-            Error::TooManyIntervals(_) => {
-                Self::reject(Invalid, format!("The request touches {error}."))
-            }
-        }
-    }
-}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(reason) => Self::Unavailable(reason),
-            store::Error::Budget(what) => Self::Refused(format!("the budget of {what} is used up")),
-            store::Error::KeySize(max) => {
-                Self::Refused(format!("a key is longer than {max} bytes"))
-            }
-            store::Error::ValueSize(max) => {
-                Self::Refused(format!("a value is longer than {max} bytes"))
-            }
-        }
     }
 }
 
@@ -185,7 +156,7 @@ impl State for BTreeMap<Vec<u8>, Vec<u8>> {
     }
 
     fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
-        let range = self.range(start.to_vec()..end.to_vec());
+        let range = self.range(start.to_vec()..end.max(start).to_vec());
         Ok(range
             .take(limit)
             .map(|(key, value)| (key.clone(), value.clone()))

@@ -368,5 +368,5 @@ fn from_hex(text: &str) -> Result<Vec<u8>> {
     let digits = text.as_bytes().chunks(2);
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = digits.map(byte).collect();
-    bytes.ok_or_else(|| Error::Refused("the cursor is not one of a former page".to_owned()))
+    bytes.ok_or(Error::Cursor)
 }

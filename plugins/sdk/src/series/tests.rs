@@ -1,5 +1,7 @@
-//! Series against a plain map: sums against what the rows say, reads at the edges of intervals,
-//! corrections, paging, removal, and how often the state is called.
+//! Series against a plain map: sums against what the rows say, corrections, and how often the state
+//! is called.
+
+mod reads;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -154,56 +156,6 @@ fn a_reading_is_borrowed_and_checked() {
 }
 
 #[test]
-fn the_interval_that_contains_the_instant_is_read() {
-    let mut state = Map::new();
-    record(&mut state, &[measured(slot(1, 2, 4), "a", Some(100), None)]);
-    assert_eq!(consumption_mw(total_at(&state, HOUR_MS - 1)), None);
-    assert_eq!(consumption_mw(total_at(&state, HOUR_MS)), Some(100_000));
-    assert_eq!(
-        consumption_mw(total_at(&state, 2 * HOUR_MS - 1)),
-        Some(100_000)
-    );
-    assert_eq!(consumption_mw(total_at(&state, 2 * HOUR_MS)), None);
-    assert_eq!(
-        consumption_mw(community_at(&state, HOUR_MS, 4)),
-        Some(100_000)
-    );
-    assert_eq!(consumption_mw(community_at(&state, HOUR_MS, 5)), None);
-    assert_eq!(consumption_mw(total_at(&state, u64::MAX)), None);
-}
-
-#[test]
-fn meters_of_different_lengths_add_up() {
-    let mut state = Map::new();
-    let day = slot(0, 24, 1);
-    record(
-        &mut state,
-        &[
-            measured(day, "day", Some(2400), None),
-            measured(slot(1, 2, 1), "hour", Some(7), None),
-        ],
-    );
-    record(
-        &mut state,
-        &[measured(slot(20, 22, 2), "two", Some(10), None)],
-    );
-    assert_eq!(consumption_mw(total_at(&state, 0)), Some(100_000));
-    assert_eq!(consumption_mw(total_at(&state, HOUR_MS)), Some(107_000));
-    assert_eq!(
-        consumption_mw(total_at(&state, 23 * HOUR_MS)),
-        Some(100_000)
-    );
-    assert_eq!(
-        consumption_mw(total_at(&state, 21 * HOUR_MS)),
-        Some(105_000)
-    );
-    assert_eq!(
-        consumption_mw(community_at(&state, 21 * HOUR_MS, 2)),
-        Some(5_000)
-    );
-}
-
-#[test]
 fn the_same_again_changes_nothing_and_a_correction_replaces() {
     let mut state = Map::new();
     let at = slot(0, 1, 1);
@@ -302,14 +254,6 @@ fn nothing_measured_leaves_no_row() {
 }
 
 #[test]
-fn zero_is_data() {
-    let mut state = Map::new();
-    record(&mut state, &[measured(slot(0, 1, 1), "a", Some(0), None)]);
-    assert_eq!(consumption_mw(total_at(&state, 0)), Some(0));
-    assert_eq!(total_at(&state, 0).expect("a power").production_mw, None);
-}
-
-#[test]
 fn a_new_row_costs_one_write_and_no_read() {
     let mut state = Counted::default();
     let houses: Vec<String> = (0..300).map(|house| format!("house-{house}")).collect();
@@ -372,154 +316,4 @@ fn sums_are_those_of_the_rows_whatever_the_order() {
         };
         assert_eq!(aggregate_of(&state, slot), Ok(Some(expected)));
     }
-}
-
-#[test]
-fn energy_sums_the_intervals_that_lie_inside() {
-    let mut state = Map::new();
-    for (hour, wh) in [(0, 5), (1, 9), (2, 9), (4, 1)] {
-        record(
-            &mut state,
-            &[measured(slot(hour, hour + 1, 1), "a", Some(wh), None)],
-        );
-    }
-    record(&mut state, &[measured(slot(1, 2, 2), "b", None, Some(4))]);
-    let all = energy(&state, 0, 5 * HOUR_MS, None).expect("energy");
-    assert_eq!(
-        (all.consumption_uj, all.production_uj),
-        (Some(u128::from(24 * WH)), Some(u128::from(4 * WH)))
-    );
-    assert_eq!(
-        (all.intervals, all.highest),
-        (4, Some((slot(1, 2, 1).interval, 9_000)))
-    );
-    let some = energy(&state, 1, 3 * HOUR_MS - 1, Some(1)).expect("energy");
-    assert_eq!(
-        (some.consumption_uj, some.production_uj, some.intervals),
-        (Some(u128::from(9 * WH)), None, 1)
-    );
-    assert_eq!(energy(&state, 0, HOUR_MS, Some(9)), Ok(Energy::default()));
-}
-
-#[test]
-fn energy_over_too_many_intervals_is_refused() {
-    let mut state = Map::new();
-    for start in 0..=10_000_u64 {
-        let slot = Slot {
-            interval: Interval::new(start, start + 1).expect("an interval"),
-            community: 1,
-        };
-        record(&mut state, &[measured(slot, "a", Some(1), None)]);
-    }
-    assert_eq!(
-        energy(&state, 0, 10_000, None).map(|energy| energy.intervals),
-        Ok(10_000)
-    );
-    assert_eq!(
-        energy(&state, 0, 10_001, None),
-        Err(Error::TooManyIntervals(10_000))
-    );
-}
-
-#[test]
-fn pages_of_houses_follow_each_other_without_gap() {
-    let mut state = Map::new();
-    let names: Vec<String> = (0..2_500).map(|house| format!("{house:05}")).collect();
-    let long = slot(0, 2, 1);
-    record(&mut state, &[measured(long, "long", Some(1), None)]);
-    let rows: Vec<_> = names
-        .iter()
-        .map(|name| measured(slot(1, 2, 1), name, Some(1), None))
-        .collect();
-    record(&mut state, &rows);
-    record(
-        &mut state,
-        &[measured(slot(1, 2, 1), "producer", None, Some(1))],
-    );
-    let (mut cursor, mut houses) = (None, Vec::new());
-    loop {
-        let page = houses_at(&state, HOUR_MS, cursor.as_deref(), 700, |row| {
-            row.consumption_uj.is_some()
-        });
-        let page = page.expect("a page");
-        assert!(page.houses.len() <= 700);
-        houses.extend(page.houses.into_iter().map(|at| at.house));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    let expected: Vec<String> = std::iter::once("long".to_owned())
-        .chain(names.iter().cloned())
-        .collect();
-    assert_eq!(houses, expected);
-    assert!(houses_at(&state, HOUR_MS, Some("nonsense"), 1, |_| true).is_err());
-}
-
-#[test]
-fn old_rows_go_a_bounded_number_at_a_time() {
-    let mut state = Map::new();
-    let names: Vec<String> = (0..1_500).map(|house| format!("{house:05}")).collect();
-    let rows: Vec<_> = names
-        .iter()
-        .map(|name| measured(slot(0, 1, 1), name, Some(1), None))
-        .collect();
-    record(&mut state, &rows);
-    record(
-        &mut state,
-        &[
-            measured(slot(0, 1, 2), "other", Some(1), None),
-            measured(slot(1, 2, 1), "young", Some(1), None),
-        ],
-    );
-    let mut kept = Kept::first(0);
-    let newest_ms = RETENTION_MS + HOUR_MS;
-    for _ in 0..20 {
-        kept.advance(0, newest_ms);
-    }
-    assert!(kept.is_expired(HOUR_MS - 1) && !kept.is_expired(HOUR_MS));
-    let before = state.len();
-    Sweep::default()
-        .run(&mut state, 1, &mut kept)
-        .expect("a sweep");
-    assert_eq!(state.len(), before - 1_000);
-    Sweep::default()
-        .run(&mut state, 1, &mut kept)
-        .expect("a sweep");
-    assert_eq!(aggregate_of(&state, slot(0, 1, 1)), Ok(None));
-    assert_eq!(
-        consumption_mw(total_at(&state, 0)),
-        Some(1_000),
-        "the other community keeps its own"
-    );
-    assert_eq!(
-        consumption_mw(community_at(&state, HOUR_MS, 1)),
-        Some(1_000)
-    );
-    let swept = state.clone();
-    Sweep::default()
-        .run(&mut state, 1, &mut kept)
-        .expect("a sweep");
-    assert_eq!(state, swept);
-}
-
-#[test]
-fn an_emptied_interval_leaves_the_index() {
-    let mut state = Map::new();
-    record(&mut state, &[measured(slot(0, 1, 1), "a", Some(1), None)]);
-    let mut kept = Kept::first(0);
-    for _ in 0..20 {
-        kept.advance(0, RETENTION_MS + DAY_MS);
-    }
-    Sweep::default()
-        .run(&mut state, 1, &mut kept)
-        .expect("a sweep");
-    assert_eq!(state.keys().collect::<Vec<_>>(), [keys::LONGEST]);
-}
-
-#[test]
-fn one_date_far_ahead_costs_a_month_at_most() {
-    let mut kept = Kept::first(RETENTION_MS);
-    kept.advance(RETENTION_MS, 100 * RETENTION_MS);
-    assert!(kept.is_expired(31 * DAY_MS - 1) && !kept.is_expired(31 * DAY_MS));
 }
