@@ -199,3 +199,6 @@ impl balances::Guest for Consumption {
         Ok(power_mw.map(watts))
     }
 }
+
+#[cfg(test)]
+mod tests;

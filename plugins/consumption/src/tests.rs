@@ -1,0 +1,190 @@
+//! From records to answers, against the SDK's stand-in for the host: shapes of answers, what is
+//! published, what is refused. The registry is not there, so nothing here is unknown to it.
+
+use leyden_sdk::http::{Problem, ProblemKind, RequestHead};
+use leyden_sdk::testing;
+
+use super::*;
+
+const START: &str = "2021-11-07T15:59:22.144Z";
+
+/// What a minute of community 4 brings: three houses, the last of which closes it.
+fn a_minute() -> Vec<Event> {
+    let start_ms = time::parse_ms(START).expect("an instant");
+    let houses = [("a", 500), ("b", 9_500), ("c", 3_100)];
+    let payload = |(house, power_w): (&str, u64)| {
+        serde_json::json!({
+            "house": house,
+            "community": 4,
+            "interval": { "startsAtMs": start_ms, "endsAtMs": start_ms + 60_000 },
+            "consumptionUj": power_w * 60_000_000,
+            "closes": house == "c",
+        })
+    };
+    let event = |(offset, house)| Event {
+        offset,
+        key: String::new(),
+        payload: payload(house).to_string().into_bytes(),
+        published_at_ms: start_ms,
+    };
+    (1..).zip(houses).map(event).collect()
+}
+
+fn ask(route: &str, body: &str) -> Result<String> {
+    let head = RequestHead {
+        method: "POST".to_owned(),
+        route: route.to_owned(),
+        path: route.to_owned(),
+        params: Vec::new(),
+        query: None,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+    };
+    let body = body.as_bytes().to_vec();
+    let response = <Consumption as http::Handler>::handle(Request { head, body })?;
+    assert_eq!(response.status, 200);
+    Ok(String::from_utf8(response.body).expect("text"))
+}
+
+fn refused(route: &str, body: &str) -> Problem {
+    match ask(route, body) {
+        Err(Error::Reject(problem)) => problem,
+        other => panic!("a refusal, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_minute_is_published_and_answered() {
+    <Consumption as streams::Handler>::handle("house.readings", a_minute()).expect("it is handled");
+    let published = testing::take_published();
+    assert_eq!(published.len(), 1);
+    assert_eq!(
+        (published[0].stream.as_str(), published[0].key.as_str()),
+        ("community.balance", "4")
+    );
+    let balance: serde_json::Value = serde_json::from_slice(&published[0].payload).expect("JSON");
+    assert_eq!(
+        balance,
+        serde_json::json!({
+            "community": 4,
+            "interval": { "startsAtMs": 1_636_300_762_144_u64, "endsAtMs": 1_636_300_822_144_u64 },
+            "consumptionMw": 13_100_000,
+            "houses": 3,
+            "closed": true,
+        })
+    );
+    let date = format!(r#"{{"date":"{START}"}}"#);
+    assert_eq!(
+        ask("/consumption-api/total-consumption", &date),
+        Ok("13100".to_owned())
+    );
+    assert_eq!(
+        ask("/consumption-api/total-consumption", &format!("{START:?}")),
+        Ok("13100".to_owned())
+    );
+    let community = format!(r#"{{"date":"{START}","communityID":4}}"#);
+    assert_eq!(
+        ask("/consumption-api/community-consumption", &community),
+        Ok(r#""13100""#.to_owned())
+    );
+    let energy = r#"{"from":"2021-11-07T00:00:00Z","to":"2021-11-08T00:00:00Z","communityID":4}"#;
+    let expected = concat!(
+        r#"{"consumptionWh":218.33333333333334,"productionWh":null,"intervals":1,"highest":"#,
+        r#"{"start":"2021-11-07T15:59:22.144Z","end":"2021-11-07T16:00:22.144Z","power":13100}}"#,
+    );
+    assert_eq!(
+        ask("/consumption-api/energy", energy),
+        Ok(expected.to_owned())
+    );
+}
+
+#[test]
+fn no_data_is_null_and_not_zero() {
+    let date = r#"{"date":"2020-01-01T00:00:00Z"}"#;
+    assert_eq!(
+        ask("/consumption-api/total-consumption", date),
+        Ok("null".to_owned())
+    );
+    let energy = r#"{"from":"2020-01-01T00:00:00Z","to":"2020-01-02T00:00:00Z"}"#;
+    let expected = r#"{"consumptionWh":null,"productionWh":null,"intervals":0,"highest":null}"#;
+    assert_eq!(
+        ask("/consumption-api/energy", energy),
+        Ok(expected.to_owned())
+    );
+}
+
+#[test]
+fn wrong_parameters_are_named() {
+    for (route, body, field) in [
+        ("/consumption-api/total-consumption", "{}", "date"),
+        (
+            "/consumption-api/total-consumption",
+            r#"{"date":"yesterday"}"#,
+            "date",
+        ),
+        (
+            "/consumption-api/community-consumption",
+            r#"{"date":"2020-01-01T00:00:00Z"}"#,
+            "communityID",
+        ),
+        (
+            "/consumption-api/energy",
+            r#"{"from":"2020-01-01T00:00:00Z","to":"2020-01-01T00:00:00Z"}"#,
+            "to",
+        ),
+        (
+            "/consumption-detailed/get-detailed-consumption",
+            r#"{"date":"2020-01-01T00:00:00Z"}"#,
+            "houseID",
+        ),
+    ] {
+        let problem = refused(route, body);
+        assert_eq!(
+            (problem.kind, problem.errors[0].field.as_str()),
+            (ProblemKind::Invalid, field),
+            "{route}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_is_no_reading_is_refused_whole() {
+    let mut batch = a_minute();
+    batch[1].payload = b"{}".to_vec();
+    let refused = <Consumption as streams::Handler>::handle("house.readings", batch);
+    let Err(Error::Reject(problem)) = refused else {
+        panic!("a refusal, not {refused:?}")
+    };
+    assert!(
+        problem.detail.starts_with("Record 2 is not a reading: "),
+        "{}",
+        problem.detail
+    );
+    assert_eq!(testing::take_published(), []);
+}
+
+#[test]
+fn the_exported_interfaces_answer() {
+    <Consumption as streams::Handler>::handle("house.readings", a_minute()).expect("it is handled");
+    let at_ms = time::parse_ms(START).expect("an instant");
+    assert_eq!(
+        <Consumption as consumption::Guest>::total_at(at_ms),
+        Ok(Some(13_100.0))
+    );
+    assert_eq!(
+        <Consumption as balances::Guest>::latest_consumption(4),
+        Ok(Some(13_100.0))
+    );
+    assert_eq!(
+        <Consumption as balances::Guest>::latest_consumption(5),
+        Ok(None)
+    );
+    let page = <Consumption as consumption::Guest>::houses_at(at_ms, None, 2).expect("a page");
+    let names: Vec<_> = page
+        .houses
+        .iter()
+        .map(|house| (house.house.as_str(), house.power_w))
+        .collect();
+    assert_eq!(names, [("a", 500.0), ("b", 9_500.0)]);
+    let page = <Consumption as consumption::Guest>::houses_at(at_ms, page.next, 2).expect("a page");
+    assert_eq!((page.houses.len(), page.next), (1, None));
+}
