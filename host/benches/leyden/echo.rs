@@ -8,6 +8,13 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use leyden::clock::Mode;
+use leyden::config::Config;
+use leyden::gateway;
+use leyden::host::Host;
+use leyden::ids::ComponentName;
+use tokio_util::sync::CancellationToken;
+
 use super::figure::{Figure, median};
 use super::load;
 
@@ -112,7 +119,21 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 async fn leyden_host() {
-    todo!()
+    let data = tempfile::tempdir().expect("a folder");
+    let config = Config { data: data.path().into(), clock: Mode::Simulated, ..Config::default() };
+    let host = Host::start(&config).await.expect("a host");
+    let name = ComponentName::parse("echo").expect("a name");
+    host.registry.deploy(&name, guest()).await.expect("deployed");
+    let options = gateway::Options::new(([127, 0, 0, 1], 0).into());
+    let server = gateway::serve(host, options, CancellationToken::new()).await.expect("served");
+    println!("{}", server.address());
+    server.stopped().await;
+}
+
+/// The echo component: `cargo xtask build` makes it.
+fn guest() -> Vec<u8> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests/echo.wasm");
+    std::fs::read(file).expect("cargo xtask build")
 }
 
 async fn native() {

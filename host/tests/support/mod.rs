@@ -1,14 +1,17 @@
 //! A host of its own for each test: real store, real components, a simulated clock, a folder that goes
 //! away with it.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use leyden::clock::Mode;
 use leyden::config::Config;
-use leyden::dispatch::types::{Request, Response};
+use leyden::dispatch::types::{Field, Request, RequestHead, Response};
 use leyden::dispatch::{Error, IdempotencyKey};
 use leyden::host::Host;
 use leyden::ids::{ComponentName, Instant};
+use leyden::registry::Activation;
 
 /// A host without a gateway.
 pub struct TestHost {
@@ -16,43 +19,107 @@ pub struct TestHost {
     _data: tempfile::TempDir,
 }
 
-impl TestHost {
-    /// Starts a host with the first-party plugins at the scenarios' instant.
-    pub async fn start() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
-        let config = Config {
-            data: data.path().into(),
-            plugins: Some(built("plugins")),
-            clock: Mode::Simulated,
-            start: Some(Instant::parse("2021-11-07T15:58:22.144Z").expect("an instant")),
-            ..Config::default()
-        };
-        let host = Host::start(&config).await.expect("a host");
-        Self { host, _data: data }
-    }
-
-    /// Deploys a test component under its own name.
-    pub async fn deploy_guest(&self, name: &str) {
-        let bytes = std::fs::read(built("guests").join(format!("{name}.wasm"))).expect("cargo xtask build");
-        let name = ComponentName::parse(name).expect("a name");
-        self.host.registry.deploy(&name, bytes).await.expect("deployed");
-    }
-
-    /// Calls a component of the present generation.
-    pub async fn call(
-        &self,
-        component: &str,
-        request: Request,
-        key: Option<&str>,
-    ) -> Result<Response, Error> {
-        let generation = self.host.registry.generation();
-        let component = ComponentName::parse(component).expect("a name");
-        let key = key.map(|key| IdempotencyKey(key.into()));
-        self.host.dispatch.http(&generation, &component, request, key).await
+/// The configuration of a host over a folder, at the scenarios' first instant.
+pub fn config(data: &Path, plugins: &Path) -> Config {
+    Config {
+        data: data.into(),
+        plugins: Some(plugins.into()),
+        clock: Mode::Simulated,
+        start: Some(Instant::parse("2021-11-07T15:58:22.144Z").expect("an instant")),
+        ..Config::default()
     }
 }
 
-/// A folder of built components: the tests need `cargo xtask build`.
+/// The bytes of a test component.
+pub fn guest(name: &str) -> Vec<u8> {
+    read(&built("guests").join(format!("{name}.wasm")))
+}
+
+/// The bytes of a first-party plugin, `alternatives/…` included.
+pub fn plugin(name: &str) -> Vec<u8> {
+    read(&built("plugins").join(format!("{name}.wasm")))
+}
+
+fn read(file: &Path) -> Vec<u8> {
+    std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask build`", file.display()))
+}
+
+/// A folder of built components.
 pub fn built(kind: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target").join(kind)
+}
+
+fn fields(pairs: &[(&str, &str)]) -> Vec<Field> {
+    pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
+}
+
+pub fn name(name: &str) -> ComponentName {
+    ComponentName::parse(name).expect("a name")
+}
+
+impl TestHost {
+    /// Starts a host with the first-party plugins.
+    pub async fn start() -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let host = Host::start(&config(data.path(), &built("plugins"))).await.expect("a host");
+        Self { host, _data: data }
+    }
+
+    /// Starts a host and deploys test components.
+    pub async fn with_guests(guests: &[&str]) -> Self {
+        let host = Self::start().await;
+        for guest in guests {
+            host.deploy_as(guest, guest).await;
+        }
+        host
+    }
+
+    /// Deploys a test component under a name.
+    pub async fn deploy_as(&self, as_name: &str, guest_name: &str) -> Activation {
+        self.host.registry.deploy(&name(as_name), guest(guest_name)).await.expect("deployed")
+    }
+
+    pub async fn get(&self, component: &str, route: &str, params: &[(&str, &str)]) -> Result<Response, Error> {
+        self.call(component, "GET", route, params, "", None).await
+    }
+
+    pub async fn post(
+        &self,
+        component: &str,
+        route: &str,
+        params: &[(&str, &str)],
+        body: &str,
+        key: Option<&str>,
+    ) -> Result<Response, Error> {
+        self.call(component, "POST", route, params, body, key).await
+    }
+
+    async fn call(
+        &self,
+        component: &str,
+        method: &str,
+        route: &str,
+        params: &[(&str, &str)],
+        body: &str,
+        key: Option<&str>,
+    ) -> Result<Response, Error> {
+        let head = RequestHead {
+            method: method.into(),
+            route: route.into(),
+            path: route.into(),
+            params: fields(params),
+            query: None,
+            headers: fields(&[("content-type", "application/json")]),
+        };
+        let generation = self.host.registry.generation();
+        let key = key.map(|key| IdempotencyKey(key.into()));
+        self.host.dispatch.http(&generation, &name(component), Request { head, body: body.into() }, key).await
+    }
+
+    /// Registers a house; the answer is its id.
+    pub async fn add_house(&self, client: &str) -> Response {
+        let body = format!(r#"{{"client_name":"{client}"}}"#);
+        let added = self.post("house", "/house/house-editor/add-house", &[], &body, None).await;
+        added.expect("a house")
+    }
 }
