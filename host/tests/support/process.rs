@@ -1,0 +1,86 @@
+//! A host in a process of its own, reached over HTTP.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on should stop")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A running `leyden up`; killed when dropped.
+pub struct Process {
+    child: Child,
+    pub url: String,
+}
+
+fn built(kind: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target").join(kind)
+}
+
+impl Process {
+    /// Starts a host with a simulated clock over a folder, on a free port.
+    pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, &[]).await
+    }
+
+    /// The same with more options.
+    pub async fn start_with(data: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_leyden"))
+            .args(["up", "--json", "--port", "0", "--clock", "simulated"])
+            .args(["--start", "2021-11-07T15:58:22.144Z", "--data"])
+            .arg(data)
+            .arg("--plugins")
+            .arg(built("plugins"))
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("leyden starts");
+        let stdout = child.stdout.take().expect("piped");
+        let line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).map(|_| line)
+        });
+        let line = line.await.expect("no panic").expect("a line");
+        let greeting: Value = serde_json::from_str(&line).expect("the greeting is JSON");
+        let url = greeting["url"].as_str().expect("a url").to_string();
+        Self { child, url }
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Deploys a test component under its own name.
+    pub async fn deploy(&self, name: &str) {
+        let file = built("guests").join(format!("{name}.wasm"));
+        let bytes = std::fs::read(file).expect("cargo xtask build");
+        let request = reqwest::Client::new()
+            .post(format!("{}/admin/components/{name}", self.url))
+            .header("content-type", "application/wasm")
+            .body(bytes);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
+    }
+
+    pub async fn get_json(&self, path: &str) -> Value {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("an answer");
+        let text = answer.text().await.expect("a body");
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}: {text}"))
+    }
+
+    /// Waits until every stream group is idle.
+    pub async fn settle(&self) {
+        let request = reqwest::Client::new().post(format!("{}/admin/settle", self.url));
+        assert!(request.send().await.expect("an answer").status().is_success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
