@@ -110,3 +110,66 @@ fn told(community: u64, message: Message) -> Told {
         sent_at: time::format_ms(message.sent_at_ms),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps that a community became autarkic (or no longer is) at this instant.
+    fn keep_change(community: u64, autarky: bool, published_at_ms: u64) {
+        let payload = format!(r#"{{"type":"Community","id":{community},"autarky":{autarky}}}"#);
+        let event = Event {
+            offset: 0,
+            key: community.to_string(),
+            payload: payload.into_bytes(),
+            published_at_ms,
+        };
+        keep(&event).expect("kept");
+    }
+
+    fn text(answer: Result<Response>) -> (u16, String) {
+        let answer = answer.expect("an answer");
+        (answer.status, String::from_utf8(answer.body).expect("text"))
+    }
+
+    #[test]
+    fn a_community_without_messages_gets_an_empty_answer() {
+        keep_change(5, true, 1);
+        assert_eq!(text(community_message(4)), (204, String::new()));
+        assert_eq!(text(community_messages(4)), (200, "[]".to_owned()));
+    }
+
+    #[test]
+    fn the_latest_message_is_the_event_as_it_was() {
+        keep_change(4, false, 1);
+        keep_change(4, true, 2);
+        let message = r#"{"type":"Community","id":4,"autarky":true}"#;
+        assert_eq!(text(community_message(4)), (200, message.to_owned()));
+    }
+
+    #[test]
+    fn the_history_is_newest_first_and_bounded() {
+        for number in 0..150 {
+            keep_change(4, number % 2 == 0, number * 1_000);
+        }
+        let (_, history) = text(community_messages(4));
+        let newest =
+            r#"[{"type":"Community","id":4,"autarky":false,"sentAt":"1970-01-01T00:02:29.000Z"},"#;
+        assert!(history.starts_with(newest), "{history}");
+        assert!(history.contains("00:00:50.000Z") && !history.contains("00:00:49.000Z"));
+        let stored = state::scan_prefix(b"h/", Order::Ascending, 1_000).expect("read");
+        assert_eq!(stored.len(), 100);
+    }
+
+    #[test]
+    fn a_record_that_is_no_change_is_refused() {
+        let payload = b"{}".to_vec();
+        let event = Event {
+            offset: 7,
+            key: String::new(),
+            payload,
+            published_at_ms: 0,
+        };
+        assert!(matches!(keep(&event), Err(Error::Reject(_))));
+    }
+}

@@ -126,3 +126,80 @@ fn listed(entry: &state::Entry) -> Listed {
         since: time::format_ms(peak.since_ms),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leyden_sdk::grid::events::Interval;
+    use leyden_sdk::testing;
+
+    fn balance(community: u64) -> Balance {
+        Balance {
+            community,
+            interval: Interval {
+                starts_at_ms: 1_636_300_762_144,
+                ends_at_ms: 1_636_300_822_144,
+            },
+            consumption_mw: Some(13_100_000),
+            production_mw: None,
+            houses: 3,
+            closed: true,
+        }
+    }
+
+    fn listed_peaks(body: &str) -> String {
+        let request = Request {
+            head: http::RequestHead {
+                method: "POST".to_owned(),
+                route: "/consumption-peak/open-peaks".to_owned(),
+                path: "/consumption-peak/open-peaks".to_owned(),
+                params: Vec::new(),
+                query: None,
+                headers: Vec::new(),
+            },
+            body: body.as_bytes().to_vec(),
+        };
+        let answer = <ConsumptionPeak as http::Handler>::handle(request).expect("an answer");
+        String::from_utf8(answer.body).expect("text")
+    }
+
+    #[test]
+    fn a_peak_is_told_with_exactly_two_members_under_its_community() {
+        tell(&balance(4), Change::Opened(13_100_000)).expect("told");
+        tell(&balance(4), Change::Closed(1_500_500)).expect("told");
+        let told = testing::take_published();
+        let told: Vec<_> = told
+            .iter()
+            .map(|event| {
+                (
+                    event.stream.as_str(),
+                    event.key.as_str(),
+                    event.payload.as_slice(),
+                )
+            })
+            .collect();
+        let opened = br#"{"communityID":4,"peakValue":13100}"#.as_slice();
+        let closed = br#"{"communityID":4,"value":1500.5}"#.as_slice();
+        assert_eq!(
+            told,
+            [
+                ("consumption.peak", "4", opened),
+                ("consumption.peak-end", "4", closed)
+            ]
+        );
+    }
+
+    #[test]
+    fn open_peaks_are_listed_while_they_last_and_page_by_page() {
+        tell(&balance(4), Change::Opened(13_100_000)).expect("told");
+        tell(&balance(300), Change::Opened(10_000_500)).expect("told");
+        let four = r#"{"communityID":4,"peakValue":13100,"since":"2021-11-07T15:59:22.144Z"}"#;
+        let three_hundred =
+            r#"{"communityID":300,"peakValue":10000.5,"since":"2021-11-07T15:59:22.144Z"}"#;
+        assert_eq!(listed_peaks(""), format!("[{four},{three_hundred}]"));
+        assert_eq!(listed_peaks(r#"{"after":4}"#), format!("[{three_hundred}]"));
+        assert_eq!(listed_peaks(r#"{"after":18446744073709551615}"#), "[]");
+        tell(&balance(4), Change::Closed(1)).expect("told");
+        assert_eq!(listed_peaks(""), format!("[{three_hundred}]"));
+    }
+}

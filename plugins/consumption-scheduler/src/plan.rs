@@ -113,23 +113,64 @@ mod tests {
         assert_eq!(decode(&entry), Some(load));
     }
 
-    #[test]
-    fn loads_lie_in_the_order_of_their_ends() {
-        let load = |ends_at_ms| Planned {
-            house: "h".to_owned(),
+    fn load(house: &str, ends_at_ms: u64) -> Planned {
+        Planned {
+            house: house.to_owned(),
             object: "Car".to_owned(),
             power_w: 1.0,
             starts_at_ms: 0,
             ends_at_ms,
-        };
-        assert!(key(4, &load(255)).to_vec() < key(4, &load(256)).to_vec());
-        assert!(
-            key(4, &load(255)).to_vec() < running(4, 255).to_vec(),
-            "it has ended"
-        );
-        assert!(
-            key(4, &load(256)).to_vec() > running(4, 255).to_vec(),
-            "it still runs"
-        );
+        }
+    }
+
+    /// Houses of the plan at an instant.
+    fn houses(community: u64, now_ms: u64) -> Vec<String> {
+        let plan = read(community, now_ms).expect("read");
+        plan.into_iter().map(|load| load.house).collect()
+    }
+
+    #[test]
+    fn a_plan_holds_what_has_not_ended_of_its_community() {
+        for (community, house, ends_at_ms) in [(4, "a", 255), (4, "b", 256), (5, "c", 300)] {
+            add(community, &load(house, ends_at_ms)).expect("added");
+        }
+        assert_eq!(houses(4, 254), ["a", "b"]);
+        assert_eq!(houses(4, 255), ["b"]);
+        assert_eq!(houses(4, 256), [""; 0]);
+        assert_eq!(houses(5, 0), ["c"]);
+    }
+
+    #[test]
+    fn pruning_removes_what_has_ended_and_nothing_else() {
+        for (community, house, ends_at_ms) in [(4, "a", 255), (4, "b", 256), (3, "c", 10)] {
+            add(community, &load(house, ends_at_ms)).expect("added");
+        }
+        prune(4, 255).expect("pruned");
+        assert_eq!(houses(4, 0), ["b"]);
+        assert_eq!(houses(3, 0), ["c"]);
+    }
+
+    #[test]
+    fn a_load_that_is_planned_again_gives_up_its_former_place() {
+        add(4, &load("a", 100)).expect("added");
+        add(4, &load("b", 200)).expect("added");
+        let plan = read(4, 0).expect("read");
+        replace(4, &plan, &load("a", 300)).expect("replaced");
+        assert_eq!(read(4, 0).expect("read"), [load("b", 200), load("a", 300)]);
+    }
+
+    #[test]
+    fn a_full_plan_takes_no_further_load_but_moves_those_it_has() {
+        let house = |number: usize| format!("{number:04}");
+        for number in 0..LOADS_MAX {
+            add(4, &load(&house(number), 100)).expect("added");
+        }
+        let plan = read(4, 0).expect("read");
+        assert!(matches!(
+            replace(4, &plan, &load("new", 100)),
+            Err(Error::Retry(_))
+        ));
+        replace(4, &plan, &load(&house(3), 200)).expect("moved");
+        assert_eq!(houses(4, 0).len(), LOADS_MAX);
     }
 }

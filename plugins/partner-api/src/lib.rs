@@ -40,8 +40,6 @@ impl http::Handler for PartnerApi {
             "/partner-api/get-partner-info" | "/partner-api/get-partner-info/{partnerID}" => {
                 partner_info(&params.bare_as("partnerID"))
             }
-            // HEAD comes with GET and shows no body, so it must not be charged.
-            _ if request.head.method == "HEAD" => Ok(http::no_content()),
             "/partner-api/request-global-consumption" => global_consumption(&params),
             "/partner-api/request-production" => production(&params),
             "/partner-api/request-detailed-consumption" => detailed_consumption(&params),
