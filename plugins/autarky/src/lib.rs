@@ -2,7 +2,7 @@
 //! a community becomes autarkic or no longer is, and serves net power and rates as `autarky-api`.
 //! It measures nothing itself.
 //!
-//! State: see [`history`].
+//! State: see `history`.
 
 mod history;
 mod logic;

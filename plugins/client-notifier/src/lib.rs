@@ -2,7 +2,7 @@
 //! it keeps what `community.autarky` says, in its order.
 //!
 //! State: `m/<community 8>` holds the latest message, `h/<community 8><number 8>` each of the last
-//! [`logic::MESSAGES_MAX`] (see [`logic::Message`]).
+//! `logic::MESSAGES_MAX` (see `logic::Message`).
 
 mod logic;
 

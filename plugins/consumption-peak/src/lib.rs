@@ -1,7 +1,7 @@
 //! Judges the communities' balances by the peak-limit policy: one event on `consumption.peak` when
 //! a peak opens, one on `consumption.peak-end` when it is over. It neither measures nor sheds.
 //!
-//! State: `c/<community 8>` holds what was judged last (see [`logic::State`]), `o/<community 8>` an
+//! State: `c/<community 8>` holds what was judged last (see `logic::State`), `o/<community 8>` an
 //! open peak, and exists exactly while the peak is open.
 
 mod logic;

@@ -2,7 +2,7 @@
 //! payment are one transaction: a partner never pays for what it did not get, nor gets what it did
 //! not pay for. It holds no measurements; a household is known to a partner by a pseudonym only.
 //!
-//! State: `p/<partner id>` holds trust level and key (see [`logic::Partner`]). Datapoints lie in
+//! State: `p/<partner id>` holds trust level and key (see `logic::Partner`). Datapoints lie in
 //! the ledger: `issuer` creates them, `partner/<id>` holds them, `revenue` takes what is paid.
 
 mod logic;

@@ -1,6 +1,6 @@
 //! When a flexible load runs: at once when asked for, behind the plan when it was shed.
 //!
-//! This file only joins the component's type to [`logic`]; it decides nothing itself and imports
+//! This file only joins the component's type to `logic`; it decides nothing itself and imports
 //! nothing, so the same input gives the same decision on any host.
 
 mod logic;

@@ -1,6 +1,6 @@
 //! Which flexible loads stop when a community peaks: all of them.
 //!
-//! This file only joins the component's type to [`logic`]; it decides nothing itself and imports
+//! This file only joins the component's type to `logic`; it decides nothing itself and imports
 //! nothing, so the same input gives the same decision on any host.
 
 mod logic;
