@@ -1,15 +1,17 @@
-//! The rule of the default shedding: every flexible load that draws power stops. It does not
-//! weigh loads against each other or against the excess.
+//! The rule of the default shedding: every flexible load that draws power stops, the strongest
+//! first, so that the order in which charges are made up for does not hang on the houses' ids. It
+//! does not weigh loads against the excess.
 
 use crate::bindings::exports::leyden::policy::shed::Input;
 
-/// Indices of all loads that draw power.
+/// Indices of all loads that draw power, the strongest first, equals in the order given.
 pub(crate) fn shed(input: &Input) -> Vec<u32> {
-    (0_u32..)
+    let drawing = (0_u32..)
         .zip(&input.loads)
-        .filter(|(_, load)| load.power_w > 0.0)
-        .map(|(index, _)| index)
-        .collect()
+        .filter(|(_, load)| load.power_w > 0.0);
+    let mut drawing: Vec<_> = drawing.collect();
+    drawing.sort_by(|(_, one), (_, other)| other.power_w.total_cmp(&one.power_w));
+    drawing.into_iter().map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]
@@ -38,6 +40,11 @@ mod tests {
     #[test]
     fn every_load_that_draws_stops() {
         check(&[9_000.0, 1_300.0, 1_300.0], &[0, 1, 2]);
+    }
+
+    #[test]
+    fn the_strongest_stops_first_and_equals_keep_their_order() {
+        check(&[1_300.0, 9_000.0, 1_300.0], &[1, 0, 2]);
     }
 
     #[test]
