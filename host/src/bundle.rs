@@ -42,15 +42,22 @@ pub fn find(config: &Config) -> Result<Vec<Bundled>, Error> {
 }
 
 fn components_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
+    let mut files: Vec<_> = paths
+        .filter(|p| p.extension().is_some_and(|e| e == "wasm"))
+        .collect();
     files.sort();
     files
 }
 
 fn read(file: PathBuf) -> Result<Bundled, Error> {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     let name = ComponentName::parse(stem).map_err(|rule| Error::Name(file.clone(), rule))?;
     match std::fs::read(&file) {
         Ok(bytes) => Ok(Bundled { name, bytes }),

@@ -40,13 +40,21 @@ impl Clock {
     /// The system's clock, ticking every `tick_ms`.
     #[must_use]
     pub fn system(tick_ms: u64) -> Self {
-        Self { mode: Mode::System, simulated_ms: AtomicU64::new(0), tick_ms: AtomicU64::new(tick_ms) }
+        Self {
+            mode: Mode::System,
+            simulated_ms: AtomicU64::new(0),
+            tick_ms: AtomicU64::new(tick_ms),
+        }
     }
 
     /// A simulated clock that stands at `now`.
     #[must_use]
     pub fn simulated(now: Instant, tick_ms: u64) -> Self {
-        Self { mode: Mode::Simulated, simulated_ms: AtomicU64::new(now.0), tick_ms: AtomicU64::new(tick_ms) }
+        Self {
+            mode: Mode::Simulated,
+            simulated_ms: AtomicU64::new(now.0),
+            tick_ms: AtomicU64::new(tick_ms),
+        }
     }
 
     /// Now.
@@ -79,7 +87,10 @@ impl Clock {
 
 /// The system's time, whatever clock the host runs by: for ages of what is kept, such as idempotency keys.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this module is where time is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where time is read"
+)]
 pub fn system_now() -> Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Instant(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
@@ -87,7 +98,10 @@ pub fn system_now() -> Instant {
 
 /// Monotonic time.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this module is where time is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where time is read"
+)]
 pub fn monotonic() -> Monotonic {
     Monotonic::now()
 }
@@ -98,7 +112,10 @@ pub async fn sleep(duration: Duration) {
 }
 
 /// Blocks the current thread: for the few threads of the host that are not tasks.
-#[expect(clippy::disallowed_methods, reason = "this module is where time is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where time is read"
+)]
 pub(crate) fn block(duration: Duration) {
     std::thread::sleep(duration);
 }

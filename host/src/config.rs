@@ -25,6 +25,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Folder of the first-party plugins; none: looked for beside the binary.
     pub plugins: Option<PathBuf>,
+    /// Folder of compiled components, which hosts of one user may share; none: inside the data folder.
+    pub compiled: Option<PathBuf>,
     /// Which clock it runs by.
     pub clock: Mode,
     /// Where a simulated clock starts in a new data folder; none: the system's time.
@@ -41,6 +43,7 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
             data: PathBuf::from(DATA),
             plugins: None,
+            compiled: None,
             clock: Mode::System,
             start: None,
             tick_ms: TICK_MS,
@@ -63,10 +66,20 @@ impl Config {
         if let Some(given) = &self.plugins {
             return vec![given.clone()];
         }
-        let Ok(binary) = std::env::current_exe() else { return Vec::new() };
+        let Ok(binary) = std::env::current_exe() else {
+            return Vec::new();
+        };
         let folder = binary.parent().unwrap_or(Path::new("."));
         // Test binaries lie one folder deeper (`target/release/deps`).
-        let candidates = ["../plugins", "plugins", "../../plugins", "../share/leyden/plugins"];
-        candidates.iter().map(|candidate| folder.join(candidate)).collect()
+        let candidates = [
+            "../plugins",
+            "plugins",
+            "../../plugins",
+            "../share/leyden/plugins",
+        ];
+        candidates
+            .iter()
+            .map(|candidate| folder.join(candidate))
+            .collect()
     }
 }

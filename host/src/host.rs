@@ -58,14 +58,27 @@ impl Host {
     pub async fn start(config: &Config) -> Result<Self, Error> {
         let bundled = bundle::find(config)?;
         let store = open(config)?;
-        let options = runtime::Options { cache_directory: cache_directory(config) };
+        let options = runtime::Options {
+            cache_directory: cache_directory(config),
+        };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let clock = Arc::new(clock(config, store.as_ref()).await?);
         let registry = Registry::start(store.clone(), runtime, bundled).await?;
         let dispatch = Dispatcher::new(store.clone(), clock.clone());
-        let streams =
-            Streams::start(store.clone(), registry.clone(), dispatch.clone(), clock.clone()).await?;
-        Ok(Self { dispatch, registry, streams, clock, store })
+        let streams = Streams::start(
+            store.clone(),
+            registry.clone(),
+            dispatch.clone(),
+            clock.clone(),
+        )
+        .await?;
+        Ok(Self {
+            dispatch,
+            registry,
+            streams,
+            clock,
+            store,
+        })
     }
 
     /// Lets what is being handled finish, then stops.
@@ -79,9 +92,13 @@ fn open(config: &Config) -> Result<Arc<dyn Store>, embedded::OpenError> {
     Ok(Arc::new(Embedded::open(options)?))
 }
 
-/// Compiled components lie beside the database; the folder must be absolute for the cache.
+/// The cache wants an absolute folder.
 fn cache_directory(config: &Config) -> Option<std::path::PathBuf> {
-    std::path::absolute(config.data.join("compiled")).ok()
+    let folder = config
+        .compiled
+        .clone()
+        .unwrap_or_else(|| config.data.join("compiled"));
+    std::path::absolute(folder).ok()
 }
 
 async fn clock(config: &Config, store: &dyn Store) -> Result<Clock, store::Error> {

@@ -30,8 +30,14 @@ impl ComponentName {
         let rule = "must be 1 to 64 of a-z, 0-9 and '-', beginning with a letter";
         let ok = name.len() <= NAME_BYTES_MAX
             && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if ok { Ok(Self(name.into())) } else { Err(Invalid(rule)) }
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if ok {
+            Ok(Self(name.into()))
+        } else {
+            Err(Invalid(rule))
+        }
     }
 
     /// The name.
@@ -62,7 +68,11 @@ impl StreamName {
         let ok = name.len() <= STREAM_BYTES_MAX
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.bytes().all(plain);
-        if ok { Ok(Self(name.into())) } else { Err(Invalid(rule)) }
+        if ok {
+            Ok(Self(name.into()))
+        } else {
+            Err(Invalid(rule))
+        }
     }
 
     /// The name.
@@ -143,7 +153,11 @@ impl Instant {
         let rule = Invalid("must be an RFC 3339 date and time between 1970 and 9999");
         let date = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| rule.clone())?;
         let ms = u64::try_from(date.timestamp_millis()).map_err(|_| rule.clone())?;
-        if ms > Self::MAX.0 { Err(rule) } else { Ok(Self(ms)) }
+        if ms > Self::MAX.0 {
+            Err(rule)
+        } else {
+            Ok(Self(ms))
+        }
     }
 }
 

@@ -7,7 +7,11 @@
 //!
 //! `LEYDEN_TEST_KILLS` sets the number of kills (default 100).
 #![allow(clippy::disallowed_methods, reason = "a test of real time")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop"
+)]
 
 #[path = "support/process.rs"]
 mod process;
@@ -30,7 +34,10 @@ const HOUSES: u64 = 40;
 const POWER_W: u64 = 500;
 
 fn kills() -> u64 {
-    std::env::var("LEYDEN_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(100)
+    std::env::var("LEYDEN_TEST_KILLS")
+        .ok()
+        .and_then(|kills| kills.parse().ok())
+        .unwrap_or(100)
 }
 
 /// A small generator, so that a run can be repeated: the seed is printed.
@@ -51,7 +58,10 @@ async fn insist(url: &watch::Receiver<String>, path: &str, key: &str, body: &Val
     let client = reqwest::Client::new();
     loop {
         let base = url.borrow().clone();
-        let request = client.post(format!("{base}{path}")).header("idempotency-key", key).json(body);
+        let request = client
+            .post(format!("{base}{path}"))
+            .header("idempotency-key", key)
+            .json(body);
         match request.timeout(Duration::from_secs(10)).send().await {
             Ok(answer) if answer.status().is_success() => {
                 if let Ok(text) = answer.text().await {
@@ -59,7 +69,11 @@ async fn insist(url: &watch::Receiver<String>, path: &str, key: &str, body: &Val
                 }
             }
             Ok(answer) if answer.status().is_client_error() => {
-                panic!("{path}: {} {}", answer.status(), answer.text().await.unwrap_or_default())
+                panic!(
+                    "{path}: {} {}",
+                    answer.status(),
+                    answer.text().await.unwrap_or_default()
+                )
             }
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
@@ -71,7 +85,13 @@ async fn publisher(client: u64, url: watch::Receiver<String>, stop: watch::Recei
     let mut sent = 0;
     while !*stop.borrow() {
         let key = format!("c{client}-{sent}");
-        insist(&url, "/probe/publish", &key, &json!({ "key": key, "payload": "{}", "n": 1 })).await;
+        insist(
+            &url,
+            "/probe/publish",
+            &key,
+            &json!({ "key": key, "payload": "{}", "n": 1 }),
+        )
+        .await;
         sent += 1;
     }
     sent
@@ -82,7 +102,9 @@ async fn ticker(url: watch::Receiver<String>, stop: watch::Receiver<bool>, ticke
     let client = reqwest::Client::new();
     while !*stop.borrow() {
         let base = url.borrow().clone();
-        let tick = client.post(format!("{base}/admin/clock/tick")).json(&json!({ "count": 1 }));
+        let tick = client
+            .post(format!("{base}/admin/clock/tick"))
+            .json(&json!({ "count": 1 }));
         match tick.timeout(Duration::from_secs(10)).send().await {
             Ok(answer) if answer.status().is_success() => {
                 ticked.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +116,10 @@ async fn ticker(url: watch::Receiver<String>, stop: watch::Receiver<bool>, ticke
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64;
     println!("seed {seed}");
     let mut random = Random(seed | 1);
     let data = tempfile::tempdir().expect("a folder");
@@ -103,15 +128,32 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
     let (url_of, url) = watch::channel(host.url.clone());
     for number in 0..HOUSES {
         let body = json!({ "client_name": format!("Client {number}") });
-        let id = insist(&url, "/house/house-editor/add-house", &format!("h{number}"), &body).await;
-        let object = json!({ "type": "BASIC", "object": { "name": "Mixer", "maxConsumption": POWER_W } });
-        insist(&url, &format!("/house/house-editor/house/{id}/add-object"), &format!("o{number}"), &object).await;
+        let id = insist(
+            &url,
+            "/house/house-editor/add-house",
+            &format!("h{number}"),
+            &body,
+        )
+        .await;
+        let object =
+            json!({ "type": "BASIC", "object": { "name": "Mixer", "maxConsumption": POWER_W } });
+        insist(
+            &url,
+            &format!("/house/house-editor/house/{id}/add-object"),
+            &format!("o{number}"),
+            &object,
+        )
+        .await;
     }
-    let first = host.get_json("/admin/clock").await["now"].as_str().expect("now").to_string();
+    let first = host.get_json("/admin/clock").await["now"]
+        .as_str()
+        .expect("now")
+        .to_string();
     let (stop_all, stop) = watch::channel(false);
     let ticked = Arc::new(AtomicU64::new(0));
-    let clients: Vec<_> =
-        (0..CLIENTS).map(|client| tokio::spawn(publisher(client, url.clone(), stop.clone()))).collect();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| tokio::spawn(publisher(client, url.clone(), stop.clone())))
+        .collect();
     let time = tokio::spawn(ticker(url.clone(), stop.clone(), ticked.clone()));
     for _ in 0..kills() {
         tokio::time::sleep(Duration::from_millis(20 + random.below(200))).await;
@@ -128,7 +170,9 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
         published += sent;
         host.settle().await;
         for number in 0..sent {
-            let count = host.get_json(&format!("/probe/counter/c{client}-{number}")).await;
+            let count = host
+                .get_json(&format!("/probe/counter/c{client}-{number}"))
+                .await;
             assert_eq!(count, json!(1), "record {number} of client {client}");
         }
     }
@@ -140,19 +184,38 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
         ticked.load(Ordering::Relaxed)
     );
     assert!(published > kills(), "the load was real");
-    assert!(minutes >= ticked.load(Ordering::Relaxed), "acknowledged minutes are there");
+    assert!(
+        minutes >= ticked.load(Ordering::Relaxed),
+        "acknowledged minutes are there"
+    );
 }
 
 /// Every minute since `first` has the readings of all houses, once; how many minutes.
 async fn check_minutes(host: &Process, first: &str) -> u64 {
-    let now = host.get_json("/admin/clock").await["now"].as_str().expect("now").to_string();
-    let millis = |date: &str| chrono::DateTime::parse_from_rfc3339(date).expect("a date").timestamp_millis();
+    let now = host.get_json("/admin/clock").await["now"]
+        .as_str()
+        .expect("now")
+        .to_string();
+    let millis = |date: &str| {
+        chrono::DateTime::parse_from_rfc3339(date)
+            .expect("a date")
+            .timestamp_millis()
+    };
     let mut minutes = 0;
     let mut at = millis(first) + 60_000;
     while at <= millis(&now) {
-        let date = chrono::DateTime::from_timestamp_millis(at).expect("a date").to_rfc3339();
-        let path = format!("/consumption-api/total-consumption?date={}", date.replace('+', "%2B"));
-        assert_eq!(host.get_json(&path).await, json!(HOUSES * POWER_W), "minute {date}");
+        let date = chrono::DateTime::from_timestamp_millis(at)
+            .expect("a date")
+            .to_rfc3339();
+        let path = format!(
+            "/consumption-api/total-consumption?date={}",
+            date.replace('+', "%2B")
+        );
+        assert_eq!(
+            host.get_json(&path).await,
+            json!(HOUSES * POWER_W),
+            "minute {date}"
+        );
         minutes += 1;
         at += 60_000;
     }

@@ -8,16 +8,37 @@ const RULES: [(&[&str], &[&str]); 5] = [
     (&["axum::", "hyper::", "hyper_util::"], &["gateway"]),
     (&["wasmtime::"], &["runtime", "capabilities"]),
     (&["rusqlite::"], &["store/embedded"]),
-    (&["SystemTime", "Instant::now", "Utc::now", "thread::sleep"], &["clock.rs"]),
+    (
+        &["SystemTime", "Instant::now", "Utc::now", "thread::sleep"],
+        &["clock.rs"],
+    ),
     (&["env::var"], &["config.rs"]),
 ];
 
 /// Modules that must not know of others: who, and what they must not name.
 const BLIND: [(&str, &[&str]); 4] = [
-    ("store", &["crate::dispatch", "crate::runtime", "crate::registry", "crate::gateway", "crate::streams"]),
-    ("dispatch", &["crate::gateway", "crate::cli", "crate::capabilities"]),
-    ("runtime", &["crate::gateway", "crate::cli", "crate::streams"]),
-    ("streams", &["crate::gateway", "crate::cli", "crate::runtime"]),
+    (
+        "store",
+        &[
+            "crate::dispatch",
+            "crate::runtime",
+            "crate::registry",
+            "crate::gateway",
+            "crate::streams",
+        ],
+    ),
+    (
+        "dispatch",
+        &["crate::gateway", "crate::cli", "crate::capabilities"],
+    ),
+    (
+        "runtime",
+        &["crate::gateway", "crate::cli", "crate::streams"],
+    ),
+    (
+        "streams",
+        &["crate::gateway", "crate::cli", "crate::runtime"],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -25,12 +46,17 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+        for entry in std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry"))
+        {
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
                 path => {
                     let text = std::fs::read_to_string(&path).expect("text");
-                    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                    let code = text
+                        .lines()
+                        .filter(|line| !line.trim_start().starts_with("//"));
                     let code = code.collect::<Vec<_>>().join("\n");
                     files.push((path.strip_prefix(&root).expect("below").to_path_buf(), code));
                 }
@@ -44,9 +70,15 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn only_the_named_modules_name_a_backend() {
     for (path, code) in sources() {
         for (names, places) in RULES {
-            let allowed = places.iter().any(|place| path.to_string_lossy().starts_with(place));
+            let allowed = places
+                .iter()
+                .any(|place| path.to_string_lossy().starts_with(place));
             for name in names.iter().filter(|_| !allowed) {
-                assert!(!code.contains(name), "{} names {name}: only {places:?} may", path.display());
+                assert!(
+                    !code.contains(name),
+                    "{} names {name}: only {places:?} may",
+                    path.display()
+                );
             }
         }
     }
@@ -56,7 +88,8 @@ fn only_the_named_modules_name_a_backend() {
 fn modules_do_not_know_of_those_above_them() {
     for (path, code) in sources() {
         for (module, names) in BLIND {
-            let inside = path.starts_with(module) || path.to_string_lossy() == format!("{module}.rs");
+            let inside =
+                path.starts_with(module) || path.to_string_lossy() == format!("{module}.rs");
             for name in names.iter().filter(|_| inside) {
                 assert!(!code.contains(name), "{} names {name}", path.display());
             }

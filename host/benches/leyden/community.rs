@@ -25,7 +25,10 @@ const MINUTES: usize = 60;
 
 /// Runs those of the benchmarks `readings`, `aggregates` and `memory` that are named.
 pub fn run(names: &[&str], quick: bool) -> Vec<Figure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(measure(names, quick))
 }
 
@@ -58,7 +61,10 @@ struct Community {
 impl Community {
     async fn start(houses: usize) -> Self {
         eprintln!("registering {houses} houses");
-        let data = tempfile::Builder::new().prefix("leyden-bench").tempdir_in(".").expect("a folder");
+        let data = tempfile::Builder::new()
+            .prefix("leyden-bench")
+            .tempdir_in(".")
+            .expect("a folder");
         let config = Config {
             data: data.path().into(),
             clock: Mode::Simulated,
@@ -66,7 +72,11 @@ impl Community {
             ..Config::default()
         };
         let host = Host::start(&config).await.expect("a host");
-        let community = Self { host, houses, _data: data };
+        let community = Self {
+            host,
+            houses,
+            _data: data,
+        };
         for first in (0..houses).step_by(BATCH) {
             community.register(first, BATCH.min(houses - first)).await;
         }
@@ -75,7 +85,8 @@ impl Community {
 
     async fn register(&self, first: usize, count: usize) {
         let row = |number: usize| {
-            let object = r#"{"object":{"name":"Mixer","maxConsumption":500,"enabled":true},"type":"BASIC"}"#;
+            let object =
+                r#"{"object":{"name":"Mixer","maxConsumption":500,"enabled":true},"type":"BASIC"}"#;
             format!(r#"{{"client_name":"Client {number}","objects":[{object}]}}"#).into_bytes()
         };
         let batch = RowBatch {
@@ -86,7 +97,11 @@ impl Community {
         };
         let head = head("POST", "/house/house-editor/houses", None);
         let generation = self.host.registry.generation();
-        let taken = self.host.dispatch.rows(&generation, &name("house"), head, batch, None).await;
+        let taken = self
+            .host
+            .dispatch
+            .rows(&generation, &name("house"), head, batch, None)
+            .await;
         taken.expect("houses are registered");
     }
 
@@ -106,9 +121,16 @@ impl Community {
         let generation = self.host.registry.generation();
         let mut times = Vec::new();
         for _ in 0..2_000 {
-            let request = Request { head: head("GET", route, query.clone()), body: Vec::new() };
+            let request = Request {
+                head: head("GET", route, query.clone()),
+                body: Vec::new(),
+            };
             let started = Instant::now();
-            let answer = self.host.dispatch.http(&generation, &name("consumption"), request, None).await;
+            let answer = self
+                .host
+                .dispatch
+                .http(&generation, &name("consumption"), request, None)
+                .await;
             times.push(micros(started.elapsed()));
             assert_ne!(answer.expect("an answer").body, b"null");
         }
@@ -117,7 +139,13 @@ impl Community {
 }
 
 fn head(method: &str, route: &str, query: Option<String>) -> RequestHead {
-    RequestHead { method: method.into(), route: route.into(), path: route.into(), query, ..RequestHead::default() }
+    RequestHead {
+        method: method.into(),
+        route: route.into(),
+        path: route.into(),
+        query,
+        ..RequestHead::default()
+    }
 }
 
 fn name(name: &str) -> ComponentName {
@@ -144,19 +172,48 @@ async fn readings(small: &Community, large: &Community, rounds: usize) -> Vec<Fi
     }
     let (at_small, at_large) = (median(&mut smalls), median(&mut larges));
     vec![
-        Figure::at_least(format!("readings: whole stream path, {} houses", small.houses), at_small, "readings/s", 20_000.0),
-        Figure::at_least(format!("readings: whole stream path, {} houses", large.houses), at_large, "readings/s", 20_000.0),
-        Figure::at_least("readings: rate at many houses over rate at few", at_large / at_small, "ratio", 0.8),
+        Figure::at_least(
+            format!("readings: whole stream path, {} houses", small.houses),
+            at_small,
+            "readings/s",
+            20_000.0,
+        ),
+        Figure::at_least(
+            format!("readings: whole stream path, {} houses", large.houses),
+            at_large,
+            "readings/s",
+            20_000.0,
+        ),
+        Figure::at_least(
+            "readings: rate at many houses over rate at few",
+            at_large / at_small,
+            "ratio",
+            0.8,
+        ),
     ]
 }
 
 async fn aggregates(small: &Community, large: &Community) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for (what, community) in [("community-consumption", Some(7)), ("total-consumption", None)] {
+    for (what, community) in [
+        ("community-consumption", Some(7)),
+        ("total-consumption", None),
+    ] {
         let route = format!("/consumption-api/{what}");
-        let (at_small, at_large) = (small.latency(&route, community).await, large.latency(&route, community).await);
-        figures.push(Figure::plain(format!("aggregates: {what}, {} houses, median", small.houses), at_small, "µs"));
-        figures.push(Figure::plain(format!("aggregates: {what}, {} houses, median", large.houses), at_large, "µs"));
+        let (at_small, at_large) = (
+            small.latency(&route, community).await,
+            large.latency(&route, community).await,
+        );
+        figures.push(Figure::plain(
+            format!("aggregates: {what}, {} houses, median", small.houses),
+            at_small,
+            "µs",
+        ));
+        figures.push(Figure::plain(
+            format!("aggregates: {what}, {} houses, median", large.houses),
+            at_large,
+            "µs",
+        ));
         let name = format!("aggregates: {what}, latency at many houses over few");
         figures.push(Figure::at_most(name, at_large / at_small, "ratio", 1.5));
     }
@@ -171,15 +228,25 @@ async fn memory(large: &Community, minutes: usize) -> Vec<Figure> {
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mib = |field: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());
         kib.unwrap_or(f64::NAN) / 1024.0
     };
     let of = |what: &str| format!("memory: {} houses, {minutes} minutes, {what}", large.houses);
     vec![
         Figure::plain(of("resident"), mib("VmRSS"), "MiB"),
-        Figure::plain(of("anonymous (instances, caches, conflict window)"), mib("RssAnon"), "MiB"),
-        Figure::plain(of("mapped files (database pages, code)"), mib("RssFile"), "MiB"),
+        Figure::plain(
+            of("anonymous (instances, caches, conflict window)"),
+            mib("RssAnon"),
+            "MiB",
+        ),
+        Figure::plain(
+            of("mapped files (database pages, code)"),
+            mib("RssFile"),
+            "MiB",
+        ),
         Figure::plain(of("shared (write-ahead log index)"), mib("RssShmem"), "MiB"),
         Figure::plain(of("highest resident"), mib("VmHWM"), "MiB"),
     ]

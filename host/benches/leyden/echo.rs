@@ -41,9 +41,22 @@ pub fn run(quick: bool) -> Vec<Figure> {
         ratios.push(l / n);
     }
     vec![
-        Figure::plain("echo: native axum, one core, 32 connections", median(&mut natives), "requests/s"),
-        Figure::plain("echo: component, reused instance", median(&mut leydens), "requests/s"),
-        Figure::at_least("echo: component over native axum", median(&mut ratios), "ratio", 0.7),
+        Figure::plain(
+            "echo: native axum, one core, 32 connections",
+            median(&mut natives),
+            "requests/s",
+        ),
+        Figure::plain(
+            "echo: component, reused instance",
+            median(&mut leydens),
+            "requests/s",
+        ),
+        Figure::at_least(
+            "echo: component over native axum",
+            median(&mut ratios),
+            "ratio",
+            0.7,
+        ),
     ]
 }
 
@@ -63,7 +76,9 @@ impl Server {
             .expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("its address");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("its address");
         let address = line.trim().parse().expect("an address");
         Self { child, address }
     }
@@ -71,7 +86,12 @@ impl Server {
     /// Requests per second, asked by a process on the other core.
     fn rate(&self, seconds: u64) -> f64 {
         let output = pinned(1)
-            .args(["--role", "load", &self.address.to_string(), &seconds.to_string()])
+            .args([
+                "--role",
+                "load",
+                &self.address.to_string(),
+                &seconds.to_string(),
+            ])
             .output()
             .expect("the load runs");
         let text = String::from_utf8(output.stdout).expect("text");
@@ -90,12 +110,21 @@ impl Drop for Server {
 /// per error otherwise.
 fn pinned(core: usize) -> Command {
     let program = std::env::current_exe().expect("the benchmark's path");
-    let pin = Command::new("taskset").args(["-c", "0", "true"]).output().is_ok_and(|o| o.status.success());
-    let mut command = if pin { Command::new("taskset") } else { Command::new(&program) };
+    let pin = Command::new("taskset")
+        .args(["-c", "0", "true"])
+        .output()
+        .is_ok_and(|o| o.status.success());
+    let mut command = if pin {
+        Command::new("taskset")
+    } else {
+        Command::new(&program)
+    };
     if pin {
         command.args(["-c", &core.to_string()]).arg(&program);
     }
-    command.env_remove("RUST_BACKTRACE").env("RUST_LIB_BACKTRACE", "0");
+    command
+        .env_remove("RUST_BACKTRACE")
+        .env("RUST_LIB_BACKTRACE", "0");
     command
 }
 
@@ -107,25 +136,39 @@ pub fn play(role: &[String]) {
         [role, address, seconds] if role == "load" => {
             let address = address.parse().expect("an address");
             let duration = Duration::from_secs(seconds.parse().expect("seconds"));
-            println!("{}", block_on(load::rate(address, PATH, CONNECTIONS, duration)));
+            println!(
+                "{}",
+                block_on(load::rate(address, PATH, CONNECTIONS, duration))
+            );
         }
         _ => eprintln!("unknown role"),
     }
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     runtime.expect("a runtime").block_on(future)
 }
 
 async fn leyden_host() {
     let data = tempfile::tempdir().expect("a folder");
-    let config = Config { data: data.path().into(), clock: Mode::Simulated, ..Config::default() };
+    let config = Config {
+        data: data.path().into(),
+        clock: Mode::Simulated,
+        ..Config::default()
+    };
     let host = Host::start(&config).await.expect("a host");
     let name = ComponentName::parse("echo").expect("a name");
-    host.registry.deploy(&name, guest()).await.expect("deployed");
+    host.registry
+        .deploy(&name, guest())
+        .await
+        .expect("deployed");
     let options = gateway::Options::new(([127, 0, 0, 1], 0).into());
-    let server = gateway::serve(host, options, CancellationToken::new()).await.expect("served");
+    let server = gateway::serve(host, options, CancellationToken::new())
+        .await
+        .expect("served");
     println!("{}", server.address());
     server.stopped().await;
 }
@@ -138,7 +181,9 @@ fn guest() -> Vec<u8> {
 
 async fn native() {
     let app = axum::Router::new().route(PATH, axum::routing::get(|| async { BODY }));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         let _ = stream.set_nodelay(true);

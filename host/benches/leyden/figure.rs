@@ -20,25 +20,45 @@ pub struct Figure {
 impl Figure {
     /// A figure that is only printed.
     pub fn plain(name: impl Into<String>, figure: f64, unit: &str) -> Self {
-        Self { name: name.into(), figure, unit: unit.into(), target: None, met: None }
+        Self {
+            name: name.into(),
+            figure,
+            unit: unit.into(),
+            target: None,
+            met: None,
+        }
     }
 
     /// A figure that should be at least `least`.
     pub fn at_least(name: impl Into<String>, figure: f64, unit: &str, least: f64) -> Self {
         let target = Some(format!("≥ {least}"));
-        Self { target, met: Some(figure >= least), ..Self::plain(name, figure, unit) }
+        Self {
+            target,
+            met: Some(figure >= least),
+            ..Self::plain(name, figure, unit)
+        }
     }
 
     /// A figure that should be at most `most`.
     pub fn at_most(name: impl Into<String>, figure: f64, unit: &str, most: f64) -> Self {
         let target = Some(format!("≤ {most}"));
-        Self { target, met: Some(figure <= most), ..Self::plain(name, figure, unit) }
+        Self {
+            target,
+            met: Some(figure <= most),
+            ..Self::plain(name, figure, unit)
+        }
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, figure, unit, target, met } = self;
+        let Self {
+            name,
+            figure,
+            unit,
+            target,
+            met,
+        } = self;
         write!(f, "{name:<60} {figure:>14.3} {unit:<12}")?;
         match (target, met) {
             (Some(target), Some(true)) => write!(f, " {target} met"),

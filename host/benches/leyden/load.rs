@@ -11,8 +11,9 @@ pub async fn rate(address: SocketAddr, path: &str, connections: usize, duration:
     let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
     let end = Instant::now() + duration;
     let started = Instant::now();
-    let tasks: Vec<_> =
-        (0..connections).map(|_| tokio::spawn(connection(address, request.clone(), end))).collect();
+    let tasks: Vec<_> = (0..connections)
+        .map(|_| tokio::spawn(connection(address, request.clone(), end)))
+        .collect();
     let mut answered = 0;
     for task in tasks {
         answered += task.await.expect("a connection's task");
@@ -21,36 +22,43 @@ pub async fn rate(address: SocketAddr, path: &str, connections: usize, duration:
 }
 
 async fn connection(address: SocketAddr, request: String, end: Instant) -> u32 {
-    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the server accepts");
     stream.set_nodelay(true).expect("nodelay");
     let mut buffer = vec![0; 4096];
     let mut answered = 0;
-    while Instant::now() < end {
-        stream.write_all(request.as_bytes()).await.expect("the request is sent");
-        read_answer(&mut stream, &mut buffer).await;
+    // All answers are as long as the first.
+    let mut length = None;
+    while answered % 64 != 0 || Instant::now() < end {
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("the request is sent");
+        let mut filled = 0;
+        while filled == 0 || length.is_some_and(|length| filled < length) {
+            filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
+            length = length.or_else(|| answer_length(&buffer[..filled]));
+        }
+        assert!(
+            buffer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&buffer[..filled])
+        );
         answered += 1;
     }
     answered
 }
 
-/// Reads one answer with a content length.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
-    let mut filled = 0;
-    loop {
-        filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
-        if let Some(total) = answer_length(&buffer[..filled])
-            && filled >= total
-        {
-            return;
-        }
-    }
-}
-
+/// The length of a whole answer, head and body, once its head is there.
 fn answer_length(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(&bytes[..head]).expect("a textual head").to_ascii_lowercase();
-    assert!(text.starts_with("http/1.1 200"), "{text}");
-    let (_, rest) = text.split_once("content-length:").expect("a content length");
+    let text = std::str::from_utf8(&bytes[..head])
+        .expect("a textual head")
+        .to_ascii_lowercase();
+    let (_, rest) = text
+        .split_once("content-length:")
+        .expect("a content length");
     let length: usize = rest.split("\r\n").next()?.trim().parse().expect("a number");
     Some(head + length)
 }

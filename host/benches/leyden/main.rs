@@ -3,7 +3,11 @@
 //!
 //! Not tests: nothing here fails on a timing.
 #![allow(clippy::disallowed_methods, reason = "benchmarks measure time")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run should stop"
+)]
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod community;
@@ -17,7 +21,10 @@ use figure::Figure;
 const NAMES: [&str; 4] = ["echo", "readings", "aggregates", "memory"];
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
     if let [role, rest @ ..] = args.as_slice()
         && role == "--role"
     {
@@ -25,9 +32,16 @@ fn main() {
     }
     let json = args.iter().any(|arg| arg == "--json");
     let quick = args.iter().any(|arg| arg == "--quick");
-    let mut names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
+    let mut names: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
     if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
-        eprintln!("no benchmark is named {unknown}; there are: {}", NAMES.join(", "));
+        eprintln!(
+            "no benchmark is named {unknown}; there are: {}",
+            NAMES.join(", ")
+        );
         std::process::exit(2);
     }
     if names.is_empty() {
@@ -35,7 +49,10 @@ fn main() {
     }
     let figures = run(&names, quick);
     if json {
-        println!("{}", serde_json::to_string_pretty(&figures).expect("figures are plain"));
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&figures).expect("figures are plain")
+        );
     } else {
         figures.iter().for_each(|figure| println!("{figure}"));
     }

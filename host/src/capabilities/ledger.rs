@@ -22,7 +22,11 @@ fn refusal(error: work::Error) -> Error {
 
 fn check_account(account: &str) -> Result<(), Error> {
     let wrong = account.is_empty() || account.len() > NAME_BYTES_MAX;
-    if wrong { Err(Error::Account(account.chars().take(40).collect())) } else { Ok(()) }
+    if wrong {
+        Err(Error::Account(account.chars().take(40).collect()))
+    } else {
+        Ok(())
+    }
 }
 
 fn check(transfer: &Transfer) -> Result<(), Error> {
@@ -32,7 +36,11 @@ fn check(transfer: &Transfer) -> Result<(), Error> {
         return Err(Error::Account(transfer.credit.clone()));
     }
     let served = 1..=AMOUNT_MAX;
-    if served.contains(&transfer.amount) { Ok(()) } else { Err(Error::Amount(transfer.amount)) }
+    if served.contains(&transfer.amount) {
+        Ok(())
+    } else {
+        Err(Error::Amount(transfer.amount))
+    }
 }
 
 impl Host for Guest {
@@ -47,8 +55,18 @@ impl Host for Guest {
         if let Err(rule) = check(&transfer) {
             return Ok(Err(rule));
         }
-        let Transfer { debit, credit, amount, reference } = transfer;
-        let posting = Posting { debit, credit, amount, reference };
+        let Transfer {
+            debit,
+            credit,
+            amount,
+            reference,
+        } = transfer;
+        let posting = Posting {
+            debit,
+            credit,
+            amount,
+            reference,
+        };
         Ok(self.work()?.post(posting).await.map_err(refusal))
     }
 }

@@ -13,7 +13,11 @@ impl Host for Guest {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         match self.work()?.count_log_line() {
             count if count < LINES_MAX => emit(self.name(), level, cut(&message)),
-            LINES_MAX => emit(self.name(), Level::Warn, "more log lines of this invocation are dropped"),
+            LINES_MAX => emit(
+                self.name(),
+                Level::Warn,
+                "more log lines of this invocation are dropped",
+            ),
             _ => {}
         }
         Ok(())
@@ -22,7 +26,9 @@ impl Host for Guest {
 
 /// The line up to the bound, on a character's boundary.
 fn cut(message: &str) -> &str {
-    let end = (0..=LINE_BYTES_MAX.min(message.len())).rev().find(|&at| message.is_char_boundary(at));
+    let end = (0..=LINE_BYTES_MAX.min(message.len()))
+        .rev()
+        .find(|&at| message.is_char_boundary(at));
     &message[..end.unwrap_or(0)]
 }
 

@@ -21,12 +21,20 @@ fn refusal(error: work::Error) -> Error {
 
 fn check_key(key: &[u8]) -> Result<(), Error> {
     let rule = Error::KeySize(KEY_BYTES_MAX as u32);
-    if key.is_empty() || key.len() > KEY_BYTES_MAX { Err(rule) } else { Ok(()) }
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        Err(rule)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_value(value: &[u8]) -> Result<(), Error> {
     let rule = Error::ValueSize(VALUE_BYTES_MAX as u32);
-    if value.len() > VALUE_BYTES_MAX { Err(rule) } else { Ok(()) }
+    if value.len() > VALUE_BYTES_MAX {
+        Err(rule)
+    } else {
+        Ok(())
+    }
 }
 
 impl Host for Guest {
@@ -64,10 +72,18 @@ impl Host for Guest {
             Order::Ascending => store::Order::Ascending,
             Order::Descending => store::Order::Descending,
         };
-        let range = store::Range { start: range.start, end: range.end };
+        let range = store::Range {
+            start: range.start,
+            end: range.end,
+        };
         let (space, work) = self.space_and_work()?;
         let found = work.scan(space, range, order, limit as usize).await;
-        let entry = |e: store::Entry| Entry { key: e.key, value: e.value };
-        Ok(found.map(|entries| entries.into_iter().map(entry).collect()).map_err(refusal))
+        let entry = |e: store::Entry| Entry {
+            key: e.key,
+            value: e.value,
+        };
+        Ok(found
+            .map(|entries| entries.into_iter().map(entry).collect())
+            .map_err(refusal))
     }
 }

@@ -38,6 +38,9 @@ pub(super) struct Up {
     /// The folder with the first-party plugins; found by itself where it is not given.
     #[arg(long, value_name = "DIR", env = "LEYDEN_PLUGINS")]
     plugins: Option<PathBuf>,
+    /// The folder of compiled components, which hosts of one user may share [default: DATA/compiled].
+    #[arg(long, value_name = "DIR", env = "LEYDEN_COMPILED")]
+    compiled: Option<PathBuf>,
     /// Which time the host lives in.
     #[arg(long, value_enum, default_value_t = Mode::System)]
     clock: Mode,
@@ -132,6 +135,7 @@ impl Up {
             listen: SocketAddr::new(self.listen, self.port),
             data: self.data.clone(),
             plugins: self.plugins.clone(),
+            compiled: self.compiled.clone(),
             clock: self.clock,
             start: self.start,
             tick_ms: u64::from(self.tick) * 1_000,

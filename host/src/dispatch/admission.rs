@@ -27,7 +27,9 @@ pub(super) struct Admission {
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { places: Semaphore::new(PLACES) }
+        Self {
+            places: Semaphore::new(PLACES),
+        }
     }
 }
 
@@ -79,7 +81,10 @@ impl Admission {
     pub(super) async fn enter<'a>(&'a self, active: &'a Active) -> Result<Place<'a>, Error> {
         let turns = &active.turns;
         if let (Ok(own), Ok(common)) = (turns.places.try_acquire(), self.places.try_acquire()) {
-            return Ok(Place { _own: own, _common: common });
+            return Ok(Place {
+                _own: own,
+                _common: common,
+            });
         }
         if turns.queued.load(Ordering::Relaxed) >= QUEUE_MAX {
             return Err(Error::Busy);
@@ -87,7 +92,10 @@ impl Admission {
         let _counted = Counted::new(&turns.queued);
         let both = async { (turns.places.acquire().await, self.places.acquire().await) };
         match tokio::time::timeout(WAIT_MAX, both).await {
-            Ok((Ok(own), Ok(common))) => Ok(Place { _own: own, _common: common }),
+            Ok((Ok(own), Ok(common))) => Ok(Place {
+                _own: own,
+                _common: common,
+            }),
             Ok(_) => Err(Error::Stopping),
             Err(_) => Err(Error::Busy),
         }

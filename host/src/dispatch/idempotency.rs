@@ -40,7 +40,9 @@ impl IdempotencyKey {
         let stored = work.read(&Space::from(ANSWERS), &self.hash(active)).await?;
         let kept = stored.and_then(|bytes| postcard::from_bytes::<Kept>(&bytes).ok());
         match kept {
-            Some(kept) if kept.request != fingerprint(input) => Err(Obstacle::Final(Error::KeyReused)),
+            Some(kept) if kept.request != fingerprint(input) => {
+                Err(Obstacle::Final(Error::KeyReused))
+            }
             Some(kept) => Ok(Some(kept.answer)),
             None => Ok(None),
         }
@@ -54,13 +56,20 @@ impl IdempotencyKey {
         input: &Input,
         answer: &Result<Output, Problem>,
     ) -> Result<(), Obstacle> {
-        let kept = Kept { request: fingerprint(input), answer: answer.clone() };
-        let Ok(bytes) = postcard::to_stdvec(&kept) else { return Ok(()) };
+        let kept = Kept {
+            request: fingerprint(input),
+            answer: answer.clone(),
+        };
+        let Ok(bytes) = postcard::to_stdvec(&kept) else {
+            return Ok(());
+        };
         let hash = self.hash(active);
         let mut age = crate::clock::system_now().0.to_be_bytes().to_vec();
         age.extend_from_slice(&hash);
-        work.write(&Space::from(ANSWERS), hash, Some(bytes)).map_err(work::Error::from)?;
-        work.write(&Space::from(AGES), age, Some(Vec::new())).map_err(work::Error::from)?;
+        work.write(&Space::from(ANSWERS), hash, Some(bytes))
+            .map_err(work::Error::from)?;
+        work.write(&Space::from(AGES), age, Some(Vec::new()))
+            .map_err(work::Error::from)?;
         Ok(())
     }
 
@@ -109,11 +118,30 @@ pub(crate) async fn forget(
 ) -> Result<usize, crate::store::CommitError> {
     use crate::store::{Order, Range, Transaction, Write};
     let ages = Space::from(AGES);
-    let range = Range { start: vec![0], end: Some(before_ms.to_be_bytes().to_vec()) };
-    let old = store.snapshot().await?.scan(&ages, &range, Order::Ascending, limit).await?;
+    let range = Range {
+        start: vec![0],
+        end: Some(before_ms.to_be_bytes().to_vec()),
+    };
+    let old = store
+        .snapshot()
+        .await?
+        .scan(&ages, &range, Order::Ascending, limit)
+        .await?;
     let answers = Space::from(ANSWERS);
-    let remove = |space: &Space, key: &[u8]| Write { space: space.clone(), key: key.to_vec(), value: None };
-    let writes = old.iter().flat_map(|e| [remove(&ages, &e.key), remove(&answers, &e.key[8..])]).collect();
-    store.commit(Transaction { writes, ..Transaction::default() }).await?;
+    let remove = |space: &Space, key: &[u8]| Write {
+        space: space.clone(),
+        key: key.to_vec(),
+        value: None,
+    };
+    let writes = old
+        .iter()
+        .flat_map(|e| [remove(&ages, &e.key), remove(&answers, &e.key[8..])])
+        .collect();
+    store
+        .commit(Transaction {
+            writes,
+            ..Transaction::default()
+        })
+        .await?;
     Ok(old.len())
 }

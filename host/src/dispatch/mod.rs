@@ -2,7 +2,8 @@
 //! again where another commit came first. Neither HTTP nor wasmtime here.
 //!
 //! **Invariants.** An output leaves only after its effects are durable. An invocation that fails
-//! leaves no effect. Re-runs, waiting and places are bounded.
+//! leaves no effect, and neither does a `HEAD`: it asks what a `GET` would say. Re-runs, waiting and
+//! places are bounded.
 
 mod admission;
 pub mod error;
@@ -81,7 +82,15 @@ impl Dispatcher {
         secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         let (secret, admission) = (Arc::new(secret), admission::Admission::default());
         let invocations = AtomicU64::new(0);
-        Self { shared: Arc::new(Shared { store, clock, secret, invocations, admission }) }
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                clock,
+                secret,
+                invocations,
+                admission,
+            }),
+        }
     }
 
     /// Answers a request with a component of a generation. Under an idempotency key, a retry gets the
@@ -97,7 +106,10 @@ impl Dispatcher {
         key: Option<IdempotencyKey>,
     ) -> Result<Response, Error> {
         let input = Input::Http(request);
-        match self.admitted(generation, component, &input, key.as_ref()).await? {
+        match self
+            .admitted(generation, component, &input, key.as_ref())
+            .await?
+        {
             Output::Http(response) => Ok(response),
             Output::Rows(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -116,7 +128,10 @@ impl Dispatcher {
         key: Option<IdempotencyKey>,
     ) -> Result<Vec<Tally>, Error> {
         let input = Input::Rows(head, batch);
-        match self.admitted(generation, component, &input, key.as_ref()).await? {
+        match self
+            .admitted(generation, component, &input, key.as_ref())
+            .await?
+        {
             Output::Rows(tallies) => Ok(tallies),
             Output::Http(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -136,7 +151,11 @@ impl Dispatcher {
     ) -> Result<(), Error> {
         let input = Input::Events(stream, batch);
         let active = find(generation, component)?;
-        let task = Task { input: &input, key: None, acknowledgement: Some(acknowledgement) };
+        let task = Task {
+            input: &input,
+            key: None,
+            acknowledgement: Some(acknowledgement),
+        };
         self.run(generation, active, &task).await.map(|_| ())
     }
 
@@ -150,7 +169,16 @@ impl Dispatcher {
     ) -> Result<Output, Error> {
         let active = find(generation, component)?;
         let _place = self.shared.admission.enter(active).await?;
-        self.run(generation, active, &Task { input, key, acknowledgement: None }).await
+        self.run(
+            generation,
+            active,
+            &Task {
+                input,
+                key,
+                acknowledgement: None,
+            },
+        )
+        .await
     }
 
     /// Runs until the effects are committed, or the invocation fails for a reason of its own.
@@ -161,7 +189,10 @@ impl Dispatcher {
         task: &Task<'_>,
     ) -> Result<Output, Error> {
         let invocation = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
-        let seed = Seed { secret: self.shared.secret.clone(), invocation };
+        let seed = Seed {
+            secret: self.shared.secret.clone(),
+            invocation,
+        };
         let mut retries = 0;
         for run in 0..RUNS_MAX {
             let _turn = active.turns.wait(run > 0, task.input).await;
@@ -207,10 +238,16 @@ impl Dispatcher {
 
     /// A refusal keeps nothing of the invocation but, under an idempotency key, the answer itself.
     async fn refused_work(&self, task: &Task<'_>, active: &Active) -> Result<Work, Obstacle> {
-        let seed = Seed { secret: self.shared.secret.clone(), invocation: 0 };
+        let seed = Seed {
+            secret: self.shared.secret.clone(),
+            invocation: 0,
+        };
         let mut work = Work::new(self.shared.store.clone(), self.shared.clock.now(), seed);
         if let Some(key) = task.key
-            && key.first_answer(&mut work, active, task.input).await?.is_some()
+            && key
+                .first_answer(&mut work, active, task.input)
+                .await?
+                .is_some()
         {
             return Err(Obstacle::Overtaken);
         }
@@ -224,6 +261,9 @@ impl Dispatcher {
         answer: Result<Output, Problem>,
         mut work: Work,
     ) -> Result<Result<Output, Problem>, Obstacle> {
+        if task.input.is_head() {
+            return Ok(answer);
+        }
         if let Some(key) = task.key {
             key.remember(&mut work, active, task.input, &answer)?;
         }
@@ -258,9 +298,9 @@ impl From<work::Error> for Obstacle {
     fn from(error: work::Error) -> Self {
         match error {
             work::Error::Store(error) => Self::Final(error.into()),
-            work::Error::Budget(_) | work::Error::Insufficient(_) => {
-                Self::Final(Error::Store(crate::store::Error::Unavailable("the host's own reads were refused")))
-            }
+            work::Error::Budget(_) | work::Error::Insufficient(_) => Self::Final(Error::Store(
+                crate::store::Error::Unavailable("the host's own reads were refused"),
+            )),
         }
     }
 }
@@ -269,12 +309,22 @@ impl Acknowledgement {
     /// The cursor must stand where this delivery began; reading it makes the commit check it again.
     async fn check(&self, work: &mut Work) -> Result<(), Obstacle> {
         let stored = work.read(&self.space, &self.key).await?;
-        let at = stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, Offset::from_be_bytes);
-        if at == self.from { Ok(()) } else { Err(Obstacle::Final(Error::Fenced)) }
+        let at = stored
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, Offset::from_be_bytes);
+        if at == self.from {
+            Ok(())
+        } else {
+            Err(Obstacle::Final(Error::Fenced))
+        }
     }
 
     fn apply(&self, work: &mut Work) -> Result<(), Obstacle> {
-        Ok(work.write(&self.space, self.key.clone(), Some(self.to.to_be_bytes().to_vec()))?)
+        Ok(work.write(
+            &self.space,
+            self.key.clone(),
+            Some(self.to.to_be_bytes().to_vec()),
+        )?)
     }
 }
 
@@ -297,6 +347,9 @@ impl From<Failure> for Error {
     }
 }
 
-fn find<'g>(generation: &'g Generation, component: &ComponentName) -> Result<&'g Arc<Active>, Error> {
+fn find<'g>(
+    generation: &'g Generation,
+    component: &ComponentName,
+) -> Result<&'g Arc<Active>, Error> {
     generation.components.get(component).ok_or(Error::Stopping)
 }

@@ -28,10 +28,14 @@ impl Overlay {
 
     /// Writes a key.
     pub(super) fn put(&mut self, space: &Space, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let at = self.spaces.iter().position(|(s, _)| s == space).unwrap_or_else(|| {
-            self.spaces.push((space.clone(), Written::new()));
-            self.spaces.len() - 1
-        });
+        let at = self
+            .spaces
+            .iter()
+            .position(|(s, _)| s == space)
+            .unwrap_or_else(|| {
+                self.spaces.push((space.clone(), Written::new()));
+                self.spaces.len() - 1
+            });
         if self.spaces[at].1.insert(key, value).is_none() {
             self.len += 1;
         }
@@ -39,21 +43,32 @@ impl Overlay {
 
     /// Own writes inside a range, ascending.
     pub(super) fn range(&self, space: &Space, range: &Range) -> Vec<(&Vec<u8>, &Option<Vec<u8>>)> {
-        let Some(written) = self.written(space) else { return Vec::new() };
+        let Some(written) = self.written(space) else {
+            return Vec::new();
+        };
         let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        written.range::<Vec<u8>, _>((Bound::Included(&range.start), end)).collect()
+        written
+            .range::<Vec<u8>, _>((Bound::Included(&range.start), end))
+            .collect()
     }
 
     /// All writes, by space and key.
     pub(super) fn into_writes(self) -> Vec<Write> {
         let of_space = |(space, written): (Space, Written)| {
-            written.into_iter().map(move |(key, value)| Write { space: space.clone(), key, value })
+            written.into_iter().map(move |(key, value)| Write {
+                space: space.clone(),
+                key,
+                value,
+            })
         };
         self.spaces.into_iter().flat_map(of_space).collect()
     }
 
     fn written(&self, space: &Space) -> Option<&Written> {
-        self.spaces.iter().find(|(s, _)| s == space).map(|(_, written)| written)
+        self.spaces
+            .iter()
+            .find(|(s, _)| s == space)
+            .map(|(_, written)| written)
     }
 }
 
@@ -68,7 +83,8 @@ pub(super) fn merge(
     if own.is_empty() {
         return stored.into_iter().take(limit).collect();
     }
-    let mut all: BTreeMap<Vec<u8>, Vec<u8>> = stored.into_iter().map(|e| (e.key, e.value)).collect();
+    let mut all: BTreeMap<Vec<u8>, Vec<u8>> =
+        stored.into_iter().map(|e| (e.key, e.value)).collect();
     for (key, value) in own {
         match value {
             Some(value) => all.insert((*key).clone(), value.clone()),
@@ -87,11 +103,17 @@ mod tests {
     use super::*;
 
     fn entry(key: &str) -> Entry {
-        Entry { key: key.into(), value: b"stored".to_vec() }
+        Entry {
+            key: key.into(),
+            value: b"stored".to_vec(),
+        }
     }
 
     fn keys(entries: &[Entry]) -> String {
-        entries.iter().map(|e| String::from_utf8_lossy(&e.key)).collect()
+        entries
+            .iter()
+            .map(|e| String::from_utf8_lossy(&e.key))
+            .collect()
     }
 
     #[test]
@@ -101,7 +123,10 @@ mod tests {
         overlay.put(&space, b"b".to_vec(), None);
         overlay.put(&space, b"c".to_vec(), Some(b"own".to_vec()));
         overlay.put(&space, b"z".to_vec(), Some(b"own".to_vec()));
-        let range = Range { start: b"a".to_vec(), end: Some(b"y".to_vec()) };
+        let range = Range {
+            start: b"a".to_vec(),
+            end: Some(b"y".to_vec()),
+        };
         let own = overlay.range(&space, &range);
         let stored = || vec![entry("a"), entry("b"), entry("d")];
         assert_eq!(keys(&merge(stored(), &own, Order::Ascending, 2)), "ac");
@@ -115,7 +140,10 @@ mod tests {
         let space = Space::from("s");
         let mut overlay = Overlay::default();
         overlay.put(&space, b"x".to_vec(), Some(b"own".to_vec()));
-        let range = Range { start: b"a".to_vec(), end: None };
+        let range = Range {
+            start: b"a".to_vec(),
+            end: None,
+        };
         let own = overlay.range(&space, &range);
         let stored = vec![entry("a"), entry("b"), entry("c")];
         assert_eq!(keys(&merge(stored, &own, Order::Ascending, 2)), "ab");

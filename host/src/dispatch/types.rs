@@ -1,7 +1,7 @@
 //! What goes into an invocation and what comes out, free of HTTP and wasmtime.
 
-use crate::store::Record;
 use crate::ids::StreamName;
+use crate::store::Record;
 
 /// A header or parameter: name and value.
 pub type Field = (String, String);
@@ -35,12 +35,67 @@ pub struct Request {
 /// A whole answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Response {
-    /// Status, 200 to 599; the runtime has checked it.
+    /// Status, 200 to 599.
     pub status: u16,
-    /// Header fields; the gateway checks them.
+    /// Header fields.
     pub headers: Vec<Field>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// Headers that belong to the connection, which is the host's.
+const CONNECTION_HEADERS: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Most header fields of an answer.
+const HEADERS_MAX: usize = 256;
+
+impl Response {
+    /// Checks that HTTP can carry the answer (RFC 9110, 5.1 and 5.5, for header fields).
+    ///
+    /// # Errors
+    /// The rule that it breaks, to follow the component's name.
+    pub fn check(&self) -> Result<(), String> {
+        if !(200..=599).contains(&self.status) {
+            return Err(format!(
+                "answered with status {}, not 200 to 599",
+                self.status
+            ));
+        }
+        if self.headers.len() > HEADERS_MAX {
+            return Err(format!("answered with more than {HEADERS_MAX} headers"));
+        }
+        self.headers
+            .iter()
+            .try_for_each(|(name, value)| check_header(name, value))
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let text = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
+    if name.is_empty() || !name.bytes().all(token) || !value.bytes().all(text) {
+        return Err(format!(
+            "answered with a header '{}' that HTTP does not allow",
+            name.escape_debug()
+        ));
+    }
+    match CONNECTION_HEADERS
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
+    {
+        true => Err(format!(
+            "answered with the header '{name}', which is the host's own"
+        )),
+        false => Ok(()),
+    }
 }
 
 /// An upload's format.
@@ -85,6 +140,14 @@ pub enum Input {
     Rows(RequestHead, RowBatch),
     /// A batch of a stream, in order.
     Events(StreamName, Vec<Record>),
+}
+
+impl Input {
+    /// Whether only the head of the answer is asked for.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        matches!(self, Self::Http(request) if request.head.method == "HEAD")
+    }
 }
 
 /// What an invocation returns.
@@ -139,4 +202,43 @@ pub struct Problem {
     pub detail: String,
     /// Fields at fault.
     pub errors: Vec<FieldError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: u16, name: &str, value: &str) -> Result<(), String> {
+        let headers = vec![(name.to_owned(), value.to_owned())];
+        Response {
+            status,
+            headers,
+            body: Vec::new(),
+        }
+        .check()
+    }
+
+    #[test]
+    fn answers_that_http_does_not_allow_are_refused() {
+        check(200, "x-a", "é\tb").expect("sound");
+        for status in [0, 99, 100, 101, 199, 600, 999, 65_535] {
+            assert!(
+                check(status, "x-a", "b").is_err_and(|rule| rule.contains(&status.to_string()))
+            );
+        }
+        for (name, value) in [
+            ("", "x"),
+            ("a b", "x"),
+            ("é", "x"),
+            ("a", "x\r\ny: z"),
+            ("a\n", "x"),
+            ("a", "\0"),
+        ] {
+            assert!(check(200, name, value).is_err(), "{name:?}: {value:?}");
+        }
+        for name in CONNECTION_HEADERS {
+            let upper = name.to_ascii_uppercase();
+            assert!(check(200, &upper, "close").is_err_and(|rule| rule.contains(&upper)));
+        }
+    }
 }

@@ -156,7 +156,12 @@ impl Work {
     ///
     /// # Errors
     /// The budget is used up.
-    pub fn write(&mut self, space: &Space, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<(), Error> {
+    pub fn write(
+        &mut self,
+        space: &Space,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
         self.count_call()?;
         self.count_effect(key.len() + value.as_ref().map_or(0, Vec::len))?;
         self.overlay.put(space, key, value);
@@ -180,21 +185,43 @@ impl Work {
             return Ok(Vec::new());
         }
         let fetch = limit + self.overlay.range(space, &range).len();
-        let stored = self.snapshot().await?.scan(space, &range, order, fetch).await?;
+        let stored = self
+            .snapshot()
+            .await?
+            .scan(space, &range, order, fetch)
+            .await?;
         self.count_read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
-        let seen = seen_part(&range, order, stored.last().filter(|_| stored.len() == fetch));
+        let seen = seen_part(
+            &range,
+            order,
+            stored.last().filter(|_| stored.len() == fetch),
+        );
         self.reads.ranges.push((space.clone(), seen));
-        Ok(merge(stored, &self.overlay.range(space, &range), order, limit))
+        Ok(merge(
+            stored,
+            &self.overlay.range(space, &range),
+            order,
+            limit,
+        ))
     }
 
     /// Appends a record to a stream.
     ///
     /// # Errors
     /// The budget is used up.
-    pub fn publish(&mut self, stream: StreamName, key: String, payload: Vec<u8>) -> Result<(), Error> {
+    pub fn publish(
+        &mut self,
+        stream: StreamName,
+        key: String,
+        payload: Vec<u8>,
+    ) -> Result<(), Error> {
         self.count_call()?;
         self.count_effect(key.len() + payload.len())?;
-        self.appends.push(Append { stream, key, payload });
+        self.appends.push(Append {
+            stream,
+            key,
+            payload,
+        });
         Ok(())
     }
 
@@ -252,12 +279,20 @@ impl Work {
 
     fn count_call(&mut self) -> Result<(), Budget> {
         self.calls += 1;
-        if self.calls > CALLS_MAX { Err(Budget::Calls) } else { Ok(()) }
+        if self.calls > CALLS_MAX {
+            Err(Budget::Calls)
+        } else {
+            Ok(())
+        }
     }
 
     fn count_read(&mut self, bytes: usize) -> Result<(), Budget> {
         self.read_bytes += bytes;
-        if self.read_bytes > READ_BYTES_MAX { Err(Budget::ReadBytes) } else { Ok(()) }
+        if self.read_bytes > READ_BYTES_MAX {
+            Err(Budget::ReadBytes)
+        } else {
+            Ok(())
+        }
     }
 
     fn count_effect(&mut self, bytes: usize) -> Result<(), Budget> {
@@ -266,7 +301,11 @@ impl Work {
         if self.effect_bytes > EFFECT_BYTES_MAX {
             return Err(Budget::EffectBytes);
         }
-        if effects >= EFFECTS_MAX { Err(Budget::Effects) } else { Ok(()) }
+        if effects >= EFFECTS_MAX {
+            Err(Budget::Effects)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the gateway reads from a request's headers itself, and how the rest reaches components.
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName};
 
 use super::problem::{Kind, Problem};
 use crate::dispatch::IdempotencyKey;
@@ -38,12 +38,8 @@ pub(super) fn fields(headers: &HeaderMap, with_authorization: bool) -> Result<Ve
     Ok(fields)
 }
 
-/// The request's idempotency key, where it can have one: reading changes nothing that could be
-/// repeated.
-pub(super) fn idempotency_key(
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Option<IdempotencyKey>, Problem> {
+/// The request's idempotency key. A read may have one too, since a read can cost datapoints.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -55,8 +51,7 @@ pub(super) fn idempotency_key(
     let visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
     match value.to_str() {
         Ok(text) if visible && (1..=KEY_CHARS_MAX).contains(&text.len()) => {
-            let writes = method != Method::GET && method != Method::HEAD;
-            Ok(writes.then(|| IdempotencyKey(text.to_owned())))
+            Ok(Some(IdempotencyKey(text.to_owned())))
         }
         _ => refused("must be 1 to 255 visible ASCII characters"),
     }
@@ -172,22 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_visible_and_for_writes() {
-        let key = |method, value: &[u8]| {
-            idempotency_key(&method, &headers(&[("idempotency-key", value)]))
-        };
-        assert_eq!(
-            key(Method::POST, b"a-1"),
-            Ok(Some(IdempotencyKey("a-1".to_owned())))
-        );
-        assert_eq!(key(Method::GET, b"a-1"), Ok(None));
-        assert_eq!(key(Method::HEAD, b"a-1"), Ok(None));
-        assert_eq!(idempotency_key(&Method::POST, &HeaderMap::new()), Ok(None));
+    fn keys_are_visible_and_come_once() {
+        let key = |value: &[u8]| idempotency_key(&headers(&[("idempotency-key", value)]));
+        assert_eq!(key(b"a-1"), Ok(Some(IdempotencyKey("a-1".to_owned()))));
+        assert_eq!(idempotency_key(&HeaderMap::new()), Ok(None));
         for wrong in [&b""[..], b"a b", "é".as_bytes(), b"\xff", &[b'x'; 256]] {
-            assert_eq!(key(Method::POST, wrong).unwrap_err().status(), 400);
+            assert_eq!(key(wrong).unwrap_err().status(), 400);
         }
         let twice = headers(&[("idempotency-key", b"a"), ("idempotency-key", b"a")]);
-        assert!(idempotency_key(&Method::POST, &twice).is_err());
+        assert!(idempotency_key(&twice).is_err());
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Catalog {
         for Bundled { name, bytes } in bundled {
             let digest = Digest::of(&bytes);
             let present = active.iter().position(|stored| stored.name == name);
-            if present.is_some_and(|at| active[at].digest == digest || active[at].source == Source::Operator) {
+            if present.is_some_and(|at| {
+                active[at].digest == digest || active[at].source == Source::Operator
+            }) {
                 continue;
             }
             let stored = Stored {
@@ -107,7 +109,10 @@ impl Catalog {
     /// Everything that is active, with its bytes.
     async fn active(&self) -> Result<Vec<Stored>, Error> {
         let mut all = Vec::new();
-        let whole = Range { start: vec![0], end: None };
+        let whole = Range {
+            start: vec![0],
+            end: None,
+        };
         for entry in self.scan(ACTIVE, whole, Order::Ascending).await? {
             let name = text(&entry.key);
             let record: ActiveRecord = parse(&entry.value)?;
@@ -123,12 +128,20 @@ impl Catalog {
     }
 
     /// A version of a component.
-    pub(super) async fn version(&self, name: &ComponentName, digest: Digest) -> Result<Stored, Error> {
+    pub(super) async fn version(
+        &self,
+        name: &ComponentName,
+        digest: Digest,
+    ) -> Result<Stored, Error> {
         let unknown = || Error::UnknownVersion(name.to_string(), digest.to_string());
         let mut snapshot = self.store.snapshot().await?;
-        let known = snapshot.read(&VERSIONS.into(), &version_key(name, digest)).await?;
+        let known = snapshot
+            .read(&VERSIONS.into(), &version_key(name, digest))
+            .await?;
         known.ok_or_else(unknown)?;
-        let bytes = snapshot.read(&BYTES.into(), digest.to_string().as_bytes()).await?;
+        let bytes = snapshot
+            .read(&BYTES.into(), digest.to_string().as_bytes())
+            .await?;
         Ok(Stored {
             name: name.clone(),
             digest,
@@ -151,17 +164,31 @@ impl Catalog {
             let digest = text(&entry.key[name.as_str().len() + 1..]);
             let active = active.is_some_and(|a| a.to_string() == digest);
             let deployed_at = rfc3339(record.deployed_at_ms);
-            versions.push(VersionInfo { digest, deployed_at, size_bytes: record.size_bytes, active });
+            versions.push(VersionInfo {
+                digest,
+                deployed_at,
+                size_bytes: record.size_bytes,
+                active,
+            });
         }
         versions.sort_by(|a, b| b.deployed_at.cmp(&a.deployed_at));
         Ok(versions)
     }
 
     /// The version that was active before `present`.
-    pub(super) async fn before(&self, name: &ComponentName, present: Digest) -> Result<Digest, Error> {
+    pub(super) async fn before(
+        &self,
+        name: &ComponentName,
+        present: Digest,
+    ) -> Result<Digest, Error> {
         let none = || Error::UnknownVersion(name.to_string(), "none was active before".into());
-        let history = self.scan(ACTIVATIONS, of_name(name), Order::Descending).await?;
-        let earlier = history.iter().map(|entry| text(&entry.value)).find(|d| *d != present.to_string());
+        let history = self
+            .scan(ACTIVATIONS, of_name(name), Order::Descending)
+            .await?;
+        let earlier = history
+            .iter()
+            .map(|entry| text(&entry.value))
+            .find(|d| *d != present.to_string());
         Digest::parse(&earlier.ok_or_else(none)?).map_err(|_| none())
     }
 
@@ -177,31 +204,61 @@ impl Catalog {
         };
         let mut writes = self.new_version(stored).await?;
         writes.push(put(ACTIVE, stored.name.as_str().into(), json(&active)));
-        writes.push(put(ACTIVATIONS, activation_key(&stored.name, number), digest.into_bytes()));
-        self.store.commit(Transaction { writes, ..Transaction::default() }).await?;
+        writes.push(put(
+            ACTIVATIONS,
+            activation_key(&stored.name, number),
+            digest.into_bytes(),
+        ));
+        self.store
+            .commit(Transaction {
+                writes,
+                ..Transaction::default()
+            })
+            .await?;
         Ok(())
     }
 
     /// Writes that store a version, if it is not there yet.
     async fn new_version(&self, stored: &Stored) -> Result<Vec<Write>, Error> {
         let key = version_key(&stored.name, stored.digest);
-        if self.store.snapshot().await?.read(&VERSIONS.into(), &key).await?.is_some() {
+        if self
+            .store
+            .snapshot()
+            .await?
+            .read(&VERSIONS.into(), &key)
+            .await?
+            .is_some()
+        {
             return Ok(Vec::new());
         }
         let record = VersionRecord {
             deployed_at_ms: stored.activated_at.0,
             size_bytes: stored.bytes.len() as u64,
         };
-        let bytes = put(BYTES, stored.digest.to_string().into_bytes(), stored.bytes.to_vec());
+        let bytes = put(
+            BYTES,
+            stored.digest.to_string().into_bytes(),
+            stored.bytes.to_vec(),
+        );
         Ok(vec![put(VERSIONS, key, json(&record)), bytes])
     }
 
     async fn scan(&self, space: &str, range: Range, order: Order) -> Result<Vec<Entry>, Error> {
-        Ok(self.store.snapshot().await?.scan(&space.into(), &range, order, LISTED_MAX).await?)
+        Ok(self
+            .store
+            .snapshot()
+            .await?
+            .scan(&space.into(), &range, order, LISTED_MAX)
+            .await?)
     }
 
     async fn scan_last(&self, space: &str, range: Range) -> Result<Option<Entry>, Error> {
-        let last = self.store.snapshot().await?.scan(&space.into(), &range, Order::Descending, 1).await?;
+        let last = self
+            .store
+            .snapshot()
+            .await?
+            .scan(&space.into(), &range, Order::Descending, 1)
+            .await?;
         Ok(last.into_iter().next())
     }
 }
@@ -212,7 +269,11 @@ fn manifest_of(name: &ComponentName, bytes: &[u8]) -> Result<Option<Manifest>, E
 }
 
 fn put(space: &str, key: Vec<u8>, value: Vec<u8>) -> Write {
-    Write { space: Space::from(space), key, value: Some(value) }
+    Write {
+        space: Space::from(space),
+        key,
+        value: Some(value),
+    }
 }
 
 fn version_key(name: &ComponentName, digest: Digest) -> Vec<u8> {
@@ -226,12 +287,16 @@ fn activation_key(name: &ComponentName, number: u64) -> Vec<u8> {
 }
 
 fn activation_number(key: &[u8]) -> u64 {
-    key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    key.last_chunk::<8>()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// All keys that begin with a name and 0.
 fn of_name(name: &ComponentName) -> Range {
-    Range { start: format!("{name}\0").into_bytes(), end: Some(format!("{name}\x01").into_bytes()) }
+    Range {
+        start: format!("{name}\0").into_bytes(),
+        end: Some(format!("{name}\x01").into_bytes()),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -52,7 +52,10 @@ impl Active {
     /// How errors name it.
     #[must_use]
     pub fn culprit(&self) -> Culprit {
-        Culprit { component: self.name.clone(), version: self.digest }
+        Culprit {
+            component: self.name.clone(),
+            version: self.digest,
+        }
     }
 }
 
@@ -69,7 +72,10 @@ pub struct Generation {
 
 impl Generation {
     pub(super) fn new(number: u64, components: Vec<Active>) -> Result<Self, Error> {
-        let all = components.into_iter().map(|c| (c.name.clone(), Arc::new(c))).collect();
+        let all = components
+            .into_iter()
+            .map(|c| (c.name.clone(), Arc::new(c)))
+            .collect();
         Self::of(number, all)
     }
 
@@ -87,12 +93,21 @@ impl Generation {
     }
 
     fn of(number: u64, components: BTreeMap<ComponentName, Arc<Active>>) -> Result<Self, Error> {
-        let routes = components
-            .values()
-            .flat_map(|active| active.manifest.routes.iter().map(|route| (active.name.clone(), route)));
+        let routes = components.values().flat_map(|active| {
+            active
+                .manifest
+                .routes
+                .iter()
+                .map(|route| (active.name.clone(), route))
+        });
         let router = Router::new(routes).map_err(|e| Error::Conflict(e.to_string()))?;
         let interfaces = interfaces(&components)?;
-        Ok(Self { number, components, router, interfaces })
+        Ok(Self {
+            number,
+            components,
+            router,
+            interfaces,
+        })
     }
 }
 
@@ -105,7 +120,9 @@ fn interfaces(
         for interface in &active.exports {
             if let Some(other) = interfaces.insert(interface.clone(), active.clone()) {
                 let (one, two) = (&other.name, &active.name);
-                let what = format!("{interface} is exported by {one} and by {two}: deploy the new one as {one}");
+                let what = format!(
+                    "{interface} is exported by {one} and by {two}: deploy the new one as {one}"
+                );
                 return Err(Error::Conflict(what));
             }
         }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
+use catalog::Catalog;
 pub use catalog::{Source, VersionInfo};
 pub use generation::{Active, Generation};
-use catalog::Catalog;
 use manifest::Manifest;
 
 use crate::clock;
@@ -136,8 +136,16 @@ impl Registry {
         let generation = Generation::new(1, components)?;
         let (changed, _) = watch::channel(generation.number);
         let generation = ArcSwap::from_pointee(generation);
-        let shared = Shared { catalog, runtime, generation, changed, activating: Mutex::new(()) };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared {
+            catalog,
+            runtime,
+            generation,
+            changed,
+            activating: Mutex::new(()),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// What is active now.
@@ -177,14 +185,22 @@ impl Registry {
     pub async fn versions(&self, name: &ComponentName) -> Result<Vec<VersionInfo>, Error> {
         let active = self.active_digest(name);
         let versions = self.shared.catalog.versions(name, active).await?;
-        if versions.is_empty() { Err(Error::UnknownComponent(name.to_string())) } else { Ok(versions) }
+        if versions.is_empty() {
+            Err(Error::UnknownComponent(name.to_string()))
+        } else {
+            Ok(versions)
+        }
     }
 
     /// Makes an earlier version active again: `to`, or the one that was active before the present one.
     ///
     /// # Errors
     /// See [`Error`]; nothing changed.
-    pub async fn rollback(&self, name: &ComponentName, to: Option<Digest>) -> Result<Activation, Error> {
+    pub async fn rollback(
+        &self,
+        name: &ComponentName,
+        to: Option<Digest>,
+    ) -> Result<Activation, Error> {
         let _alone = self.shared.activating.lock().await;
         let Some(present) = self.active_digest(name) else {
             return Err(Error::UnknownComponent(name.to_string()));
@@ -224,17 +240,28 @@ impl Registry {
     /// The component's own manifest; else that of the version it replaces; else none (the default).
     fn manifest_for(&self, name: &ComponentName, bytes: &[u8]) -> Result<Option<Manifest>, Error> {
         let own = Manifest::from_component(bytes).map_err(|e| Error::Invalid(e.to_string()))?;
-        let inherited = || self.generation().components.get(name).map(|active| active.manifest.clone());
+        let inherited = || {
+            self.generation()
+                .components
+                .get(name)
+                .map(|active| active.manifest.clone())
+        };
         Ok(own.or_else(inherited))
     }
 
     fn active_digest(&self, name: &ComponentName) -> Option<Digest> {
-        self.generation().components.get(name).map(|active| active.digest)
+        self.generation()
+            .components
+            .get(name)
+            .map(|active| active.digest)
     }
 }
 
 fn load(runtime: &Runtime, stored: catalog::Stored) -> Result<Active, Error> {
-    let culprit = Culprit { component: stored.name.clone(), version: stored.digest };
+    let culprit = Culprit {
+        component: stored.name.clone(),
+        version: stored.digest,
+    };
     let loaded = runtime
         .load(culprit, &stored.bytes, stored.manifest)
         .map_err(|e| Error::Invalid(format!("{}: {e}", stored.name)))?;

@@ -2,7 +2,8 @@
 //! dispatcher's types.
 
 use crate::dispatch::types::{
-    Field, FieldError, Output, Problem, ProblemKind, Request, RequestHead, Response, RowBatch, RowFormat, Tally,
+    Field, FieldError, Output, Problem, ProblemKind, Request, RequestHead, Response, RowBatch,
+    RowFormat, Tally,
 };
 use crate::store::Record;
 
@@ -52,7 +53,6 @@ pub(super) enum Refusal {
 /// A handler's result in the dispatcher's types.
 pub(super) type Handled = Result<Output, Refusal>;
 
-
 /// A request head with its lists lent out.
 pub(super) struct LentHead<'a> {
     head: &'a RequestHead,
@@ -62,12 +62,21 @@ pub(super) struct LentHead<'a> {
 
 impl<'a> LentHead<'a> {
     pub(super) fn new(head: &'a RequestHead) -> Self {
-        Self { head, params: head.params.iter().collect(), headers: head.headers.iter().collect() }
+        Self {
+            head,
+            params: head.params.iter().collect(),
+            headers: head.headers.iter().collect(),
+        }
     }
 
     pub(super) fn as_param(&self) -> http_types::RequestHead<'_> {
         http_types::RequestHead {
-            method: &self.head.method,
+            // To a component a HEAD is a GET whose answer's body nobody reads.
+            method: if self.head.method == "HEAD" {
+                "GET"
+            } else {
+                &self.head.method
+            },
             route: &self.head.route,
             path: &self.head.path,
             params: &self.params,
@@ -84,7 +93,10 @@ pub(super) async fn call_http(
     request: &Request,
 ) -> wasmtime::Result<Handled> {
     let head = LentHead::new(&request.head);
-    let lent = http_types::Request { head: head.as_param(), body: &request.body };
+    let lent = http_types::Request {
+        head: head.as_param(),
+        body: &request.body,
+    };
     let answer = handler.call_handle(store, lent).await?;
     Ok(answer.map(|a| Output::Http(response(a))).map_err(refusal))
 }
@@ -104,9 +116,16 @@ pub(super) async fn call_rows(
         first_row: batch.first_row,
         rows: &rows,
     };
-    let tallies = handler.call_handle_rows(store, head.as_param(), lent).await?;
-    let tally = |t: row_handler::Tally| Tally { name: t.name, count: t.count };
-    Ok(tallies.map(|all| Output::Rows(all.into_iter().map(tally).collect())).map_err(refusal))
+    let tallies = handler
+        .call_handle_rows(store, head.as_param(), lent)
+        .await?;
+    let tally = |t: row_handler::Tally| Tally {
+        name: t.name,
+        count: t.count,
+    };
+    Ok(tallies
+        .map(|all| Output::Rows(all.into_iter().map(tally).collect()))
+        .map_err(refusal))
 }
 
 /// Calls `leyden:streams/handler`.
@@ -128,12 +147,16 @@ pub(super) async fn call_events(
         })
         .collect();
     let handled = handler.call_handle(store, stream, &lent).await?;
-    Ok(handled.map(|()| Output::Events).map_err(|error| match error {
-        Error::Reject(reason) => {
-            Refusal::Reject(Problem { kind: ProblemKind::Invalid, detail: reason, errors: Vec::new() })
-        }
-        Error::Retry(reason) => Refusal::Retry(reason),
-    }))
+    Ok(handled
+        .map(|()| Output::Events)
+        .map_err(|error| match error {
+            Error::Reject(reason) => Refusal::Reject(Problem {
+                kind: ProblemKind::Invalid,
+                detail: reason,
+                errors: Vec::new(),
+            }),
+            Error::Retry(reason) => Refusal::Retry(reason),
+        }))
 }
 
 fn row_format(format: RowFormat) -> row_handler::Format {
@@ -145,7 +168,11 @@ fn row_format(format: RowFormat) -> row_handler::Format {
 }
 
 fn response(answer: http_types::Response) -> Response {
-    Response { status: answer.status, headers: answer.headers, body: answer.body }
+    Response {
+        status: answer.status,
+        headers: answer.headers,
+        body: answer.body,
+    }
 }
 
 /// The one place where a guest's HTTP error becomes the dispatcher's.
@@ -173,5 +200,9 @@ fn problem_kind(kind: http_types::ProblemKind) -> ProblemKind {
 }
 
 fn field_error(error: http_types::FieldError) -> FieldError {
-    FieldError { row: error.row, field: error.field, rule: error.rule }
+    FieldError {
+        row: error.row,
+        field: error.field,
+        rule: error.rule,
+    }
 }

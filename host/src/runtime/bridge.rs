@@ -41,17 +41,27 @@ async fn call_active(
 ) -> wasmtime::Result<()> {
     let identity = caller.data().identity.clone();
     let Some(mut call) = caller.data_mut().call.take() else {
-        return Err(wasmtime::Error::msg("called another component outside an invocation"));
+        return Err(wasmtime::Error::msg(
+            "called another component outside an invocation",
+        ));
     };
-    let misbehaved = |why: String| wasmtime::Error::from(Failure::Misbehaved(identity.culprit.clone(), why));
+    let misbehaved =
+        |why: String| wasmtime::Error::from(Failure::Misbehaved(identity.culprit.clone(), why));
     if call.depth >= DEPTH_MAX {
-        return Err(misbehaved(format!("calls more than {DEPTH_MAX} components deep")));
+        return Err(misbehaved(format!(
+            "calls more than {DEPTH_MAX} components deep"
+        )));
     }
     let Some(callee) = call.generation.interface(interface).cloned() else {
-        return Err(misbehaved(format!("calls {interface}, which no active component exports")));
+        return Err(misbehaved(format!(
+            "calls {interface}, which no active component exports"
+        )));
     };
     call.depth += 1;
-    let mut call = callee.loaded.serve(interface, function, params, results, call).await?;
+    let mut call = callee
+        .loaded
+        .serve(interface, function, params, results, call)
+        .await?;
     call.depth -= 1;
     caller.data_mut().call = Some(call);
     Ok(())
@@ -69,16 +79,31 @@ impl Loaded {
     ) -> wasmtime::Result<Box<Call>> {
         let deadline_ms = call.deadline_ms;
         let failed = |error: wasmtime::Error| {
-            wasmtime::Error::from(Failure::from_error(&error, &self.identity.culprit, deadline_ms))
+            wasmtime::Error::from(Failure::from_error(
+                &error,
+                &self.identity.culprit,
+                deadline_ms,
+            ))
         };
-        let Some(index) = self.functions.get(interface).and_then(|all| all.get(function)) else {
-            return Err(failed(wasmtime::Error::msg(format!("has no {interface}.{function}"))));
+        let Some(index) = self
+            .functions
+            .get(interface)
+            .and_then(|all| all.get(function))
+        else {
+            return Err(failed(wasmtime::Error::msg(format!(
+                "has no {interface}.{function}"
+            ))));
         };
         let mut instance = self.enter(call).await.map_err(failed)?;
         let Some(func) = instance.instance.get_func(&mut instance.store, index) else {
-            return Err(failed(wasmtime::Error::msg(format!("has no {interface}.{function}"))));
+            return Err(failed(wasmtime::Error::msg(format!(
+                "has no {interface}.{function}"
+            ))));
         };
-        func.call_async(&mut instance.store, params, results).await.map_err(failed)?;
-        self.leave(instance).ok_or_else(|| failed(wasmtime::Error::msg("lost its invocation")))
+        func.call_async(&mut instance.store, params, results)
+            .await
+            .map_err(failed)?;
+        self.leave(instance)
+            .ok_or_else(|| failed(wasmtime::Error::msg("lost its invocation")))
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
+    PoolingAllocationConfig,
 };
 
 use crate::clock;
@@ -30,7 +31,10 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 /// Stack of a fiber: the guest's and what host calls need on top.
 const FIBER_STACK_BYTES: usize = 1 << 20;
 
-const _: () = assert!(WASM_STACK_BYTES < FIBER_STACK_BYTES, "host calls need room above the guest's stack");
+const _: () = assert!(
+    WASM_STACK_BYTES < FIBER_STACK_BYTES,
+    "host calls need room above the guest's stack"
+);
 
 /// What an engine is made with.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +102,9 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 fn cache(options: &Options) -> wasmtime::Result<Option<Cache>> {
-    let Some(directory) = &options.cache_directory else { return Ok(None) };
+    let Some(directory) = &options.cache_directory else {
+        return Ok(None);
+    };
     let mut config = CacheConfig::new();
     config.with_directory(directory);
     Ok(Some(Cache::new(config)?))
@@ -114,6 +120,8 @@ fn spawn_ticker(engine: &Engine) -> std::io::Result<()> {
             clock::block(EPOCH);
         }
     };
-    std::thread::Builder::new().name("epoch".into()).spawn(tick)?;
+    std::thread::Builder::new()
+        .name("epoch".into())
+        .spawn(tick)?;
     Ok(())
 }

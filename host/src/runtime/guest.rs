@@ -54,7 +54,11 @@ impl Guest {
             .memories(INSTANCES_MAX)
             .tables(INSTANCES_MAX)
             .build();
-        Self { identity, limits, call: None }
+        Self {
+            identity,
+            limits,
+            call: None,
+        }
     }
 
     /// The component's name, for its log.
@@ -72,12 +76,19 @@ impl Guest {
     pub(crate) fn space_and_work(&mut self) -> wasmtime::Result<(&Space, &mut Work)> {
         match &mut self.call {
             Some(call) => Ok((&self.identity.space, &mut call.work)),
-            None => Err(wasmtime::Error::msg("called the host outside an invocation")),
+            None => Err(wasmtime::Error::msg(
+                "called the host outside an invocation",
+            )),
         }
     }
 
     /// The stream, if the manifest grants publishing to it.
     pub(crate) fn publishes(&self, stream: &str) -> Option<StreamName> {
-        self.identity.manifest.publish.iter().find(|granted| granted.as_str() == stream).cloned()
+        self.identity
+            .manifest
+            .publish
+            .iter()
+            .find(|granted| granted.as_str() == stream)
+            .cloned()
     }
 }

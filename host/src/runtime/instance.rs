@@ -34,7 +34,11 @@ impl Loaded {
     /// An idle instance or a new one, serving `call`. If none can be made, the call is lost and with it
     /// its effects.
     pub(super) async fn enter(&self, call: Box<Call>) -> wasmtime::Result<Instance> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut instance = match idle {
             Some(instance) => instance,
             None => self.instantiate().await?,
@@ -68,9 +72,28 @@ impl Loaded {
         store.set_epoch_deadline(1);
         let instance = self.pre.instantiate_async(&mut store).await?;
         let handlers = &self.handlers;
-        let http = handlers.http.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
-        let rows = handlers.rows.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
-        let events = handlers.events.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
-        Ok(Instance { store, instance, http, rows, events, uses: 0 })
+        let http = handlers
+            .http
+            .as_ref()
+            .map(|i| i.load(&mut store, &instance))
+            .transpose()?;
+        let rows = handlers
+            .rows
+            .as_ref()
+            .map(|i| i.load(&mut store, &instance))
+            .transpose()?;
+        let events = handlers
+            .events
+            .as_ref()
+            .map(|i| i.load(&mut store, &instance))
+            .transpose()?;
+        Ok(Instance {
+            store,
+            instance,
+            http,
+            rows,
+            events,
+            uses: 0,
+        })
     }
 }

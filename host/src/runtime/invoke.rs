@@ -29,7 +29,13 @@ impl Loaded {
         let failed = |error| Failure::from_error(&error, &self.identity.culprit, deadline_ms);
         let deadline = clock::monotonic() + Duration::from_millis(deadline_ms);
         let generation = generation.clone();
-        let call = Box::new(Call { work, generation, deadline, deadline_ms, depth: 0 });
+        let call = Box::new(Call {
+            work,
+            generation,
+            deadline,
+            deadline_ms,
+            depth: 0,
+        });
         let mut instance = self.enter(call).await.map_err(failed)?;
         let handled = handle(&mut instance, input).await.map_err(failed)?;
         let call = self.leave(instance);
@@ -55,10 +61,8 @@ impl Loaded {
     /// An answer that HTTP cannot carry must not commit.
     fn check(&self, output: &Output) -> Result<(), Failure> {
         match output {
-            Output::Http(response) if !(200..=599).contains(&response.status) => {
-                Err(self.misbehaved(format!("answered with status {}, not 200 to 599", response.status)))
-            }
-            _ => Ok(()),
+            Output::Http(response) => response.check().map_err(|rule| self.misbehaved(rule)),
+            Output::Rows(_) | Output::Events => Ok(()),
         }
     }
 }
@@ -73,8 +77,16 @@ async fn handle(instance: &mut Instance, input: &Input) -> wasmtime::Result<Hand
             bindings::call_rows(rows.leyden_http_row_handler(), store, head, batch).await
         }
         (Input::Events(stream, batch), _, _, Some(events)) => {
-            bindings::call_events(events.leyden_streams_handler(), store, stream.as_str(), batch).await
+            bindings::call_events(
+                events.leyden_streams_handler(),
+                store,
+                stream.as_str(),
+                batch,
+            )
+            .await
         }
-        _ => Err(wasmtime::Error::msg("does not export a handler for this input")),
+        _ => Err(wasmtime::Error::msg(
+            "does not export a handler for this input",
+        )),
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::Engine;
 
 use super::bindings::{events, http, rows};
 use super::engine::Runtime;
@@ -28,8 +28,11 @@ const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0
 const MODULE_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
 
 /// Interfaces that the host calls; every other export is for components.
-const HANDLERS: [&str; 3] =
-    ["leyden:http/handler@0.1.0", "leyden:http/row-handler@0.1.0", "leyden:streams/handler@0.1.0"];
+const HANDLERS: [&str; 3] = [
+    "leyden:http/handler@0.1.0",
+    "leyden:http/row-handler@0.1.0",
+    "leyden:streams/handler@0.1.0",
+];
 
 /// Why bytes are not taken as a component, in words for whoever deploys them.
 #[derive(Debug, thiserror::Error)]
@@ -81,15 +84,35 @@ impl Runtime {
         let manifest = manifest.unwrap_or_else(|| shape.default_manifest(&culprit));
         let kind = shape.kind(&manifest)?;
         let linker = link(&self.engine, &shape, &manifest).map_err(|e| LoadError::of(&e))?;
-        let pre = linker.instantiate_pre(&component).map_err(|e| LoadError::of(&e))?;
+        let pre = linker
+            .instantiate_pre(&component)
+            .map_err(|e| LoadError::of(&e))?;
         let handlers = handlers(&pre, &shape)?;
         check_manifest(&handlers, &manifest)?;
         let space = Space::from(culprit.component.as_str());
-        let identity = Arc::new(Identity { culprit, space, manifest });
+        let identity = Arc::new(Identity {
+            culprit,
+            space,
+            manifest,
+        });
         let functions = functions(&component, &shape);
-        let exports = shape.exports.into_iter().map(|(name, _)| name).filter(|n| !is_handler(n)).collect();
+        let exports = shape
+            .exports
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|n| !is_handler(n))
+            .collect();
         let idle = Mutex::default();
-        Ok(Loaded { engine: self.engine.clone(), identity, pre, handlers, functions, idle, kind, exports })
+        Ok(Loaded {
+            engine: self.engine.clone(),
+            identity,
+            pre,
+            handlers,
+            functions,
+            idle,
+            kind,
+            exports,
+        })
     }
 }
 
@@ -136,8 +159,14 @@ impl Shape {
                 .collect(),
             _ => Vec::new(),
         };
-        let imports = ty.imports(engine).map(|(name, item)| (name.to_string(), list(item.ty))).collect();
-        let exports = ty.exports(engine).map(|(name, item)| (name.to_string(), list(item.ty))).collect();
+        let imports = ty
+            .imports(engine)
+            .map(|(name, item)| (name.to_string(), list(item.ty)))
+            .collect();
+        let exports = ty
+            .exports(engine)
+            .map(|(name, item)| (name.to_string(), list(item.ty)))
+            .collect();
         Self { imports, exports }
     }
 
@@ -152,13 +181,25 @@ impl Shape {
 
     /// Imports that have functions; the others only name types.
     fn calls(&self) -> impl Iterator<Item = &str> {
-        self.imports.iter().filter(|(_, functions)| !functions.is_empty()).map(|(name, _)| name.as_str())
+        self.imports
+            .iter()
+            .filter(|(_, functions)| !functions.is_empty())
+            .map(|(name, _)| name.as_str())
     }
 
     fn kind(&self, manifest: &Manifest) -> Result<Kind, LoadError> {
         self.check_imports(manifest)?;
-        let policies = self.exports.iter().filter(|(name, _)| name.starts_with("leyden:policy/")).count();
-        if policies == 0 && self.exports.iter().all(|(_, functions)| functions.is_empty()) {
+        let policies = self
+            .exports
+            .iter()
+            .filter(|(name, _)| name.starts_with("leyden:policy/"))
+            .count();
+        if policies == 0
+            && self
+                .exports
+                .iter()
+                .all(|(_, functions)| functions.is_empty())
+        {
             let handlers = HANDLERS.join(", ");
             return Err(LoadError(format!(
                 "it exports neither a handler ({handlers}) nor an interface for other components"
@@ -167,25 +208,37 @@ impl Shape {
         match (policies, self.exports.len(), self.calls().count()) {
             (0, _, _) => Ok(Kind::Service),
             (1, 1, 0) => Ok(Kind::Policy),
-            _ => Err(LoadError("a policy exports exactly one leyden:policy interface and imports nothing".into())),
+            _ => Err(LoadError(
+                "a policy exports exactly one leyden:policy interface and imports nothing".into(),
+            )),
         }
     }
 
     fn check_imports(&self, manifest: &Manifest) -> Result<(), LoadError> {
-        let refused: Vec<String> =
-            self.calls().filter_map(|name| refuse_import(name, manifest)).collect();
-        if refused.is_empty() { Ok(()) } else { Err(LoadError(refused.join("; "))) }
+        let refused: Vec<String> = self
+            .calls()
+            .filter_map(|name| refuse_import(name, manifest))
+            .collect();
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(LoadError(refused.join("; ")))
+        }
     }
 }
 
 /// Why an import is not linked, if it is not. Interfaces of other components are linked when called.
 fn refuse_import(name: &str, manifest: &Manifest) -> Option<String> {
     if name == capabilities::LEDGER && !manifest.grants.ledger {
-        return Some(format!("it imports {name}, which its manifest does not grant (grants.ledger = true)"));
+        return Some(format!(
+            "it imports {name}, which its manifest does not grant (grants.ledger = true)"
+        ));
     }
     let served = capabilities::SERVED.contains(&name);
     let of_components = name.starts_with("leyden:grid/") || name.starts_with("leyden:policy/");
-    let foreign = name.starts_with("leyden:") && !of_components || name.starts_with("wasi:") || !name.contains('/');
+    let foreign = name.starts_with("leyden:") && !of_components
+        || name.starts_with("wasi:")
+        || !name.contains('/');
     (!served && foreign).then(|| format!("it imports {name}, which is not served ({})", hint(name)))
 }
 
@@ -202,14 +255,25 @@ fn is_handler(name: &str) -> bool {
 
 fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
     if bytes.len() > COMPONENT_BYTES_MAX {
-        return Err(LoadError(format!("it is larger than {COMPONENT_BYTES_MAX} bytes")));
+        return Err(LoadError(format!(
+            "it is larger than {COMPONENT_BYTES_MAX} bytes"
+        )));
     }
     if bytes.starts_with(&MODULE_PREAMBLE) {
-        let how = "link it with wasm-component-ld, or turn it into one with `wasm-tools component new`";
-        return Err(LoadError(format!("it is a core module, not a component: {how}")));
+        let how =
+            "link it with wasm-component-ld, or turn it into one with `wasm-tools component new`";
+        return Err(LoadError(format!(
+            "it is a core module, not a component: {how}"
+        )));
     }
     let component = bytes.starts_with(&COMPONENT_PREAMBLE);
-    if component { Ok(()) } else { Err(LoadError("it is not a WebAssembly component in binary form".into())) }
+    if component {
+        Ok(())
+    } else {
+        Err(LoadError(
+            "it is not a WebAssembly component in binary form".into(),
+        ))
+    }
 }
 
 /// Links the host's capabilities, and a bridge for every interface of other components.
@@ -228,9 +292,18 @@ fn handlers(pre: &InstancePre<Guest>, shape: &Shape) -> Result<Handlers, LoadErr
     let exported = |name: &str| shape.exports.iter().any(|(export, _)| export == name);
     let failed = |e: wasmtime::Error| LoadError::of(&e);
     Ok(Handlers {
-        http: exported(HANDLERS[0]).then(|| http::HttpIndices::new(pre)).transpose().map_err(failed)?,
-        rows: exported(HANDLERS[1]).then(|| rows::RowsIndices::new(pre)).transpose().map_err(failed)?,
-        events: exported(HANDLERS[2]).then(|| events::EventsIndices::new(pre)).transpose().map_err(failed)?,
+        http: exported(HANDLERS[0])
+            .then(|| http::HttpIndices::new(pre))
+            .transpose()
+            .map_err(failed)?,
+        rows: exported(HANDLERS[1])
+            .then(|| rows::RowsIndices::new(pre))
+            .transpose()
+            .map_err(failed)?,
+        events: exported(HANDLERS[2])
+            .then(|| events::EventsIndices::new(pre))
+            .transpose()
+            .map_err(failed)?,
     })
 }
 
@@ -239,8 +312,16 @@ fn check_manifest(handlers: &Handlers, manifest: &Manifest) -> Result<(), LoadEr
     let needs_http = manifest.routes.iter().any(|route| !route.rows);
     let needs_rows = manifest.routes.iter().any(|route| route.rows);
     let missing = [
-        (needs_http && handlers.http.is_none(), "routes, but it does not export", HANDLERS[0]),
-        (needs_rows && handlers.rows.is_none(), "routes with rows = true, but it does not export", HANDLERS[1]),
+        (
+            needs_http && handlers.http.is_none(),
+            "routes, but it does not export",
+            HANDLERS[0],
+        ),
+        (
+            needs_rows && handlers.rows.is_none(),
+            "routes with rows = true, but it does not export",
+            HANDLERS[1],
+        ),
         (
             !manifest.subscribe.is_empty() && handlers.events.is_none(),
             "subscriptions, but it does not export",
@@ -259,8 +340,16 @@ fn functions(
 ) -> HashMap<String, HashMap<String, ComponentExportIndex>> {
     let of_interface = |interface: &str, names: &[String]| {
         let at = component.get_export_index(None, interface)?;
-        let index = |name: &String| Some((name.clone(), component.get_export_index(Some(&at), name)?));
-        Some((interface.to_string(), names.iter().filter_map(index).collect()))
+        let index =
+            |name: &String| Some((name.clone(), component.get_export_index(Some(&at), name)?));
+        Some((
+            interface.to_string(),
+            names.iter().filter_map(index).collect(),
+        ))
     };
-    shape.exports.iter().filter_map(|(interface, names)| of_interface(interface, names)).collect()
+    shape
+        .exports
+        .iter()
+        .filter_map(|(interface, names)| of_interface(interface, names))
+        .collect()
 }

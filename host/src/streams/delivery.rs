@@ -13,7 +13,9 @@ use super::{Group, Shared};
 use crate::clock;
 use crate::dispatch::{Acknowledgement, Error};
 use crate::ids::StreamName;
-use crate::store::{Append, CommitError, Offset, ReadSet, Record, Space, Store, Transaction, Write};
+use crate::store::{
+    Append, CommitError, Offset, ReadSet, Record, Space, Store, Transaction, Write,
+};
 
 /// Space of the groups' cursors: component, 0, stream → offset (8 bytes).
 const CURSORS: &str = "leyden.cursors";
@@ -59,7 +61,13 @@ enum Verdict {
 
 impl Delivery {
     pub(super) fn new(shared: Arc<Shared>, group: Group, cursor: watch::Sender<Offset>) -> Self {
-        Self { shared, group, cursor, limit: usize::MAX, failures: 0 }
+        Self {
+            shared,
+            group,
+            cursor,
+            limit: usize::MAX,
+            failures: 0,
+        }
     }
 
     /// Delivers until told to stop, finishing the batch at hand.
@@ -86,12 +94,25 @@ impl Delivery {
         };
         let limit = self.limit.min(active.manifest.limits.batch).max(1);
         let batch = self.read(at, limit).await?;
-        let Some(last) = batch.last() else { return Err(Error::Stopping) };
+        let Some(last) = batch.last() else {
+            return Err(Error::Stopping);
+        };
         let (count, to) = (batch.len(), last.offset);
         let alone = (count == 1).then(|| batch[0].clone());
-        let ack = Acknowledgement { space: CURSORS.into(), key: cursor_key(&self.group), from: at, to };
+        let ack = Acknowledgement {
+            space: CURSORS.into(),
+            key: cursor_key(&self.group),
+            from: at,
+            to,
+        };
         let component = &self.group.component;
-        let handled = self.shared.dispatch.events(&generation, component, self.group.stream.clone(), batch, &ack);
+        let handled = self.shared.dispatch.events(
+            &generation,
+            component,
+            self.group.stream.clone(),
+            batch,
+            &ack,
+        );
         match handled.await {
             Ok(()) => {
                 self.limit = count.saturating_mul(2);
@@ -119,7 +140,9 @@ impl Delivery {
                 self.limit = count / 2;
                 Ok(())
             }
-            (Verdict::Poison { certain }, Some(record)) if certain || self.failures + 1 >= DELIVERIES_MAX => {
+            (Verdict::Poison { certain }, Some(record))
+                if certain || self.failures + 1 >= DELIVERIES_MAX =>
+            {
                 self.bury(at, record, &error).await
             }
             (Verdict::Poison { .. } | Verdict::Transient, _) => Err(error),
@@ -133,7 +156,9 @@ impl Delivery {
             group = %self.group.component, stream = %self.group.stream, offset = to, %error,
             "a record could not be handled and is now a dead letter"
         );
-        let Some(transaction) = self.burial(at, record, error).await? else { return Err(Error::Fenced) };
+        let Some(transaction) = self.burial(at, record, error).await? else {
+            return Err(Error::Fenced);
+        };
         match self.shared.store.commit(transaction).await {
             Ok(_) => {
                 self.moved(to);
@@ -164,7 +189,11 @@ impl Delivery {
         let to = record.offset.to_be_bytes().to_vec();
         Ok(Some(Transaction {
             reads,
-            writes: vec![Write { space, key, value: Some(to) }],
+            writes: vec![Write {
+                space,
+                key,
+                value: Some(to),
+            }],
             appends: self.letter(record, error).into_iter().collect(),
             postings: Vec::new(),
             at: self.shared.clock.now().0,
@@ -182,12 +211,18 @@ impl Delivery {
             "deliveries": self.failures + 1,
         });
         let stream = StreamName::parse(DEAD_LETTERS).ok()?;
-        Some(Append { stream, key: record.key, payload: letter.to_string().into_bytes() })
+        Some(Append {
+            stream,
+            key: record.key,
+            payload: letter.to_string().into_bytes(),
+        })
     }
 
     async fn read(&self, at: Offset, limit: usize) -> Result<Vec<Record>, Error> {
         let mut snapshot = self.shared.store.snapshot().await?;
-        Ok(snapshot.read_log(&self.group.stream, at, limit, BATCH_BYTES_MAX).await?)
+        Ok(snapshot
+            .read_log(&self.group.stream, at, limit, BATCH_BYTES_MAX)
+            .await?)
     }
 
     fn moved(&mut self, to: Offset) {
@@ -213,9 +248,11 @@ fn verdict(error: &Error) -> Verdict {
             Verdict::Poison { certain: false }
         }
         Error::Fenced => Verdict::Fenced,
-        Error::Contended(_) | Error::Busy | Error::Stopping | Error::KeyReused | Error::Store(_) => {
-            Verdict::Transient
-        }
+        Error::Contended(_)
+        | Error::Busy
+        | Error::Stopping
+        | Error::KeyReused
+        | Error::Store(_) => Verdict::Transient,
     }
 }
 
@@ -224,12 +261,21 @@ fn cursor_key(group: &Group) -> Vec<u8> {
 }
 
 /// Where a group stands; 0 for a new one, which begins with the oldest record that is kept.
-pub(super) async fn stored_cursor(store: &dyn Store, group: &Group) -> Result<Offset, crate::store::Error> {
+pub(super) async fn stored_cursor(
+    store: &dyn Store,
+    group: &Group,
+) -> Result<Offset, crate::store::Error> {
     let space = Space::from(CURSORS);
-    let stored = store.snapshot().await?.read(&space, &cursor_key(group)).await?;
+    let stored = store
+        .snapshot()
+        .await?
+        .read(&space, &cursor_key(group))
+        .await?;
     Ok(offset_in(stored))
 }
 
 fn offset_in(stored: Option<Vec<u8>>) -> Offset {
-    stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, Offset::from_be_bytes)
+    stored
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, Offset::from_be_bytes)
 }

@@ -53,5 +53,9 @@ async fn trim(shared: &Shared) -> Result<(), crate::store::Error> {
 /// The lowest offset that a group of the stream is done with.
 fn slowest(shared: &Shared, stream: &StreamName) -> Option<Offset> {
     let groups = shared.groups();
-    groups.iter().filter(|(g, _)| g.stream == *stream).map(|(_, running)| *running.cursor.borrow()).min()
+    groups
+        .iter()
+        .filter(|(g, _)| g.stream == *stream)
+        .map(|(_, running)| *running.cursor.borrow())
+        .min()
 }

@@ -36,6 +36,9 @@ pub enum Error {
     /// The clock would go back.
     #[error("the clock stands at {0}: it cannot go back")]
     Backwards(crate::ids::Instant),
+    /// The next tick would come before the last one's interval is over.
+    #[error("the next tick would come before {0}, when the last one's interval ends")]
+    Overlapping(crate::ids::Instant),
     /// The time between ticks (ms) is out of bounds.
     #[error("the time between ticks must be {min} to {max} ms, not {0}", min = crate::clock::TICK_MS_MIN, max = crate::clock::TICK_MS_MAX)]
     TickLength(u64),
@@ -159,7 +162,11 @@ impl Streams {
         let groups = self.shared.groups();
         let mut list: Vec<StreamInfo> = streams
             .into_iter()
-            .map(|(stream, newest)| StreamInfo { stream: stream.to_string(), newest, groups: Vec::new() })
+            .map(|(stream, newest)| StreamInfo {
+                stream: stream.to_string(),
+                newest,
+                groups: Vec::new(),
+            })
             .collect();
         for (group, running) in groups.iter() {
             let info = GroupInfo {
@@ -177,7 +184,8 @@ impl Streams {
             }
         }
         list.sort_by(|a, b| a.stream.cmp(&b.stream));
-        list.iter_mut().for_each(|stream| stream.groups.sort_by(|a, b| a.group.cmp(&b.group)));
+        list.iter_mut()
+            .for_each(|stream| stream.groups.sort_by(|a, b| a.group.cmp(&b.group)));
         Ok(list)
     }
 
@@ -211,7 +219,9 @@ impl Shared {
             }
         };
         let bound = Duration::from_millis(SETTLE_MS_MAX);
-        tokio::time::timeout(bound, idle).await.map_err(|_| Error::Busy(SETTLE_MS_MAX))
+        tokio::time::timeout(bound, idle)
+            .await
+            .map_err(|_| Error::Busy(SETTLE_MS_MAX))
     }
 
     /// Keeps the groups in step with what is active.
@@ -226,22 +236,32 @@ impl Shared {
                 tracing::error!(%error, "subscriptions could not be brought up to date");
             }
         }
-        self.groups().values().for_each(|running| running.stop.cancel());
+        self.groups()
+            .values()
+            .for_each(|running| running.stop.cancel());
     }
 
     /// Starts groups that the active generation has and this does not, and stops the others.
     async fn follow_generation(self: &Arc<Self>) -> Result<(), Error> {
         let wanted = self.wanted();
-        let missing: Vec<Group> =
-            wanted.iter().filter(|group| !self.groups().contains_key(group)).cloned().collect();
+        let missing: Vec<Group> = wanted
+            .iter()
+            .filter(|group| !self.groups().contains_key(group))
+            .cloned()
+            .collect();
         for group in missing {
             let cursor = delivery::stored_cursor(self.store.as_ref(), &group).await?;
             let (sender, receiver) = watch::channel(cursor);
             let stop = self.stop.child_token();
             let tail = self.store.tail(&group.stream);
-            let running = Running { cursor: receiver, tail, stop: stop.clone() };
+            let running = Running {
+                cursor: receiver,
+                tail,
+                stop: stop.clone(),
+            };
             self.groups().insert(group.clone(), running);
-            self.tasks.spawn(delivery::Delivery::new(self.clone(), group, sender).run(stop));
+            self.tasks
+                .spawn(delivery::Delivery::new(self.clone(), group, sender).run(stop));
         }
         self.groups().retain(|group, running| {
             let keep = wanted.contains(group);
@@ -256,9 +276,16 @@ impl Shared {
     fn wanted(&self) -> Vec<Group> {
         let generation = self.registry.generation();
         let of_component = |component: &ComponentName, streams: &[StreamName]| {
-            let group = |stream: &StreamName| Group { component: component.clone(), stream: stream.clone() };
+            let group = |stream: &StreamName| Group {
+                component: component.clone(),
+                stream: stream.clone(),
+            };
             streams.iter().map(group).collect::<Vec<_>>()
         };
-        generation.components.values().flat_map(|a| of_component(&a.name, &a.manifest.subscribe)).collect()
+        generation
+            .components
+            .values()
+            .flat_map(|a| of_component(&a.name, &a.manifest.subscribe))
+            .collect()
     }
 }

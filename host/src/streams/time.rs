@@ -35,7 +35,10 @@ pub(crate) async fn restore(
 ) -> Result<Clock, crate::store::Error> {
     let stored = store.snapshot().await?.read(&CLOCK.into(), STATE).await?;
     let state = stored.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
-    let state = state.unwrap_or(State { now_ms: start.0, tick_ms });
+    let state = state.unwrap_or(State {
+        now_ms: start.0,
+        tick_ms,
+    });
     Ok(Clock::simulated(Instant(state.now_ms), state.tick_ms))
 }
 
@@ -54,12 +57,20 @@ impl Streams {
         if !(TICK_MS_MIN..=TICK_MS_MAX).contains(&tick_ms) {
             return Err(Error::TickLength(tick_ms));
         }
-        let ticked = *shared.store.tail(&ticks()).borrow() > 0;
-        if ticked && now < shared.clock.now() {
-            return Err(Error::Backwards(shared.clock.now()));
+        if *shared.store.tail(&ticks()).borrow() > 0 {
+            check_forward(&shared.clock, now, tick_ms)?;
         }
-        let state = State { now_ms: now.0, tick_ms };
-        shared.store.commit(Transaction { writes: vec![state.write()], ..Transaction::default() }).await?;
+        let state = State {
+            now_ms: now.0,
+            tick_ms,
+        };
+        shared
+            .store
+            .commit(Transaction {
+                writes: vec![state.write()],
+                ..Transaction::default()
+            })
+            .await?;
         shared.clock.set(now, tick_ms);
         Ok(())
     }
@@ -76,7 +87,10 @@ impl Streams {
         }
         let (before, tick_ms) = (shared.clock.now(), shared.clock.tick_ms());
         let now = Instant((before.0 + tick_ms).min(Instant::MAX.0));
-        let state = State { now_ms: now.0, tick_ms };
+        let state = State {
+            now_ms: now.0,
+            tick_ms,
+        };
         // The tick is handled as soon as it is committed: the clock must show its instant by then.
         shared.clock.set(now, tick_ms);
         if let Err(error) = shared.publish_tick(now, tick_ms, Some(state.write())).await {
@@ -88,26 +102,60 @@ impl Streams {
     }
 }
 
+/// After a tick time goes forward only, and readings of the next tick must not overlap the last one's.
+fn check_forward(clock: &Clock, now: Instant, tick_ms: u64) -> Result<(), Error> {
+    let covered = Instant(clock.now().0.saturating_add(clock.tick_ms()));
+    if now < clock.now() {
+        return Err(Error::Backwards(clock.now()));
+    }
+    match now.0.saturating_add(tick_ms) < covered.0 {
+        true => Err(Error::Overlapping(covered)),
+        false => Ok(()),
+    }
+}
+
 impl State {
     fn write(self) -> Write {
         let value = serde_json::to_vec(&self).ok();
-        Write { space: CLOCK.into(), key: STATE.to_vec(), value }
+        Write {
+            space: CLOCK.into(),
+            key: STATE.to_vec(),
+            value,
+        }
     }
 }
 
 impl Shared {
-    async fn publish_tick(&self, at: Instant, tick_ms: u64, state: Option<Write>) -> Result<(), Error> {
-        let payload = serde_json::json!({ "atMs": at.0, "tickMs": tick_ms }).to_string().into_bytes();
-        let append = Append { stream: ticks(), key: "clock".into(), payload };
+    async fn publish_tick(
+        &self,
+        at: Instant,
+        tick_ms: u64,
+        state: Option<Write>,
+    ) -> Result<(), Error> {
+        let payload = serde_json::json!({ "atMs": at.0, "tickMs": tick_ms })
+            .to_string()
+            .into_bytes();
+        let append = Append {
+            stream: ticks(),
+            key: "clock".into(),
+            payload,
+        };
         let writes = state.into_iter().collect();
-        let transaction = Transaction { writes, appends: vec![append], at: at.0, ..Transaction::default() };
+        let transaction = Transaction {
+            writes,
+            appends: vec![append],
+            at: at.0,
+            ..Transaction::default()
+        };
         self.store.commit(transaction).await?;
         Ok(())
     }
 
     /// Whether some group has not handled the last tick yet.
     fn behind_time(&self) -> bool {
-        self.groups().iter().any(|(group, running)| group.stream.as_str() == TICKS && running.lag() > 0)
+        self.groups()
+            .iter()
+            .any(|(group, running)| group.stream.as_str() == TICKS && running.lag() > 0)
     }
 }
 

@@ -1,7 +1,16 @@
 //! A host of its own for each test: real store, real components, a simulated clock, a folder that goes
 //! away with it.
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test file uses its part"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +33,7 @@ pub fn config(data: &Path, plugins: &Path) -> Config {
     Config {
         data: data.into(),
         plugins: Some(plugins.into()),
+        compiled: Some(built("compiled")),
         clock: Mode::Simulated,
         start: Some(Instant::parse("2021-11-07T15:58:22.144Z").expect("an instant")),
         ..Config::default()
@@ -41,16 +51,22 @@ pub fn plugin(name: &str) -> Vec<u8> {
 }
 
 fn read(file: &Path) -> Vec<u8> {
-    std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask build`", file.display()))
+    std::fs::read(file)
+        .unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask build`", file.display()))
 }
 
 /// A folder of built components.
 pub fn built(kind: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target").join(kind)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../target")
+        .join(kind)
 }
 
 fn fields(pairs: &[(&str, &str)]) -> Vec<Field> {
-    pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
+        .collect()
 }
 
 pub fn name(name: &str) -> ComponentName {
@@ -61,7 +77,9 @@ impl TestHost {
     /// Starts a host with the first-party plugins.
     pub async fn start() -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let host = Host::start(&config(data.path(), &built("plugins"))).await.expect("a host");
+        let host = Host::start(&config(data.path(), &built("plugins")))
+            .await
+            .expect("a host");
         Self { host, _data: data }
     }
 
@@ -76,10 +94,19 @@ impl TestHost {
 
     /// Deploys a test component under a name.
     pub async fn deploy_as(&self, as_name: &str, guest_name: &str) -> Activation {
-        self.host.registry.deploy(&name(as_name), guest(guest_name)).await.expect("deployed")
+        self.host
+            .registry
+            .deploy(&name(as_name), guest(guest_name))
+            .await
+            .expect("deployed")
     }
 
-    pub async fn get(&self, component: &str, route: &str, params: &[(&str, &str)]) -> Result<Response, Error> {
+    pub async fn get(
+        &self,
+        component: &str,
+        route: &str,
+        params: &[(&str, &str)],
+    ) -> Result<Response, Error> {
         self.call(component, "GET", route, params, "", None).await
     }
 
@@ -113,13 +140,26 @@ impl TestHost {
         };
         let generation = self.host.registry.generation();
         let key = key.map(|key| IdempotencyKey(key.into()));
-        self.host.dispatch.http(&generation, &name(component), Request { head, body: body.into() }, key).await
+        self.host
+            .dispatch
+            .http(
+                &generation,
+                &name(component),
+                Request {
+                    head,
+                    body: body.into(),
+                },
+                key,
+            )
+            .await
     }
 
     /// Registers a house; the answer is its id.
     pub async fn add_house(&self, client: &str) -> Response {
         let body = format!(r#"{{"client_name":"{client}"}}"#);
-        let added = self.post("house", "/house/house-editor/add-house", &[], &body, None).await;
+        let added = self
+            .post("house", "/house/house-editor/add-house", &[], &body, None)
+            .await;
         added.expect("a house")
     }
 }

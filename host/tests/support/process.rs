@@ -1,5 +1,10 @@
 //! A host in a process of its own, reached over HTTP.
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test file uses its part"
+)]
 #![allow(clippy::expect_used, reason = "a test that cannot go on should stop")]
 
 use std::io::{BufRead as _, BufReader};
@@ -15,7 +20,9 @@ pub struct Process {
 }
 
 fn built(kind: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target").join(kind)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../target")
+        .join(kind)
 }
 
 impl Process {
@@ -32,6 +39,8 @@ impl Process {
             .arg(data)
             .arg("--plugins")
             .arg(built("plugins"))
+            .arg("--compiled")
+            .arg(built("compiled"))
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -62,11 +71,17 @@ impl Process {
             .header("content-type", "application/wasm")
             .body(bytes);
         let answer = request.send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
+        assert!(
+            answer.status().is_success(),
+            "{}",
+            answer.text().await.unwrap_or_default()
+        );
     }
 
     pub async fn get_json(&self, path: &str) -> Value {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("an answer");
+        let answer = reqwest::get(format!("{}{path}", self.url))
+            .await
+            .expect("an answer");
         let text = answer.text().await.expect("a body");
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}: {text}"))
     }
@@ -74,7 +89,14 @@ impl Process {
     /// Waits until every stream group is idle.
     pub async fn settle(&self) {
         let request = reqwest::Client::new().post(format!("{}/admin/settle", self.url));
-        assert!(request.send().await.expect("an answer").status().is_success());
+        assert!(
+            request
+                .send()
+                .await
+                .expect("an answer")
+                .status()
+                .is_success()
+        );
     }
 }
 

@@ -113,6 +113,7 @@ impl From<streams::Error> for Problem {
         match error {
             E::SystemClock => Self::new(Kind::Conflict, detail),
             E::Backwards(_) => Self::field(Kind::Conflict, "now", detail),
+            E::Overlapping(_) => Self::field(Kind::Conflict, "tickMs", detail),
             E::TickLength(_) => Self::field(Kind::Invalid, "tickMs", detail),
             E::Busy(_) => Self::new(Kind::Busy, detail),
             E::Commit(error) => error.into(),
