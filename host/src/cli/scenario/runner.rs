@@ -59,6 +59,7 @@ pub(crate) struct Runner<'a> {
     watches: BTreeMap<String, Watch>,
     report: Report,
     entries: usize,
+    last_said: String,
 }
 
 impl<'a> Runner<'a> {
@@ -77,6 +78,7 @@ impl<'a> Runner<'a> {
             watches: BTreeMap::new(),
             report: Report::default(),
             entries: 0,
+            last_said: String::new(),
         }
     }
 
@@ -192,9 +194,12 @@ impl<'a> Runner<'a> {
             Deed::Ingest(ingest) => self.ingest(action, ingest).await?,
             Deed::Tick(ticks) => self.tick(*ticks).await?,
             Deed::Settle => self.settle().await?,
-            Deed::Watch(stream) => self.watch(stream).await?,
+            Deed::Watch(stream) => {
+                self.watch(self.variables.text(stream).map_err(usage)?)
+                    .await?
+            }
             Deed::ExpectEvent(expected) => self.expect_event(expected).await?,
-            Deed::NoEvent(stream) => self.no_event(&stream.stream).await?,
+            Deed::NoEvent(watched) => self.no_event(&watched.stream).await?,
             Deed::Deploy(component) => self.deploy(component).await?,
             Deed::Actions(actions) => self.actions(actions).await?,
         }
@@ -284,12 +289,10 @@ impl<'a> Runner<'a> {
             .map(drop)
     }
 
-    async fn watch(&mut self, stream: &str) -> Result<(), Error> {
-        let watch = Watch::open(&self.client, stream).await?;
-        self.watches.insert(stream.to_owned(), watch);
-        self.entry(Entry::Watching {
-            stream: stream.to_owned(),
-        })
+    async fn watch(&mut self, stream: String) -> Result<(), Error> {
+        let watch = Watch::open(&self.client, &stream).await?;
+        self.watches.insert(stream.clone(), watch);
+        self.entry(Entry::Watching { stream })
     }
 
     async fn expect_event(&mut self, expected: &ExpectEvent) -> Result<(), Error> {
@@ -318,12 +321,13 @@ impl<'a> Runner<'a> {
     }
 
     async fn no_event(&mut self, stream: &str) -> Result<(), Error> {
-        let came = watched(&mut self.watches, stream)?
+        let stream = self.variables.text(stream).map_err(usage)?;
+        let came = watched(&mut self.watches, &stream)?
             .next(NO_EVENT_WAIT)
             .await;
         let none = self.telling.language.no_event().to_owned();
         self.check(Check::text(
-            stream,
+            &stream,
             none,
             came.is_none(),
             came.unwrap_or_default(),
@@ -336,10 +340,15 @@ impl<'a> Runner<'a> {
         self.entry(Entry::Deployed { name, component })
     }
 
+    /// Says a text, but not twice in a row: in a loop the same words stand for all its rounds.
     fn say(&mut self, text: Option<&Text>) -> Result<(), Error> {
         let Some(text) = text else { return Ok(()) };
         let text = text.in_language(self.telling.language);
         let text = self.variables.text(text).map_err(usage)?;
+        if text == self.last_said {
+            return Ok(());
+        }
+        self.last_said.clone_from(&text);
         self.entry(Entry::Said { text })
     }
 
