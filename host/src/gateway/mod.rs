@@ -2,7 +2,7 @@
 //! turns every error into a problem document. It runs nothing and keeps nothing.
 //!
 //! **Invariants.** Everything a client can make grow has a bound: connections, heads, bodies, uploads,
-//! watchers, time. One table decides an error's status ([`problem`]). Without a token only this
+//! watchers, time. One table decides an error's status (`problem`). Without a token only this
 //! machine can connect.
 
 mod admin;

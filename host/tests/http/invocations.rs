@@ -142,15 +142,14 @@ fn a_repeated_request_gets_the_first_answer() {
 fn a_refusal_is_repeated_too() {
     run(async {
         let web = common().await;
-        let ask = || {
-            send(
-                web.request(Method::POST, "/probe/reject?kind=conflict")
-                    .header("idempotency-key", "r1"),
-            )
+        let ask = |kind: &str| {
+            let request = web.request(Method::POST, &format!("/probe/reject?kind={kind}"));
+            send(request.header("idempotency-key", "r1"))
         };
-        let (first, second) = (ask().await, ask().await);
+        let (first, second) = (ask("conflict").await, ask("conflict").await);
         assert_eq!(first.problem(409), "conflict");
         assert_eq!(first.body, second.body);
+        assert_eq!(ask("forbidden").await.problem(422), "key-reused");
     });
 }
 
