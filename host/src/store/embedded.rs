@@ -96,6 +96,9 @@ pub enum OpenError {
     /// The SQLite that was linked has a known fault.
     #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
     OldSqlite(&'static str),
+    /// The file system has no shared memory, as some network file systems.
+    #[error("the data directory cannot hold a write-ahead log (SQLite offers {0})")]
+    NoWal(String),
     /// The directory or its lock.
     #[error("the data directory {} cannot be used", .path.display())]
     Directory {

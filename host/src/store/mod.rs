@@ -148,7 +148,7 @@ pub struct Transaction {
     pub writes: Vec<Write>,
     /// Its records, in order.
     pub appends: Vec<Append>,
-    /// Its movements, in order.
+    /// Its movements, in order: each is judged on what those before it left.
     pub postings: Vec<Posting>,
     /// The instant it is stamped with.
     pub at: u64,
@@ -278,7 +278,9 @@ pub trait Store: Send + Sync {
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>>;
 
     /// Commits a transaction and returns its version once it is durable. A transaction that is
-    /// empty commits without a check, since it read one snapshot and changes nothing.
+    /// empty commits without a check, since it read one snapshot and changes nothing; its version
+    /// is the one it read. What was read is checked before the movements are judged. Dropping the
+    /// future does not take the transaction back.
     ///
     /// # Errors
     /// See [`CommitError`]; nothing happened then.

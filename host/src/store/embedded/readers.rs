@@ -20,6 +20,8 @@ use crate::store::{Error, LedgerCheck, Result, Version};
 /// Statements a reader keeps compiled: all it has, with room.
 const STATEMENTS_CACHED: usize = 32;
 
+const TOO_MANY: Error = Error::Unavailable("too many snapshots are held");
+
 /// A connection and, while a snapshot uses it, where the WAL stood when that began.
 #[derive(Default)]
 struct Slot {
@@ -64,15 +66,21 @@ impl Pool {
 
     /// Waits for a free slot and begins a snapshot in it.
     pub(super) async fn snapshot(self: &Arc<Self>) -> Result<ReadSnapshot> {
-        let permit =
-            tokio::time::timeout(self.wait_max, Arc::clone(&self.permits).acquire_owned()).await;
-        let permit = permit.map_err(|_| Error::Unavailable("too many snapshots are held"))?;
-        let permit = permit.map_err(|_| Error::Unavailable("the store has stopped"))?;
-        let lease = self
-            .lease(permit)
-            .ok_or(Error::Unavailable("too many snapshots are held"))?;
+        let permit = self.permit().await?;
+        let lease = self.lease(permit).ok_or(TOO_MANY)?;
         let version = lease.begin().map_err(backend)?;
         Ok(ReadSnapshot::new(lease, version))
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = tokio::time::timeout(self.wait_max, permit).await;
+        permit
+            .map_err(|_| TOO_MANY)?
+            .map_err(|_| Error::Unavailable("the store has stopped"))
     }
 
     fn lease(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Option<Lease> {
@@ -102,8 +110,8 @@ impl Pool {
     /// Revokes the snapshots during which the WAL has grown by this many frames or more.
     pub(super) fn revoke(&self, frames: u64) {
         let now = self.wal_frames.load(Ordering::Relaxed);
-        for slot in &self.slots {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        // A slot that is locked is being read at this moment; its turn comes next time.
+        for mut slot in self.slots.iter().filter_map(|slot| slot.try_lock().ok()) {
             if slot
                 .leased_at
                 .is_some_and(|then| now.saturating_sub(then) >= frames)
@@ -116,8 +124,7 @@ impl Pool {
 
     /// Closes the connections that no snapshot uses.
     pub(super) fn close_idle(&self) {
-        for slot in &self.slots {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut slot in self.slots.iter().filter_map(|slot| slot.try_lock().ok()) {
             if slot.leased_at.is_none() {
                 slot.connection = None;
             }

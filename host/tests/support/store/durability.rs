@@ -18,6 +18,8 @@ fn a_new_directory_is_private() {
     drop(open(&directory));
     let mode = directory.metadata().expect("made").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+    let file = directory.join("leyden.db").metadata().expect("made");
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -118,6 +120,26 @@ async fn a_transaction_that_is_too_large_is_refused() {
         matches!(outcome, Err(CommitError::Store(Error::Backend(_)))),
         "{outcome:?}"
     );
+}
+
+/// A long log is trimmed in bounded pieces, so that commits need not wait for all of it.
+#[tokio::test]
+async fn a_trim_removes_a_bounded_number_at_a_time() {
+    let directory = directory();
+    let store = open(directory.path());
+    let record = purchase(0, 0).appends.remove(0);
+    let appends = vec![record; 5000];
+    store
+        .commit(Transaction {
+            appends,
+            ..Transaction::default()
+        })
+        .await
+        .expect("committed");
+    for expected in [4096, 904, 0] {
+        let removed = store.trim(&stream(), u64::MAX).await.expect("trimmed");
+        assert_eq!(removed, expected);
+    }
 }
 
 /// A read set that is older than what the writer remembers cannot be judged, so it conflicts.

@@ -184,6 +184,7 @@ pub(crate) async fn invalid_postings_are_refused(store: Shared) {
         moving("p", "p", 1),
         moving("p", "q", 0),
         moving(ISSUER, "p", 1),
+        moving(ISSUER, "q", 1),
         moving(ISSUER, "q", u64::MAX),
     ];
     for wrong in invalid {
