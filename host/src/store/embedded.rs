@@ -55,7 +55,7 @@ pub struct Options {
     /// How long a snapshot waits for a place. 1 s: half an invocation's default deadline.
     pub reader_wait_max: Duration,
     /// Length of the write-ahead log, bytes, at which snapshots that hold it back are revoked.
-    /// 256 MiB: about 10 s of commits at full speed.
+    /// 256 MiB: more than a second of the most scattered commits at full speed.
     pub wal_bytes_max: u64,
     /// Greatest size of the database, bytes; commits fail beyond it. None: the disk's.
     pub database_bytes_max: Option<u64>,

@@ -22,7 +22,7 @@ pub(super) const QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Jobs in one group: more make the first one wait longer and save hardly any sync.
 pub(super) const GROUP_JOBS_MAX: usize = 1024;
 
-/// Bytes after which a group is closed: about 50 ms of work.
+/// Bytes after which a group is closed: below 100 ms of work.
 pub(super) const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Greatest transaction, bytes: below SQLite's limit of a value, and a small part of the queue.
