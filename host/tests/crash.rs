@@ -30,6 +30,9 @@ const CLIENTS: u64 = 6;
 /// Simulated houses, all of one community's size and more.
 const HOUSES: u64 = 40;
 
+/// The partner whose account every client credits.
+const PARTNER: &str = "acme";
+
 /// What each draws, W.
 const POWER_W: u64 = 500;
 
@@ -92,6 +95,8 @@ async fn publisher(client: u64, url: watch::Receiver<String>, stop: watch::Recei
             &json!({ "key": key, "payload": "{}", "n": 1 }),
         )
         .await;
+        let credit = json!({ "partnerID": PARTNER, "datapoint": 1 });
+        insist(&url, "/partner-api/add-datapoint", &key, &credit).await;
         sent += 1;
     }
     sent
@@ -145,6 +150,8 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
         )
         .await;
     }
+    let partner = json!({ "partnerID": PARTNER, "datapoint": 0, "trustLevel": 1 });
+    insist(&url, "/partner-api/add-partner", "partner", &partner).await;
     let first = host.get_json("/admin/clock").await["now"]
         .as_str()
         .expect("now")
@@ -177,7 +184,18 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_by_kill_9() {
         }
     }
     let minutes = check_minutes(&host, &first).await;
+    let account = host
+        .get_json(&format!(
+            "/partner-api/get-partner-info?partnerID={PARTNER}"
+        ))
+        .await;
+    assert_eq!(
+        account["dataPoint"],
+        json!(published),
+        "every credit is booked once"
+    );
     let books = host.get_json("/admin/ledger").await;
+    assert_eq!(books["sound"], json!(true), "{books}");
     println!(
         "{} kills, {published} records, {minutes} minutes ({} acknowledged), ledger {books}",
         kills(),
