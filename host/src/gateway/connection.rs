@@ -198,10 +198,13 @@ fn admit(gateway: &Gateway, request: &Request<Incoming>) -> Result<(), Problem> 
     }
     match &gateway.token {
         Some(token) if request.uri().path() != "/health" && !token.admits(request.headers()) => {
-            Err(Problem::new(
-                Kind::Unauthorized,
-                "this host asks for Authorization: Bearer and its token",
-            ))
+            let detail = "this host asks for Authorization: Bearer and its token";
+            Err(Problem::new(Kind::Unauthorized, detail))
+        }
+        // A page in a browser on this machine connects like any local program, for somebody else.
+        None if headers::from_another_site(request.headers()) => {
+            let rule = "a host without a token does not serve pages of other sites";
+            Err(Problem::field(Kind::Forbidden, "Origin", rule))
         }
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! What the gateway reads from a request's headers itself, and how the rest reaches components.
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName};
 
 use super::problem::{Kind, Problem};
@@ -90,6 +90,17 @@ pub(super) fn wasm(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Whether a web page of another site sends the request: browsers name the site in `Origin`.
+pub(super) fn from_another_site(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN).map(|origin| origin.as_bytes()) else {
+        return false;
+    };
+    let bare = origin
+        .strip_prefix(b"http://")
+        .or_else(|| origin.strip_prefix(b"https://"));
+    bare.is_none() || bare != headers.get(HOST).map(|host| host.as_bytes())
+}
+
 /// Refuses compressed bodies: a short one can be arbitrarily long inside.
 fn plain_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let plain = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"identity");
@@ -176,6 +187,24 @@ mod tests {
         }
         let twice = headers(&[("idempotency-key", b"a"), ("idempotency-key", b"a")]);
         assert!(idempotency_key(&twice).is_err());
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_told_apart() {
+        let from = |origin: &'static [u8]| {
+            from_another_site(&headers(&[("host", b"127.0.0.1:3000"), ("origin", origin)]))
+        };
+        assert!(!from_another_site(&headers(&[("host", b"127.0.0.1:3000")])));
+        assert!(!from(b"http://127.0.0.1:3000") && !from(b"https://127.0.0.1:3000"));
+        for other in [
+            &b"null"[..],
+            b"",
+            b"https://evil.example",
+            b"http://127.0.0.1:3001",
+        ] {
+            assert!(from(other), "{other:?}");
+        }
+        assert!(from_another_site(&headers(&[("origin", b"http://x")])));
     }
 
     #[test]

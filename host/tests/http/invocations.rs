@@ -165,12 +165,22 @@ fn keys_are_checked() {
             assert_eq!(send(request).await.field(400), "Idempotency-Key", "{key:?}");
         }
         assert_eq!(web.get("/probe/counter/keys").await.body, "null");
-        // A read has nothing to repeat.
+    });
+}
+
+#[test]
+fn a_read_under_a_key_is_answered_once_and_head_changes_nothing() {
+    run(async {
+        let web = common().await;
         for _ in 0..2 {
-            let request = web
-                .request(Method::GET, "/echo")
-                .header("idempotency-key", "read");
-            assert_eq!(send(request).await.body, "Hello, world!");
+            let request = web.request(Method::GET, "/probe/increment?key=read");
+            assert_eq!(
+                send(request.header("idempotency-key", "read")).await.body,
+                "1"
+            );
         }
+        let head = web.request(Method::HEAD, "/probe/increment?key=read");
+        assert_eq!(send(head).await.status, 200);
+        assert_eq!(web.get("/probe/counter/read").await.body, "1");
     });
 }

@@ -58,6 +58,26 @@ fn other_machines_are_let_in_with_a_token_only() {
     });
 }
 
+#[test]
+fn pages_of_other_sites_are_kept_out() {
+    run(async {
+        let web = common().await;
+        let settle = |origin: String| {
+            let request = web.request(Method::POST, "/admin/settle");
+            send(request.header("origin", origin))
+        };
+        let answer = settle("https://evil.example".to_owned()).await;
+        assert_eq!(answer.problem(403), "forbidden");
+        assert_eq!(answer.field(403), "Origin");
+        assert_eq!(
+            settle(format!("http://{}", web.server.address()))
+                .await
+                .status,
+            200
+        );
+    });
+}
+
 async fn deploy(web: &Web, component: &str, bytes: Vec<u8>) -> super::Answer {
     let request = web.request(Method::POST, &format!("/admin/components/{component}"));
     send(
