@@ -67,6 +67,7 @@ impl Community {
             .expect("a folder");
         let config = Config {
             data: data.path().into(),
+            compiled: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/compiled").into()),
             clock: Mode::Simulated,
             start: Some(Date::parse("2021-11-07T15:58:22.144Z").expect("a date")),
             ..Config::default()

@@ -156,6 +156,7 @@ async fn leyden_host() {
     let data = tempfile::tempdir().expect("a folder");
     let config = Config {
         data: data.path().into(),
+        compiled: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/compiled").into()),
         clock: Mode::Simulated,
         ..Config::default()
     };

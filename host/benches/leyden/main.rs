@@ -17,6 +17,10 @@ mod load;
 
 use figure::Figure;
 
+/// The binary's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Names of the benchmarks, in the order they run.
 const NAMES: [&str; 4] = ["echo", "readings", "aggregates", "memory"];
 

@@ -6,15 +6,13 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{Client, Context, Error, client, components, progress};
+use crate::registry::manifest;
 
 /// Largest component file, bytes; the host's own limit is lower and its word counts.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Largest manifest, bytes: a manifest is a page of text.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
-
-/// The custom section that carries a component's manifest.
-const SECTION: &str = "leyden:manifest";
 
 /// Uploads a component and makes it the active version of NAME.
 ///
@@ -49,14 +47,11 @@ pub(crate) async fn send(
     client: &Client,
     name: &str,
     file: &Path,
-    manifest: Option<&Path>,
+    manifest_file: Option<&Path>,
 ) -> Result<Value, Error> {
     let mut component = client::read_file(file, FILE_BYTES_MAX)?;
-    if let Some(manifest) = manifest {
-        append_section(
-            &mut component,
-            &client::read_file(manifest, MANIFEST_BYTES_MAX)?,
-        );
+    if let Some(manifest_file) = manifest_file {
+        component = with_manifest(&component, manifest_file)?;
     }
     let request = client.request(Method::POST, &components::path(name)?)?;
     let (body, bar) = progress::bytes_body(&file.display().to_string(), component);
@@ -68,55 +63,10 @@ pub(crate) async fn send(
     answer?.accepted()?.json()
 }
 
-/// Appends the manifest as a custom section: id 0, size, name, content.
-fn append_section(component: &mut Vec<u8>, manifest: &[u8]) {
-    let mut content = leb128(SECTION.len());
-    content.extend_from_slice(SECTION.as_bytes());
-    content.extend_from_slice(manifest);
-    component.push(0);
-    component.extend_from_slice(&leb128(content.len()));
-    component.extend_from_slice(&content);
-}
-
-/// A number in the binary format's variable-length form.
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (number & 0x7f) as u8;
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wasmparser::{Parser, Payload};
-
-    /// An empty component.
-    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-
-    #[test]
-    fn the_manifest_can_be_read_back() {
-        let manifest = vec![b'x'; 300];
-        let mut component = COMPONENT.to_vec();
-        append_section(&mut component, &manifest);
-        let payloads = Parser::new(0)
-            .parse_all(&component)
-            .collect::<Result<Vec<_>, _>>();
-        let section = payloads
-            .unwrap()
-            .into_iter()
-            .find_map(|payload| match payload {
-                Payload::CustomSection(section) => {
-                    Some((section.name().to_owned(), section.data().to_vec()))
-                }
-                _ => None,
-            });
-        assert_eq!(section, Some((SECTION.to_owned(), manifest)));
-    }
+/// The component with the manifest inside, in place of any that it carries.
+fn with_manifest(component: &[u8], file: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |rule: String| Error::Usage(format!("{}: {rule}", file.display()));
+    let text = String::from_utf8(client::read_file(file, MANIFEST_BYTES_MAX)?)
+        .map_err(|_| wrong("a manifest must be UTF-8 text".to_owned()))?;
+    manifest::attach(component, &text).map_err(|error| wrong(error.to_string()))
 }

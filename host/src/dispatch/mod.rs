@@ -237,7 +237,7 @@ impl Dispatcher {
     }
 
     /// A refusal keeps nothing of the invocation but, under an idempotency key, the answer itself.
-    async fn refused_work(&self, task: &Task<'_>, active: &Active) -> Result<Work, Obstacle> {
+    async fn refused_work(&self, task: &Task<'_>, active: &Active) -> Result<Box<Work>, Obstacle> {
         let seed = Seed {
             secret: self.shared.secret.clone(),
             invocation: 0,
@@ -259,7 +259,7 @@ impl Dispatcher {
         active: &Active,
         task: &Task<'_>,
         answer: Result<Output, Problem>,
-        mut work: Work,
+        mut work: Box<Work>,
     ) -> Result<Result<Output, Problem>, Obstacle> {
         if task.input.is_head() {
             return Ok(answer);

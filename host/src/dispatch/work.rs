@@ -98,10 +98,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// An empty transaction of an invocation that runs at `now` and draws randomness from `seed`.
+    /// An empty transaction of an invocation that runs at `now` and draws randomness from `seed`. It
+    /// is handed from component to component, so it stays in one place.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, now: Instant, seed: Seed) -> Self {
-        Self {
+    pub fn new(store: Arc<dyn Store>, now: Instant, seed: Seed) -> Box<Self> {
+        Box::new(Self {
             store,
             snapshot: None,
             now,
@@ -116,7 +117,7 @@ impl Work {
             read_bytes: 0,
             effect_bytes: 0,
             log_lines: 0,
-        }
+        })
     }
 
     /// The invocation's instant.
@@ -256,7 +257,7 @@ impl Work {
 
     /// The finished transaction.
     #[must_use]
-    pub fn into_transaction(self) -> Transaction {
+    pub fn into_transaction(self: Box<Self>) -> Transaction {
         Transaction {
             reads: self.reads,
             writes: self.overlay.into_writes(),

@@ -30,7 +30,7 @@ pub(super) struct Identity {
 
 /// One invocation on its way through components: handed from caller to callee and back.
 pub(super) struct Call {
-    pub(super) work: Work,
+    pub(super) work: Box<Work>,
     pub(super) generation: Arc<Generation>,
     pub(super) deadline: Monotonic,
     pub(super) deadline_ms: u64,

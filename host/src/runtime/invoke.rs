@@ -23,8 +23,8 @@ impl Loaded {
         &self,
         generation: &Arc<Generation>,
         input: &Input,
-        work: Work,
-    ) -> Result<(Output, Work), Failure> {
+        work: Box<Work>,
+    ) -> Result<(Output, Box<Work>), Failure> {
         let deadline_ms = self.identity.manifest.limits.deadline_ms;
         let failed = |error| Failure::from_error(&error, &self.identity.culprit, deadline_ms);
         let deadline = clock::monotonic() + Duration::from_millis(deadline_ms);

@@ -144,8 +144,10 @@ pub(crate) enum Show {
     /// The body as it came.
     #[default]
     Raw,
-    /// How many elements it has.
+    /// How many elements it has, marked as a length.
     Length,
+    /// How many elements it has, as a bare number.
+    Count,
     /// The rows that were obtained: none when the call is refused.
     Rows,
 }

@@ -155,14 +155,13 @@ fn shown_params(params: Option<&Value>, text: Option<&str>) -> String {
 /// to come back.
 pub(crate) fn shown_answer(method: Method, show: Show, answer: &Answer) -> String {
     let elements = || answer.json().ok().as_ref().and_then(length);
+    let raw = || cut(answer.text());
     match show {
         Show::Rows if answer.status >= 400 => "[]".to_owned(),
-        Show::Length => match elements() {
-            Some(elements) => format!("(length){elements}"),
-            None => cut(answer.text()),
-        },
+        Show::Length => elements().map_or_else(raw, |elements| format!("(length){elements}")),
+        Show::Count => elements().map_or_else(raw, |elements| elements.to_string()),
         Show::Raw | Show::Rows if answer.body.is_empty() && method != Method::Get => "_".to_owned(),
-        Show::Raw | Show::Rows => cut(answer.text()),
+        Show::Raw | Show::Rows => raw(),
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn step(screen: &Screen, language: Language, number: usize, title: &s
 
 /// One thing that was said, done or found.
 pub(crate) fn entry(screen: &Screen, language: Language, entry: &Entry) -> String {
+    let colon = language.colon();
     match entry {
         Entry::Said { text } => format!("\n{text}"),
         Entry::Called {
@@ -36,18 +37,21 @@ pub(crate) fn entry(screen: &Screen, language: Language, entry: &Entry) -> Strin
                 "[service]:{service}; [route]:{route}; [params]:{params} => [return]:{returned}"
             );
             match note {
-                Some(note) => format!("{line}\n{}: {note}", language.refused()),
+                Some(note) => format!("{line}\n{}{colon}{note}", language.refused()),
                 None => line,
             }
         }
         Entry::Ticked { ticks, now } => {
             format!("\n{}", screen.dim(&language.clock_shows(*ticks, now)))
         }
-        Entry::Watching { stream } => screen.dim(&format!("{}: {stream}", language.watching())),
-        Entry::Event { stream, payload } => format!("[stream]:{stream} => [event]:{payload}"),
-        Entry::Deployed { name, component } => {
-            screen.dim(&format!("{}: {name} = {component}", language.deployed()))
+        Entry::Watching { stream } => {
+            screen.dim(&format!("{}{colon}{stream}", language.watching()))
         }
+        Entry::Event { stream, payload } => format!("[stream]:{stream} => [event]:{payload}"),
+        Entry::Deployed { name, component } => screen.dim(&format!(
+            "{}{colon}{name} = {component}",
+            language.deployed()
+        )),
         Entry::Checked(check) => checked(screen, language, check),
     }
 }
@@ -59,12 +63,13 @@ fn checked(screen: &Screen, language: Language, check: &Check) -> String {
         got,
         met: _,
     } = check;
+    let colon = language.colon();
     match got {
-        None => format!("  {} {of}: {expected}", screen.green("✓")),
+        None => format!("  {} {of}{colon}{expected}", screen.green("✓")),
         Some(got) => {
             let (wanted, came) = (language.expected(), language.got());
             format!(
-                "  {} {of}: {wanted} {expected}, {came} {got}",
+                "  {} {of}{colon}{wanted} {expected}, {came} {got}",
                 screen.red("✗")
             )
         }

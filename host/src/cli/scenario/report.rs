@@ -2,9 +2,6 @@
 
 use serde::Serialize;
 
-/// Most entries kept: a run beyond it has lost its reader.
-pub(crate) const ENTRIES_MAX: usize = 200_000;
-
 /// A whole run.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

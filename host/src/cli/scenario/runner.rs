@@ -18,7 +18,7 @@ use super::call::{self, body_value, compared};
 use super::fixture;
 use super::format::{Deploy, Scenario, Step};
 use super::pattern::Mode;
-use super::report::{Check, ENTRIES_MAX, Entry, Report, StepReport};
+use super::report::{Check, Entry, Report, StepReport};
 use super::text::{Language, Text};
 use super::variables::Variables;
 use super::watch::Watch;
@@ -29,9 +29,12 @@ use crate::cli::screen::Screen;
 
 use super::printing;
 
-/// How long an event that should not come is waited for: when the clock's tick has returned,
-/// every stream is worked off and only the event's way over the wire is left.
-const NO_EVENT_WAIT: Duration = Duration::from_millis(500);
+/// How long an event that has been published may be on its way: the same as for one that is
+/// waited for.
+const ARRIVAL_MAX: Duration = Duration::from_secs(10);
+
+/// Most actions of a run, loops included: a run beyond it has lost its reader.
+const ACTIONS_MAX: usize = 100_000;
 
 /// Where a run finds its files.
 pub(crate) struct Folders {
@@ -58,7 +61,7 @@ pub(crate) struct Runner<'a> {
     variables: Variables,
     watches: BTreeMap<String, Watch>,
     report: Report,
-    entries: usize,
+    actions: usize,
     last_said: String,
 }
 
@@ -77,7 +80,7 @@ impl<'a> Runner<'a> {
             variables: Variables::default(),
             watches: BTreeMap::new(),
             report: Report::default(),
-            entries: 0,
+            actions: 0,
             last_said: String::new(),
         }
     }
@@ -170,6 +173,12 @@ impl<'a> Runner<'a> {
 
     /// An action whose failure is an entry of the report, unless the run cannot go on.
     async fn attempt(&mut self, action: &'a Action) -> Result<(), Error> {
+        self.actions += 1;
+        if self.actions > ACTIONS_MAX {
+            return Err(Error::Host(format!(
+                "the run has more than {ACTIONS_MAX} actions"
+            )));
+        }
         match self.once(action).await {
             Err(fatal @ (Error::Unreachable { .. } | Error::Output(_) | Error::Host(_))) => {
                 Err(fatal)
@@ -257,19 +266,19 @@ impl<'a> Runner<'a> {
     /// Compares an answer with what is expected and keeps what is captured.
     fn judge(&mut self, action: &Action, answer: &Answer) -> Result<(), Error> {
         let body = body_value(answer).unwrap_or(Value::Null);
+        self.variables.capture("answer".to_owned(), body.clone());
+        let language = self.telling.language;
+        let checks = call::checks(action.expect.as_ref(), answer, &self.variables, language);
+        for check in checks.map_err(usage)? {
+            self.check(check)?;
+        }
         for (name, pointer) in &action.capture {
             let name = self.variables.text(name).map_err(usage)?;
             let missing = || Error::Usage(format!("the answer has no {pointer} for ${{{name}}}"));
             let value = body.pointer(pointer).cloned().ok_or_else(missing)?;
             self.variables.capture(name, value);
         }
-        self.variables.capture("answer".to_owned(), body);
-        let language = self.telling.language;
-        let checks = call::checks(action.expect.as_ref(), answer, &self.variables, language);
-        checks
-            .map_err(usage)?
-            .into_iter()
-            .try_for_each(|check| self.check(check))
+        Ok(())
     }
 
     async fn tick(&mut self, ticks: u64) -> Result<(), Error> {
@@ -290,7 +299,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn watch(&mut self, stream: String) -> Result<(), Error> {
-        let watch = Watch::open(&self.client, &stream).await?;
+        let watch = Watch::open(&self.client, stream.clone()).await?;
         self.watches.insert(stream.clone(), watch);
         self.entry(Entry::Watching { stream })
     }
@@ -322,9 +331,8 @@ impl<'a> Runner<'a> {
 
     async fn no_event(&mut self, stream: &str) -> Result<(), Error> {
         let stream = self.variables.text(stream).map_err(usage)?;
-        let came = watched(&mut self.watches, &stream)?
-            .next(NO_EVENT_WAIT)
-            .await;
+        let watch = watched(&mut self.watches, &stream)?;
+        let came = watch.pending(&self.client, ARRIVAL_MAX).await?;
         let none = self.telling.language.no_event().to_owned();
         self.check(Check::text(
             &stream,
@@ -363,12 +371,6 @@ impl<'a> Runner<'a> {
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), Error> {
-        self.entries += 1;
-        if self.entries > ENTRIES_MAX {
-            return Err(Error::Host(format!(
-                "the run has more than {ENTRIES_MAX} entries"
-            )));
-        }
         self.print(&printing::entry(
             &self.telling.screen,
             self.telling.language,

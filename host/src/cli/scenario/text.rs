@@ -68,6 +68,11 @@ impl Language {
         self.pick("ÉTAPE", "STEP")
     }
 
+    /// What stands between a name and its value; French puts a space before the colon.
+    pub(crate) fn colon(self) -> &'static str {
+        self.pick(" : ", ": ")
+    }
+
     pub(crate) fn expected(self) -> &'static str {
         self.pick("attendu", "expected")
     }

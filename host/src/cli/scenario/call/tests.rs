@@ -124,6 +124,10 @@ fn answers_are_shown_as_they_came() {
         "(length)2"
     );
     assert_eq!(
+        shown_answer(Method::Get, Show::Count, &answer(200, "[1,2]")),
+        "2"
+    );
+    assert_eq!(
         shown_answer(Method::Post, Show::Rows, &answer(403, "{\"status\":403}")),
         "[]"
     );
