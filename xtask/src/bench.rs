@@ -49,15 +49,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
 /// Runs the benchmark program; it measures, shows its progress on standard error, and prints JSON.
 fn measure(names: &[String], quick: bool) -> Result<String> {
     let mut bench = process::cargo();
-    bench.args([
-        "bench",
-        "--quiet",
-        "--package",
-        "leyden",
-        "--bench",
-        "leyden",
-        "--",
-    ]);
+    bench.args(["bench", "--package", "leyden", "--bench", "leyden", "--"]);
     bench.args(names).arg("--json");
     if quick {
         bench.arg("--quick");
