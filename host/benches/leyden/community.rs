@@ -24,7 +24,7 @@ const BATCH: usize = 1_000;
 const MINUTES: usize = 60;
 
 /// Runs those of the benchmarks `readings`, `aggregates` and `memory` that are named.
-pub fn run(names: &[&str], quick: bool) -> Vec<Figure> {
+pub(crate) fn run(names: &[&str], quick: bool) -> Vec<Figure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

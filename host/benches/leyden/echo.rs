@@ -28,7 +28,7 @@ const PATH: &str = "/echo";
 const BODY: &str = "Hello, world!";
 
 /// Runs the benchmark.
-pub fn run(quick: bool) -> Vec<Figure> {
+pub(crate) fn run(quick: bool) -> Vec<Figure> {
     let (rounds, seconds) = if quick { (3, 1) } else { (7, 2) };
     let native = Server::start("native");
     let leyden = Server::start("leyden");
@@ -129,7 +129,7 @@ fn pinned(core: usize) -> Command {
 }
 
 /// What a process of its own does: `native`, `leyden`, or `load ADDRESS SECONDS`.
-pub fn play(role: &[String]) {
+pub(crate) fn play(role: &[String]) {
     match role {
         [role] if role == "native" => block_on(native()),
         [role] if role == "leyden" => block_on(leyden_host()),

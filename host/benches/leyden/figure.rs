@@ -4,22 +4,22 @@ use std::fmt;
 
 /// One line of the table.
 #[derive(Debug, serde::Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured.
-    pub name: String,
+    pub(crate) name: String,
     /// How much.
-    pub figure: f64,
+    pub(crate) figure: f64,
     /// Of what.
-    pub unit: String,
+    pub(crate) unit: String,
     /// What it should be, in words; none where it is only printed.
-    pub target: Option<String>,
+    pub(crate) target: Option<String>,
     /// Whether it is; none without a target.
-    pub met: Option<bool>,
+    pub(crate) met: Option<bool>,
 }
 
 impl Figure {
     /// A figure that is only printed.
-    pub fn plain(name: impl Into<String>, figure: f64, unit: &str) -> Self {
+    pub(crate) fn plain(name: impl Into<String>, figure: f64, unit: &str) -> Self {
         Self {
             name: name.into(),
             figure,
@@ -30,7 +30,7 @@ impl Figure {
     }
 
     /// A figure that should be at least `least`.
-    pub fn at_least(name: impl Into<String>, figure: f64, unit: &str, least: f64) -> Self {
+    pub(crate) fn at_least(name: impl Into<String>, figure: f64, unit: &str, least: f64) -> Self {
         let target = Some(format!("≥ {least}"));
         Self {
             target,
@@ -40,7 +40,7 @@ impl Figure {
     }
 
     /// A figure that should be at most `most`.
-    pub fn at_most(name: impl Into<String>, figure: f64, unit: &str, most: f64) -> Self {
+    pub(crate) fn at_most(name: impl Into<String>, figure: f64, unit: &str, most: f64) -> Self {
         let target = Some(format!("≤ {most}"));
         Self {
             target,
@@ -69,7 +69,7 @@ impl fmt::Display for Figure {
 }
 
 /// The middle value.
-pub fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

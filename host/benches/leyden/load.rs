@@ -7,7 +7,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Requests per second that `connections` get answered in `duration`.
-pub async fn rate(address: SocketAddr, path: &str, connections: usize, duration: Duration) -> f64 {
+pub(crate) async fn rate(
+    address: SocketAddr,
+    path: &str,
+    connections: usize,
+    duration: Duration,
+) -> f64 {
     let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
     let end = Instant::now() + duration;
     let started = Instant::now();

@@ -16,17 +16,27 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::registry::manifest::Grants;
 use crate::runtime::Guest;
 
-wasmtime::component::bindgen!({
-    path: "../wit",
-    world: "leyden:worlds/host",
-    imports: {
-        "leyden:state/store.get": async | trappable,
-        "leyden:state/store.scan": async | trappable,
-        "leyden:ledger/ledger.balance": async | trappable,
-        "leyden:ledger/ledger.post": async | trappable,
-        default: trappable,
-    },
-});
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages, which are documented"
+)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "leyden:worlds/host",
+        imports: {
+            "leyden:state/store.get": async | trappable,
+            "leyden:state/store.scan": async | trappable,
+            "leyden:ledger/ledger.balance": async | trappable,
+            "leyden:ledger/ledger.post": async | trappable,
+            default: trappable,
+        },
+    });
+}
+
+use bindings::leyden;
 
 /// Interfaces that the host serves to services; `leyden:ledger/ledger` only where it is granted.
 pub(crate) const SERVED: [&str; 6] = [

@@ -5,10 +5,10 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::Obstacle;
 use super::error::Error;
 use super::types::{Input, Output, Problem};
 use super::work::Work;
-use super::{Obstacle, work};
 use crate::registry::Active;
 use crate::store::Space;
 
@@ -66,10 +66,8 @@ impl IdempotencyKey {
         let hash = self.hash(active);
         let mut age = crate::clock::system_now().0.to_be_bytes().to_vec();
         age.extend_from_slice(&hash);
-        work.write(&Space::from(ANSWERS), hash, Some(bytes))
-            .map_err(work::Error::from)?;
-        work.write(&Space::from(AGES), age, Some(Vec::new()))
-            .map_err(work::Error::from)?;
+        work.write(&Space::from(ANSWERS), hash, Some(bytes))?;
+        work.write(&Space::from(AGES), age, Some(Vec::new()))?;
         Ok(())
     }
 

@@ -176,9 +176,7 @@ mod tests {
     use super::*;
 
     fn chunked(chunks: Vec<&'static [u8]>) -> Body {
-        Body::from_stream(stream::iter(
-            chunks.into_iter().map(|chunk| Ok::<_, Infallible>(chunk)),
-        ))
+        Body::from_stream(stream::iter(chunks.into_iter().map(Ok::<_, Infallible>)))
     }
 
     async fn read(mut body: Body, limit_bytes: usize) -> Result<Vec<u8>, Error> {

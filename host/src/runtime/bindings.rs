@@ -8,6 +8,7 @@ use crate::dispatch::types::{
 use crate::store::Record;
 
 /// `leyden:http/handler`.
+#[allow(missing_docs, clippy::all, reason = "generated from the WIT packages")]
 pub(super) mod http {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -18,6 +19,7 @@ pub(super) mod http {
 }
 
 /// `leyden:http/row-handler`.
+#[allow(missing_docs, clippy::all, reason = "generated from the WIT packages")]
 pub(super) mod rows {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -29,6 +31,7 @@ pub(super) mod rows {
 }
 
 /// `leyden:streams/handler`.
+#[allow(missing_docs, clippy::all, reason = "generated from the WIT packages")]
 pub(super) mod events {
     wasmtime::component::bindgen!({
         path: "../wit",

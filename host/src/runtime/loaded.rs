@@ -19,7 +19,7 @@ use crate::registry::manifest::Manifest;
 use crate::store::Space;
 
 /// Largest component, bytes.
-pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
+const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
 /// First bytes of a component: magic, version 13, layer 1 (component-model binary format).
 const COMPONENT_PREAMBLE: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];

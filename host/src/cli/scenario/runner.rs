@@ -203,10 +203,7 @@ impl<'a> Runner<'a> {
             Deed::Ingest(ingest) => self.ingest(action, ingest).await?,
             Deed::Tick(ticks) => self.tick(*ticks).await?,
             Deed::Settle => self.settle().await?,
-            Deed::Watch(stream) => {
-                self.watch(self.variables.text(stream).map_err(usage)?)
-                    .await?
-            }
+            Deed::Watch(stream) => self.watch(stream).await?,
             Deed::ExpectEvent(expected) => self.expect_event(expected).await?,
             Deed::NoEvent(watched) => self.no_event(&watched.stream).await?,
             Deed::Deploy(component) => self.deploy(component).await?,
@@ -298,7 +295,8 @@ impl<'a> Runner<'a> {
             .map(drop)
     }
 
-    async fn watch(&mut self, stream: String) -> Result<(), Error> {
+    async fn watch(&mut self, stream: &str) -> Result<(), Error> {
+        let stream = self.variables.text(stream).map_err(usage)?;
         let watch = Watch::open(&self.client, stream.clone()).await?;
         self.watches.insert(stream.clone(), watch);
         self.entry(Entry::Watching { stream })
