@@ -69,6 +69,7 @@ fn expected(name: &str, language: &str) -> PathBuf {
 fn play(name: &str, options: &[&str]) -> String {
     let file = root().join(format!("scenarios/{name}.toml"));
     let mut leyden = Command::new(env!("CARGO_BIN_EXE_leyden"));
+    leyden.env("LEYDEN_COMPILED", root().join("target/compiled"));
     let output = leyden
         .args(["scenario", "run"])
         .args(options)
