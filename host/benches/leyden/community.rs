@@ -20,6 +20,12 @@ const LARGE: usize = 100_000;
 /// Houses registered in one batch.
 const BATCH: usize = 1_000;
 
+/// Reads of one round of a latency figure.
+const READS: usize = 500;
+
+/// Rounds of a latency figure, both hosts in turns.
+const ROUNDS: usize = 9;
+
 /// Simulated minutes of the memory figure.
 const MINUTES: usize = 60;
 
@@ -33,8 +39,14 @@ pub(crate) fn run(names: &[&str], quick: bool) -> Vec<Figure> {
 }
 
 async fn measure(names: &[&str], quick: bool) -> Vec<Figure> {
-    let small = Community::start(SMALL).await;
-    let large = Community::start(if quick { LARGE / 10 } else { LARGE }).await;
+    let (small, large) = (
+        Community::start(SMALL).await,
+        Community::start(if quick { LARGE / 10 } else { LARGE }).await,
+    );
+    let empty = Memory::now();
+    small.register_all().await;
+    large.register_all().await;
+    let registered = Memory::now();
     let mut figures = Vec::new();
     let rates = readings(&small, &large, if quick { 2 } else { 5 }).await;
     if names.contains(&"readings") {
@@ -44,7 +56,9 @@ async fn measure(names: &[&str], quick: bool) -> Vec<Figure> {
         figures.extend(aggregates(&small, &large).await);
     }
     if names.contains(&"memory") {
-        figures.extend(memory(&large, if quick { 5 } else { MINUTES }).await);
+        let minutes = if quick { 5 } else { MINUTES };
+        let lived = hour(&large, minutes).await;
+        figures.extend(memory(large.houses, minutes, &[empty, registered, lived]));
     }
     small.host.stop().await;
     large.host.stop().await;
@@ -60,7 +74,6 @@ struct Community {
 
 impl Community {
     async fn start(houses: usize) -> Self {
-        eprintln!("registering {houses} houses");
         let data = tempfile::Builder::new()
             .prefix("leyden-bench")
             .tempdir_in(".")
@@ -73,15 +86,18 @@ impl Community {
             ..Config::default()
         };
         let host = Host::start(&config).await.expect("a host");
-        let community = Self {
+        Self {
             host,
             houses,
             _data: data,
-        };
-        for first in (0..houses).step_by(BATCH) {
-            community.register(first, BATCH.min(houses - first)).await;
         }
-        community
+    }
+
+    async fn register_all(&self) {
+        eprintln!("registering {} houses", self.houses);
+        for first in (0..self.houses).step_by(BATCH) {
+            self.register(first, BATCH.min(self.houses - first)).await;
+        }
     }
 
     async fn register(&self, first: usize, count: usize) {
@@ -121,7 +137,7 @@ impl Community {
         let query = Some(format!("date={date}{more}"));
         let generation = self.host.registry.generation();
         let mut times = Vec::new();
-        for _ in 0..2_000 {
+        for _ in 0..READS {
             let request = Request {
                 head: head("GET", route, query.clone()),
                 body: Vec::new(),
@@ -201,54 +217,77 @@ async fn aggregates(small: &Community, large: &Community) -> Vec<Figure> {
         ("total-consumption", None),
     ] {
         let route = format!("/consumption-api/{what}");
-        let (at_small, at_large) = (
-            small.latency(&route, community).await,
-            large.latency(&route, community).await,
-        );
-        figures.push(Figure::plain(
-            format!("aggregates: {what}, {} houses, median", small.houses),
-            at_small,
-            "µs",
-        ));
-        figures.push(Figure::plain(
-            format!("aggregates: {what}, {} houses, median", large.houses),
-            at_large,
-            "µs",
-        ));
+        let (mut smalls, mut larges, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let at_small = small.latency(&route, community).await;
+            let at_large = large.latency(&route, community).await;
+            smalls.push(at_small);
+            larges.push(at_large);
+            ratios.push(at_large / at_small);
+        }
+        let at = |houses: usize| format!("aggregates: {what}, {houses} houses, median");
+        figures.push(Figure::plain(at(small.houses), median(&mut smalls), "µs"));
+        figures.push(Figure::plain(at(large.houses), median(&mut larges), "µs"));
         let name = format!("aggregates: {what}, latency at many houses over few");
-        figures.push(Figure::at_most(name, at_large / at_small, "ratio", 1.5));
+        figures.push(Figure::at_most(name, median(&mut ratios), "ratio", 1.5));
     }
     figures
 }
 
-/// Memory of this process after simulated time: both hosts, by what it is made of.
-async fn memory(large: &Community, minutes: usize) -> Vec<Figure> {
+/// Lets the large host live.
+async fn hour(large: &Community, minutes: usize) -> Memory {
     for minute in 0..minutes {
         eprintln!("memory: minute {} of {minutes}", minute + 1);
         large.tick().await;
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mib = |field: &str| {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());
-        kib.unwrap_or(f64::NAN) / 1024.0
-    };
-    let of = |what: &str| format!("memory: {} houses, {minutes} minutes, {what}", large.houses);
-    vec![
-        Figure::plain(of("resident"), mib("VmRSS"), "MiB"),
-        Figure::plain(
-            of("anonymous (instances, caches, conflict window)"),
-            mib("RssAnon"),
+    Memory::now()
+}
+
+/// Memory of this process, in which both hosts live (MiB).
+struct Memory {
+    resident: f64,
+    anonymous: f64,
+    files: f64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mib = |field: &str| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+            let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());
+            kib.unwrap_or(f64::NAN) / 1024.0
+        };
+        Self {
+            resident: mib("VmRSS"),
+            anonymous: mib("RssAnon"),
+            files: mib("RssFile"),
+        }
+    }
+}
+
+/// What memory is made of, seen in its growth: an empty host is compiled code and idle instances; then come
+/// the window of recent writes that conflicts are found in (bounded), the database's page caches
+/// (bounded), and guests' heaps as large as their largest batch (bounded by their manifests). Houses
+/// and readings themselves lie on disk.
+fn memory(houses: usize, minutes: usize, stages: &[Memory; 3]) -> Vec<Figure> {
+    let names = [
+        "started, empty",
+        "houses registered",
+        "after the simulated time",
+    ];
+    let mut figures = Vec::new();
+    for (name, stage) in names.iter().zip(stages) {
+        let of = |what: &str| format!("memory: {houses} houses, {minutes} minutes: {name}, {what}");
+        figures.push(Figure::plain(of("resident"), stage.resident, "MiB"));
+        figures.push(Figure::plain(of("anonymous"), stage.anonymous, "MiB"));
+        figures.push(Figure::plain(
+            of("files (code, database)"),
+            stage.files,
             "MiB",
-        ),
-        Figure::plain(
-            of("mapped files (database pages, code)"),
-            mib("RssFile"),
-            "MiB",
-        ),
-        Figure::plain(of("shared (write-ahead log index)"), mib("RssShmem"), "MiB"),
-        Figure::plain(of("highest resident"), mib("VmHWM"), "MiB"),
-    ]
+        ));
+    }
+    figures
 }
