@@ -15,6 +15,7 @@ mod progress;
 mod rollback;
 mod scenario;
 mod screen;
+mod signals;
 mod streams;
 mod table;
 mod tick;

@@ -5,11 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::{Client, Context, Error, client, components, table};
+use super::{Client, Context, Error, client, components, signals, table};
 use crate::clock::Mode;
 use crate::config::{self, Config};
 use crate::gateway::{self, Server, Token};
@@ -173,7 +172,7 @@ async fn serve(
 ) -> Result<(), Error> {
     let greeted = greet(server.address(), config, context).await;
     let ended = match greeted {
-        Ok(()) => told_to_stop().await,
+        Ok(()) => Ok(signals::told_to_stop().await?),
         Err(error) => Err(error),
     };
     shutdown.cancel();
@@ -205,13 +204,5 @@ fn reachable(address: SocketAddr) -> String {
         IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
         IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{port}"),
         _ => format!("http://{address}"),
-    }
-}
-
-async fn told_to_stop() -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => Ok(interrupt?),
-        _ = terminate.recv() => Ok(()),
     }
 }

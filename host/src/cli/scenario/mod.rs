@@ -5,6 +5,7 @@ mod action;
 mod call;
 mod fixture;
 mod format;
+mod journal;
 mod own_host;
 mod pattern;
 mod printing;
@@ -19,12 +20,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::{Context, Error};
+use super::{Context, Error, signals};
 use crate::config::Config;
 use format::Scenario;
+use journal::Telling;
 use own_host::OwnHost;
 use report::Report;
-use runner::{Folders, Runner, Telling};
+use runner::{Folders, Runner};
 use text::Language;
 
 /// Plays scenarios.
@@ -87,24 +89,20 @@ impl Run {
     async fn play(&self, scenario: &Scenario, context: &Context) -> Result<Report, Error> {
         if let Some(url) = &self.against {
             let client = Client::new(url, context.global.token_file.as_deref())?;
-            return self.runner(scenario, client, context)?.run().await;
+            return self.runner(scenario, client, context).run().await;
         }
         let host = OwnHost::start(&scenario.clock, self.plugins.as_deref()).await?;
         let client = Client::new(&host.url, None)?;
         let report = tokio::select! {
-            report = self.runner(scenario, client, context)?.run() => report,
-            _ = tokio::signal::ctrl_c() => Err(Error::Host("interrupted".to_owned())),
+            report = self.runner(scenario, client, context).run() => report,
+            _ = signals::told_to_stop() => Err(Error::Host("interrupted".to_owned())),
         };
+        let report = report.map_err(|error| host.explain(error));
         host.stop().await;
         report
     }
 
-    fn runner<'s>(
-        &self,
-        scenario: &'s Scenario,
-        client: Client,
-        context: &Context,
-    ) -> Result<Runner<'s>, Error> {
+    fn runner<'s>(&self, scenario: &'s Scenario, client: Client, context: &Context) -> Runner<'s> {
         let folder = self.file.parent().unwrap_or(Path::new("")).to_owned();
         let folders = Folders {
             scenario: folder,
@@ -115,7 +113,7 @@ impl Run {
             language: self.lang,
             silent: context.global.json,
         };
-        Ok(Runner::new(scenario, client, folders, telling))
+        Runner::new(scenario, client, folders, telling)
     }
 
     /// The folder with the plugins: the one that was given, or the one that `up` would find.

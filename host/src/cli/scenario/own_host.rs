@@ -75,6 +75,19 @@ impl OwnHost {
         }
     }
 
+    /// Why a run on this host failed: a host that is gone has left its reason in its log.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Unreachable { .. } => {
+                let log = log_end(self.folder.path());
+                Error::Host(format!(
+                    "the scenario's host is gone; its log ends with\n{log}"
+                ))
+            }
+            other => other,
+        }
+    }
+
     /// Ends the child and removes its folder.
     pub(crate) async fn stop(mut self) {
         // Both can only fail when there is nothing left to end or remove.

@@ -16,18 +16,16 @@ use serde_json::{Value, json};
 use super::action::{Action, Call, Deed, ExpectEvent, ForEach, Ingest, Method, Show};
 use super::call::{self, body_value, compared};
 use super::fixture;
-use super::format::{Deploy, Scenario, Step};
+use super::format::{Deploy, Scenario};
+use super::journal::{Journal, Telling};
 use super::pattern::Mode;
-use super::report::{Check, Entry, Report, StepReport};
-use super::text::{Language, Text};
+use super::report::{Check, Entry, Report};
+use super::text::Text;
 use super::variables::Variables;
 use super::watch::Watch;
 use crate::cli::client::{Answer, Client};
 use crate::cli::error::{Error, Problem};
 use crate::cli::ingest;
-use crate::cli::screen::Screen;
-
-use super::printing;
 
 /// How long an event that has been published may be on its way: the same as for one that is
 /// waited for.
@@ -44,25 +42,15 @@ pub(crate) struct Folders {
     pub(crate) plugins: PathBuf,
 }
 
-/// How a run is told.
-pub(crate) struct Telling {
-    pub(crate) screen: Screen,
-    pub(crate) language: Language,
-    /// Nothing is printed while it runs.
-    pub(crate) silent: bool,
-}
-
 /// A run.
 pub(crate) struct Runner<'a> {
     scenario: &'a Scenario,
     client: Client,
     folders: Folders,
-    telling: Telling,
+    journal: Journal,
     variables: Variables,
     watches: BTreeMap<String, Watch>,
-    report: Report,
     actions: usize,
-    last_said: String,
 }
 
 impl<'a> Runner<'a> {
@@ -76,12 +64,10 @@ impl<'a> Runner<'a> {
             scenario,
             client,
             folders,
-            telling,
+            journal: Journal::new(telling),
             variables: Variables::default(),
             watches: BTreeMap::new(),
-            report: Report::default(),
             actions: 0,
-            last_said: String::new(),
         }
     }
 
@@ -99,48 +85,20 @@ impl<'a> Runner<'a> {
             steps,
             lists: _,
         } = self.scenario;
+        let language = self.journal.language();
+        let about = about.as_ref().map(|about| about.in_language(language));
+        self.journal.begin(title.in_language(language), about)?;
         for (name, value) in values {
             self.variables.capture(name.clone(), value.clone());
         }
-        let language = self.telling.language;
-        self.report.title = title.in_language(language).to_owned();
-        let about = about.as_ref().map(|about| about.in_language(language));
-        self.print(&printing::title(
-            &self.telling.screen,
-            &self.report.title,
-            about,
-        ))?;
-        fixture::build(
-            &self.client,
-            clock,
-            fixture,
-            &self.folders.plugins,
-            &mut self.variables,
-        )
-        .await?;
+        let plugins = &self.folders.plugins;
+        fixture::build(&self.client, clock, fixture, plugins, &mut self.variables).await?;
         for (number, step) in steps.iter().enumerate() {
-            self.step(number, step).await?;
+            self.journal
+                .step(number, step.title.in_language(language))?;
+            self.actions(&step.actions).await?;
         }
-        self.print(&printing::summary(
-            &self.telling.screen,
-            language,
-            &self.report,
-        ))?;
-        Ok(self.report)
-    }
-
-    async fn step(&mut self, number: usize, step: &'a Step) -> Result<(), Error> {
-        let Telling {
-            screen, language, ..
-        } = &self.telling;
-        let title = step.title.in_language(*language).to_owned();
-        self.print(&printing::step(screen, *language, number, &title))?;
-        self.report.steps.push(StepReport {
-            number,
-            title,
-            entries: Vec::new(),
-        });
-        self.actions(&step.actions).await
+        self.journal.end()
     }
 
     fn actions<'s>(&'s mut self, actions: &'a [Action]) -> LocalBoxFuture<'s, Result<(), Error>>
@@ -184,10 +142,10 @@ impl<'a> Runner<'a> {
                 Err(fatal)
             }
             Err(error) => {
-                let name = self.telling.language.action();
-                self.check(Check::not_met(
+                let name = self.journal.language().action();
+                self.journal.check(Check::not_met(
                     name,
-                    self.telling.language.done().to_owned(),
+                    self.journal.language().done().to_owned(),
                     error.to_string(),
                 ))
             }
@@ -227,7 +185,7 @@ impl<'a> Runner<'a> {
         let returned = call::shown_answer(method, call.show, &answer);
         let refused = call.show == Show::Rows && answer.status >= 400;
         let note = refused.then(|| Problem::of(answer.status, &answer.body).to_string());
-        self.entry(Entry::Called {
+        self.journal.entry(Entry::Called {
             method: method.name(),
             path,
             service: call.service.clone(),
@@ -247,7 +205,7 @@ impl<'a> Runner<'a> {
             .trim_start_matches('/')
             .split_once('/')
             .unwrap_or_default();
-        self.entry(Entry::Called {
+        self.journal.entry(Entry::Called {
             method: Method::Post.name(),
             path: ingest::ROUTE.to_owned(),
             service: service.to_owned(),
@@ -264,10 +222,10 @@ impl<'a> Runner<'a> {
     fn judge(&mut self, action: &Action, answer: &Answer) -> Result<(), Error> {
         let body = body_value(answer).unwrap_or(Value::Null);
         self.variables.capture("answer".to_owned(), body.clone());
-        let language = self.telling.language;
+        let language = self.journal.language();
         let checks = call::checks(action.expect.as_ref(), answer, &self.variables, language);
         for check in checks.map_err(usage)? {
-            self.check(check)?;
+            self.journal.check(check)?;
         }
         for (name, pointer) in &action.capture {
             let name = self.variables.text(name).map_err(usage)?;
@@ -285,7 +243,7 @@ impl<'a> Runner<'a> {
             .await?;
         let clock = self.client.get("/admin/clock").await?;
         let now = clock["now"].as_str().unwrap_or("?").to_owned();
-        self.entry(Entry::Ticked { ticks, now })
+        self.journal.entry(Entry::Ticked { ticks, now })
     }
 
     async fn settle(&self) -> Result<(), Error> {
@@ -299,27 +257,29 @@ impl<'a> Runner<'a> {
         let stream = self.variables.text(stream).map_err(usage)?;
         let watch = Watch::open(&self.client, stream.clone()).await?;
         self.watches.insert(stream.clone(), watch);
-        self.entry(Entry::Watching { stream })
+        self.journal.entry(Entry::Watching { stream })
     }
 
     async fn expect_event(&mut self, expected: &ExpectEvent) -> Result<(), Error> {
         let pattern = expected.event.fill(&self.variables).map_err(usage)?;
         let within = Duration::from_secs(expected.within_seconds.into());
-        let language = self.telling.language;
+        let language = self.journal.language();
         let Some(payload) = watched(&mut self.watches, &expected.stream)?
             .next(within)
             .await
         else {
             let none = language.no_event().to_owned();
-            return self.check(Check::not_met(language.event(), pattern.to_string(), none));
+            return self
+                .journal
+                .check(Check::not_met(language.event(), pattern.to_string(), none));
         };
         let value =
             serde_json::from_str(&payload).unwrap_or_else(|_| Value::String(payload.clone()));
-        self.entry(Entry::Event {
+        self.journal.entry(Entry::Event {
             stream: expected.stream.clone(),
             payload,
         })?;
-        self.check(compared(
+        self.journal.check(compared(
             language.event(),
             &pattern,
             Some(&value),
@@ -331,8 +291,8 @@ impl<'a> Runner<'a> {
         let stream = self.variables.text(stream).map_err(usage)?;
         let watch = watched(&mut self.watches, &stream)?;
         let came = watch.pending(&self.client, ARRIVAL_MAX).await?;
-        let none = self.telling.language.no_event().to_owned();
-        self.check(Check::text(
+        let none = self.journal.language().no_event().to_owned();
+        self.journal.check(Check::text(
             &stream,
             none,
             came.is_none(),
@@ -343,48 +303,13 @@ impl<'a> Runner<'a> {
     async fn deploy(&mut self, component: &Deploy) -> Result<(), Error> {
         fixture::deploy_alternative(&self.client, component, &self.folders.plugins).await?;
         let Deploy { name, component } = component.clone();
-        self.entry(Entry::Deployed { name, component })
+        self.journal.entry(Entry::Deployed { name, component })
     }
 
-    /// Says a text, but not twice in a row: in a loop the same words stand for all its rounds.
     fn say(&mut self, text: Option<&Text>) -> Result<(), Error> {
         let Some(text) = text else { return Ok(()) };
-        let text = text.in_language(self.telling.language);
-        let text = self.variables.text(text).map_err(usage)?;
-        if text == self.last_said {
-            return Ok(());
-        }
-        self.last_said.clone_from(&text);
-        self.entry(Entry::Said { text })
-    }
-
-    fn check(&mut self, check: Check) -> Result<(), Error> {
-        let count = if check.met {
-            &mut self.report.met
-        } else {
-            &mut self.report.not_met
-        };
-        *count += 1;
-        self.entry(Entry::Checked(check))
-    }
-
-    fn entry(&mut self, entry: Entry) -> Result<(), Error> {
-        self.print(&printing::entry(
-            &self.telling.screen,
-            self.telling.language,
-            &entry,
-        ))?;
-        if let Some(step) = self.report.steps.last_mut() {
-            step.entries.push(entry);
-        }
-        Ok(())
-    }
-
-    fn print(&self, text: &str) -> Result<(), Error> {
-        if self.telling.silent {
-            return Ok(());
-        }
-        Ok(self.telling.screen.line(text)?)
+        let text = text.in_language(self.journal.language());
+        self.journal.say(self.variables.text(text).map_err(usage)?)
     }
 }
 
