@@ -91,15 +91,24 @@ impl Run {
             let client = Client::new(url, context.global.token_file.as_deref())?;
             return self.runner(scenario, client, context).run().await;
         }
-        let host = OwnHost::start(&scenario.clock, self.plugins.as_deref()).await?;
-        let client = Client::new(&host.url, None)?;
+        let mut host = OwnHost::spawn(&scenario.clock, self.plugins.as_deref())?;
         let report = tokio::select! {
-            report = self.runner(scenario, client, context).run() => report,
+            report = self.play_on(&mut host, scenario, context) => report,
             _ = signals::told_to_stop() => Err(Error::Host("interrupted".to_owned())),
         };
         let report = report.map_err(|error| host.explain(error));
         host.stop().await;
         report
+    }
+
+    async fn play_on(
+        &self,
+        host: &mut OwnHost,
+        scenario: &Scenario,
+        context: &Context,
+    ) -> Result<Report, Error> {
+        let client = Client::new(&host.url().await?, None)?;
+        self.runner(scenario, client, context).run().await
     }
 
     fn runner<'s>(&self, scenario: &'s Scenario, client: Client, context: &Context) -> Runner<'s> {

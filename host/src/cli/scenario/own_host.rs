@@ -3,6 +3,7 @@
 //!
 //! Invariant: the child ends with the run, whatever way that ends, and its folder is removed.
 
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,14 +25,12 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// How much of the child's log is quoted when it fails, characters.
 const LOG_CHARS_MAX: usize = 4_000;
 
-/// A running child.
+/// A child, starting or running.
 pub(crate) struct OwnHost {
     child: Child,
     folder: TempDir,
-    /// Where it listens.
-    pub(crate) url: String,
     /// Kept open: a host that writes to a closed pipe would end.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 /// What the child says once it listens.
@@ -41,49 +40,53 @@ struct Started {
 }
 
 impl OwnHost {
-    /// Starts a host and waits until it listens.
+    /// Starts a host.
     ///
     /// # Errors
-    /// It does not start; the message quotes its log.
-    pub(crate) async fn start(clock: &Clock, plugins: Option<&Path>) -> Result<Self, Error> {
-        let failed =
-            |error: std::io::Error| Error::Host(format!("a host cannot be started: {error}"));
+    /// The system does not let it start.
+    pub(crate) fn spawn(clock: &Clock, plugins: Option<&Path>) -> Result<Self, Error> {
+        let failed = |error: io::Error| Error::Host(format!("a host cannot be started: {error}"));
         let folder = tempfile::Builder::new()
             .prefix("leyden-scenario-")
-            .tempdir()
-            .map_err(failed)?;
-        let mut child = command(folder.path(), clock, plugins)
-            .map_err(failed)?
-            .spawn()
+            .tempdir();
+        let folder = folder.map_err(failed)?;
+        let command = command(folder.path(), clock, plugins);
+        let mut child = command
+            .and_then(|mut command| command.spawn())
             .map_err(failed)?;
         let output = child
             .stdout
             .take()
-            .ok_or_else(|| Error::Host("the host has no output".to_owned()))?;
-        let mut output = BufReader::new(output);
-        match tokio::time::timeout(START_TIMEOUT, started(&mut output)).await {
-            Ok(Some(Started { url })) => Ok(Self {
-                child,
-                folder,
-                url,
-                _output: output,
-            }),
-            _ => Err(Error::Host(format!(
-                "the host did not start\n{}",
-                log_end(folder.path())
-            ))),
+            .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Self {
+            child,
+            folder,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Waits until it listens, and says where.
+    ///
+    /// # Errors
+    /// It does not start; the message quotes its log.
+    pub(crate) async fn url(&mut self) -> Result<String, Error> {
+        match tokio::time::timeout(START_TIMEOUT, started(&mut self.output)).await {
+            Ok(Some(Started { url })) => Ok(url),
+            _ => Err(self.gone("the scenario's host did not start")),
         }
+    }
+
+    fn gone(&self, what: &str) -> Error {
+        Error::Host(format!(
+            "{what}; its log ends with\n{}",
+            log_end(self.folder.path())
+        ))
     }
 
     /// Why a run on this host failed: a host that is gone has left its reason in its log.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match error {
-            Error::Unreachable { .. } => {
-                let log = log_end(self.folder.path());
-                Error::Host(format!(
-                    "the scenario's host is gone; its log ends with\n{log}"
-                ))
-            }
+            Error::Unreachable { .. } => self.gone("the scenario's host is gone"),
             other => other,
         }
     }
@@ -96,7 +99,7 @@ impl OwnHost {
     }
 }
 
-fn command(folder: &Path, clock: &Clock, plugins: Option<&Path>) -> std::io::Result<Command> {
+fn command(folder: &Path, clock: &Clock, plugins: Option<&Path>) -> io::Result<Command> {
     let log = std::fs::File::create(folder.join("host.log"))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args([
