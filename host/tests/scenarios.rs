@@ -129,6 +129,35 @@ fn every_scenario_file_is_tested() {
     assert_eq!(names, SCENARIOS.map(str::to_owned).into());
 }
 
+/// The figures that `real-july` expects are those of a computation that shares no code with the
+/// host. It needs Python 3.11; a machine without it has the other tests.
+#[test]
+fn the_figures_of_real_july_are_computed_independently() {
+    let script = [
+        "scenarios/data/figures.py",
+        "--check",
+        "scenarios/real-july.toml",
+    ];
+    let able = Command::new("python3")
+        .args(["-c", "import tomllib"])
+        .output();
+    if !able.is_ok_and(|output| output.status.success()) {
+        eprintln!("not compared: there is no Python 3.11 here");
+        return;
+    }
+    let output = Command::new("python3")
+        .args(script)
+        .current_dir(root())
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 /// A manifest, as far as this test needs it.
 #[derive(serde::Deserialize)]
 struct Manifest {
