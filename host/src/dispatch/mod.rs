@@ -26,7 +26,6 @@ use work::{Seed, Work};
 use crate::clock::{self, Clock};
 use crate::ids::{ComponentName, StreamName};
 use crate::registry::{Active, Generation};
-use crate::runtime::Failure;
 use crate::store::{CommitError, Offset, Record, Space, Store};
 
 /// Most runs of one invocation that keeps losing to other commits. From the second on it waits its
@@ -228,11 +227,11 @@ impl Dispatcher {
         }
         match active.loaded.invoke(generation, task.input, work).await {
             Ok((output, work)) => self.commit(active, task, Ok(output), work).await,
-            Err(Failure::Rejected(problem)) if task.key.is_some() => {
+            Err(Error::Rejected(problem)) if task.key.is_some() => {
                 let work = self.refused_work(task, active).await?;
                 self.commit(active, task, Err(problem), work).await
             }
-            Err(failure) => Err(Obstacle::Final(failure.into())),
+            Err(error) => Err(Obstacle::Final(error)),
         }
     }
 
@@ -331,19 +330,6 @@ impl Acknowledgement {
 impl From<work::Budget> for Obstacle {
     fn from(budget: work::Budget) -> Self {
         work::Error::from(budget).into()
-    }
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Rejected(problem) => Self::Rejected(problem),
-            Failure::Retry(culprit, reason) => Self::Retry(culprit, reason),
-            Failure::Trapped(culprit, reason) => Self::Trapped(culprit, reason),
-            Failure::Deadline(culprit, ms) => Self::Deadline(culprit, ms),
-            Failure::Misbehaved(culprit, why) => Self::Misbehaved(culprit, why),
-            Failure::Full => Self::Busy,
-        }
     }
 }
 

@@ -8,9 +8,10 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Val};
 
-use super::failure::Failure;
+use super::failure::explain;
 use super::guest::{Call, DEPTH_MAX, Guest};
 use super::loaded::Loaded;
+use crate::dispatch::Error;
 
 /// Links every function of an interface to the bridge. An interface of types only is linked empty.
 pub(super) fn add_to_linker(
@@ -46,7 +47,7 @@ async fn call_active(
         ));
     };
     let misbehaved =
-        |why: String| wasmtime::Error::from(Failure::Misbehaved(identity.culprit.clone(), why));
+        |why: String| wasmtime::Error::new(Error::Misbehaved(identity.culprit.clone(), why));
     if call.depth >= DEPTH_MAX {
         return Err(misbehaved(format!(
             "calls more than {DEPTH_MAX} components deep"
@@ -79,11 +80,7 @@ impl Loaded {
     ) -> wasmtime::Result<Box<Call>> {
         let deadline_ms = call.deadline_ms;
         let failed = |error: wasmtime::Error| {
-            wasmtime::Error::from(Failure::from_error(
-                &error,
-                &self.identity.culprit,
-                deadline_ms,
-            ))
+            wasmtime::Error::new(explain(error, &self.identity.culprit, deadline_ms))
         };
         let Some(index) = self
             .functions

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bindings::{self, Handled, Refusal};
-use super::failure::Failure;
+use super::failure::explain;
 use super::guest::Call;
 use super::instance::Instance;
 use super::loaded::Loaded;
 use crate::clock;
+use crate::dispatch::Error;
 use crate::dispatch::types::{Input, Output};
 use crate::dispatch::work::Work;
 use crate::registry::Generation;
@@ -18,15 +19,15 @@ impl Loaded {
     /// calls are those of `generation`.
     ///
     /// # Errors
-    /// See [`Failure`]; the effects are dropped.
+    /// See [`Error`]; the effects are dropped.
     pub async fn invoke(
         &self,
         generation: &Arc<Generation>,
         input: &Input,
         work: Box<Work>,
-    ) -> Result<(Output, Box<Work>), Failure> {
+    ) -> Result<(Output, Box<Work>), Error> {
         let deadline_ms = self.identity.manifest.limits.deadline_ms;
-        let failed = |error| Failure::from_error(&error, &self.identity.culprit, deadline_ms);
+        let failed = |error| explain(error, &self.identity.culprit, deadline_ms);
         let deadline = clock::monotonic() + Duration::from_millis(deadline_ms);
         let generation = generation.clone();
         let call = Box::new(Call {
@@ -47,19 +48,19 @@ impl Loaded {
         }
     }
 
-    fn refused(&self, refusal: Refusal) -> Failure {
+    fn refused(&self, refusal: Refusal) -> Error {
         match refusal {
-            Refusal::Reject(problem) => Failure::Rejected(problem),
-            Refusal::Retry(reason) => Failure::Retry(self.identity.culprit.clone(), reason),
+            Refusal::Reject(problem) => Error::Rejected(problem),
+            Refusal::Retry(reason) => Error::Retry(self.identity.culprit.clone(), reason),
         }
     }
 
-    fn misbehaved(&self, why: String) -> Failure {
-        Failure::Misbehaved(self.identity.culprit.clone(), why)
+    fn misbehaved(&self, why: String) -> Error {
+        Error::Misbehaved(self.identity.culprit.clone(), why)
     }
 
     /// An answer that HTTP cannot carry must not commit.
-    fn check(&self, output: &Output) -> Result<(), Failure> {
+    fn check(&self, output: &Output) -> Result<(), Error> {
         match output {
             Output::Http(response) => response.check().map_err(|rule| self.misbehaved(rule)),
             Output::Rows(_) | Output::Events => Ok(()),

@@ -15,6 +15,5 @@ mod invoke;
 mod loaded;
 
 pub use engine::{Options, Runtime};
-pub use failure::Failure;
 pub use guest::Guest;
 pub use loaded::{LoadError, Loaded};
