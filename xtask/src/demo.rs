@@ -32,6 +32,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
 
     let mut scenario = process::command(paths::leyden());
     scenario.args(["scenario", "run", "scenarios/scenario2.toml"]);
+    scenario.env("LEYDEN_COMPILED", paths::compiled());
     if let Some(language) = language {
         scenario.args(["--lang", &language]);
     }

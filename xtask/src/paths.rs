@@ -17,6 +17,12 @@ pub(crate) fn target() -> PathBuf {
         .unwrap_or_else(|| root().join("target"))
 }
 
+/// Where hosts that xtask and the tests start keep compiled components, so that each component is
+/// compiled once.
+pub(crate) fn compiled() -> PathBuf {
+    target().join("compiled")
+}
+
 /// The release host.
 pub(crate) fn leyden() -> PathBuf {
     target().join("release").join("leyden")

@@ -151,6 +151,7 @@ fn scenario(file: &Path) -> Result<()> {
     let narration = folder.join(format!("{}.txt", stem(file)));
     let mut leyden = process::command(paths::leyden());
     leyden.args(["scenario", "run"]).arg(paths::shown(file));
+    leyden.env("LEYDEN_COMPILED", paths::compiled());
     leyden.stdout(File::create(&narration)?);
     let outcome = process::run_within(SCENARIO_LIMIT, &mut leyden);
     if outcome.is_err() {
