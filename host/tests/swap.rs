@@ -13,13 +13,13 @@ use support::{TestHost, built, config, guest, name, plugin};
 async fn what_runs_on_a_version_finishes_on_it_while_the_next_is_swapped_in() {
     let host = Arc::new(TestHost::with_guests(&["probe"]).await);
     let stop = Arc::new(AtomicBool::new(false));
-    let traffic: Vec<_> = (0..4)
+    let traffic: Vec<_> = (0..8)
         .map(|_| {
             let (host, stop) = (host.clone(), stop.clone());
             tokio::spawn(async move {
                 let mut counted = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let body = r#"{"key":"swap","busy-ms":1}"#;
+                    let body = r#"{"key":"swap","busy-ms":3}"#;
                     let params = [("action", "increment")];
                     let answer = host
                         .post("probe", "/probe/{action}", &params, body, None)

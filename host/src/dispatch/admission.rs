@@ -1,6 +1,7 @@
 //! Who may run now: places per component and in all, a bounded queue before them, and turns for those
 //! that lost a race.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -39,35 +40,61 @@ pub(super) struct Place<'a> {
     _common: SemaphorePermit<'a>,
 }
 
-/// One component's places and turns.
+/// One version's places, and the line of its component.
 #[derive(Debug)]
 pub struct Turns {
     places: Semaphore,
     queued: AtomicU32,
+    line: Arc<Line>,
+}
+
+/// Where invocations of a component wait that lost a race, whatever version they run on.
+#[derive(Debug, Default)]
+struct Line {
     turn: Mutex<()>,
-    waiting: AtomicU32,
+    /// Those in line, the one whose turn it is included.
+    length: AtomicU32,
+}
+
+/// A turn, which ends when dropped.
+pub(super) struct Turn<'a> {
+    _first: MutexGuard<'a, ()>,
+    _counted: Counted<'a>,
 }
 
 impl Turns {
-    /// For a component that may run `concurrency` invocations at once.
+    /// For a version that may run `concurrency` invocations at once.
     #[must_use]
     pub fn new(concurrency: usize) -> Self {
         Self {
             places: Semaphore::new(concurrency),
             queued: AtomicU32::new(0),
-            turn: Mutex::new(()),
-            waiting: AtomicU32::new(0),
+            line: Arc::default(),
         }
     }
 
-    /// Lets invocations that lost a race (`lost`) run one after the other. While some wait, new ones
-    /// that may write queue behind them, so that nobody loses forever.
-    pub(super) async fn wait(&self, lost: bool, input: &Input) -> Option<MutexGuard<'_, ()>> {
-        if !lost && (self.waiting.load(Ordering::Relaxed) == 0 || is_safe(input)) {
+    /// The same for the version that follows `former`: what still runs there races with what
+    /// runs here, so both stand in one line.
+    #[must_use]
+    pub fn following(self, former: &Self) -> Self {
+        Self {
+            line: former.line.clone(),
+            ..self
+        }
+    }
+
+    /// Lets invocations that lost a race (`lost`) run one after the other. While there are any, new
+    /// ones that may write stand behind them, so that a loser races with those at most that had
+    /// begun before it stood in line.
+    pub(super) async fn wait(&self, lost: bool, input: &Input) -> Option<Turn<'_>> {
+        if !lost && (self.line.length.load(Ordering::Acquire) == 0 || is_safe(input)) {
             return None;
         }
-        let _counted = Counted::new(&self.waiting);
-        Some(self.turn.lock().await)
+        let _counted = Counted::new(&self.line.length);
+        Some(Turn {
+            _first: self.line.turn.lock().await,
+            _counted,
+        })
     }
 }
 
@@ -107,13 +134,13 @@ struct Counted<'a>(&'a AtomicU32);
 
 impl<'a> Counted<'a> {
     fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
+        count.fetch_add(1, Ordering::AcqRel);
         Self(count)
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -193,8 +193,11 @@ impl Dispatcher {
             invocation,
         };
         let mut retries = 0;
+        let mut turn = None;
         for run in 0..RUNS_MAX {
-            let _turn = active.turns.wait(run > 0, task.input).await;
+            if turn.is_none() {
+                turn = active.turns.wait(run > 0, task.input).await;
+            }
             match self.run_once(generation, active, task, seed.clone()).await {
                 Ok(output) => return output.map_err(Error::Rejected),
                 Err(Obstacle::Overtaken) => {}

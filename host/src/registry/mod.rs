@@ -219,7 +219,10 @@ impl Registry {
     async fn activate(&self, stored: catalog::Stored) -> Result<Activation, Error> {
         let (runtime, copy) = (self.shared.runtime.clone(), stored.clone());
         let loading = tokio::task::spawn_blocking(move || load(&runtime, copy));
-        let active = joined(loading.await)?;
+        let mut active = joined(loading.await)?;
+        if let Some(former) = self.generation().components.get(&active.name) {
+            active.turns = active.turns.following(&former.turns);
+        }
         let (name, kind, digest) = (active.name.clone(), active.kind, active.digest);
         let previous = self.active_digest(&name);
         let next = self.generation().with(active)?;
