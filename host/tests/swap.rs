@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use leyden::host::Host;
-use leyden::registry::{Error, Source};
+use leyden::registry::{Error, Kind, Source};
 use support::{TestHost, built, config, guest, name, plugin};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +70,10 @@ async fn a_policy_swaps_and_rolls_back() {
     let host = TestHost::start().await;
     let registry = &host.host.registry;
     let before = registry.generation();
+    // The kind is read from the type: a policy is one that imports nothing.
+    for policy in ["access", "assignment", "peak-limit", "schedule", "shed"] {
+        assert_eq!(before.components[&name(policy)].kind, Kind::Policy);
+    }
     let default = before.components[&name("schedule")].digest;
     let aware = plugin("alternatives/schedule-load-aware");
     let activation = registry

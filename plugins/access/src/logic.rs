@@ -1,7 +1,7 @@
 //! The default price list: what each dataset costs a partner and how far the partner must be
 //! trusted. It knows neither consent nor balances; those are checked after it.
 
-use crate::bindings::exports::leyden::policy::access::{Dataset, Decision, Input};
+use leyden_sdk::policy::access::{Dataset, Decision, Input};
 
 /// What one read of a dataset asks for.
 struct Terms {

@@ -1,7 +1,7 @@
 //! The rule of the default assignment: communities of three, the lowest id that has room first.
 //! It knows sizes only; who may join which community otherwise is not decided here.
 
-use crate::bindings::exports::leyden::policy::assignment::Input;
+use leyden_sdk::policy::assignment::Input;
 
 /// Houses in a full community. The project's scenario 2 has communities of three.
 const COMMUNITY_HOUSES: u32 = 3;
@@ -21,7 +21,7 @@ pub(crate) fn assign(input: &Input) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::leyden::policy::assignment::SizeClass;
+    use leyden_sdk::policy::assignment::SizeClass;
 
     fn check(classes: &[(u32, u64)], first_free_id: u64, expected: u64) {
         let class = |&(houses, lowest_id)| SizeClass {

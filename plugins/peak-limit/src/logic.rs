@@ -1,7 +1,7 @@
 //! The default thresholds of a peak: the same for every community at any time, with a distance
 //! between opening and closing so that consumption at the limit does not flap.
 
-use crate::bindings::exports::leyden::policy::peak_limit::{Input, Limits};
+use leyden_sdk::policy::peak_limit::{Input, Limits};
 
 /// A peak opens above this, W. The limit of the project's scenario 2.
 const OPEN_ABOVE_W: f64 = 10_000.0;

@@ -3,7 +3,7 @@
 //! is too strong for the room beside the base load runs weaker and longer. The base load is taken
 //! as constant: it knows no forecast.
 
-use crate::bindings::exports::leyden::policy::schedule::{Input, Plan, PlannedLoad, Slot};
+use leyden_sdk::policy::schedule::{Input, Plan, PlannedLoad, Slot};
 
 /// The weakest a load may be made, as a share of its power: its slot grows at most fourfold, so
 /// that a charge of five hours still fits into a day.
@@ -96,7 +96,7 @@ fn first_fit_ms(profile: &[Segment], not_before_ms: u64, duration_ms: u64, room_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::leyden::policy::schedule::Reason;
+    use leyden_sdk::policy::schedule::Reason;
 
     const HOUR_MS: u64 = 3_600_000;
 

@@ -2,7 +2,7 @@
 //! a load that was shed waits until everything planned in its community is over. Always at full
 //! power. It does not look at the community's limit: that is what shedding is for.
 
-use crate::bindings::exports::leyden::policy::schedule::{Input, Plan, Reason, Slot};
+use leyden_sdk::policy::schedule::{Input, Plan, Reason, Slot};
 
 /// The slot of one load, at its full power.
 pub(crate) fn decide(input: &Input) -> Plan {
@@ -33,7 +33,7 @@ fn plan_end_ms(input: &Input) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::leyden::policy::schedule::PlannedLoad;
+    use leyden_sdk::policy::schedule::PlannedLoad;
 
     fn check(reason: Reason, not_before_ms: u64, planned: &[(u64, u64)], expected: (u64, u64)) {
         let load = |&(starts_at_ms, ends_at_ms)| PlannedLoad {

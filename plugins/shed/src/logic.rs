@@ -2,7 +2,7 @@
 //! first, so that the order in which charges are made up for does not hang on the houses' ids. It
 //! does not weigh loads against the excess.
 
-use crate::bindings::exports::leyden::policy::shed::Input;
+use leyden_sdk::policy::shed::Input;
 
 /// Indices of all loads that draw power, the strongest first, equals in the order given.
 pub(crate) fn shed(input: &Input) -> Vec<u32> {
@@ -17,7 +17,7 @@ pub(crate) fn shed(input: &Input) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::leyden::policy::shed::Load;
+    use leyden_sdk::policy::shed::Load;
 
     fn check(powers_w: &[f64], expected: &[u32]) {
         let load = |&power_w| Load {
