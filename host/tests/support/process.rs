@@ -33,6 +33,11 @@ impl Process {
 
     /// The same with more options.
     pub async fn start_with(data: &Path, more: &[&str]) -> Self {
+        Self::start_in(data, more, &[]).await
+    }
+
+    /// The same with more environment variables.
+    pub async fn start_in(data: &Path, more: &[&str], variables: &[(&str, String)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_leyden"))
             .args(["up", "--json", "--port", "0", "--clock", "simulated"])
             .args(["--start", "2021-11-07T15:58:22.144Z", "--data"])
@@ -42,6 +47,7 @@ impl Process {
             .arg("--compiled")
             .arg(built("compiled"))
             .args(more)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .spawn()
             .expect("leyden starts");
@@ -54,6 +60,11 @@ impl Process {
         let greeting: Value = serde_json::from_str(&line).expect("the greeting is JSON");
         let url = greeting["url"].as_str().expect("a url").to_string();
         Self { child, url }
+    }
+
+    /// Process id, for signals.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it at once, as `kill -9` does.

@@ -1,0 +1,95 @@
+//! The proofs: what Leyden promises of many hosts on Redis, each tried with faults and counted.
+//! `cargo xtask prove` runs them. Not benchmarks: a proof holds or it does not; its time is only told.
+//!
+//! Each proof starts servers and hosts of its own, puts load on them, breaks things, and compares in the
+//! end what clients were told with what is in the books. `mutations` runs proofs against hosts that
+//! were broken on purpose and holds if every one of them is caught.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a program that waits and measures time"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a proof that cannot run should stop"
+)]
+#![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
+
+mod books;
+mod faults;
+mod kills;
+mod load;
+mod mutations;
+mod pause;
+mod poison;
+#[path = "../../tests/support/process.rs"]
+mod process;
+mod proof;
+mod proxy;
+#[path = "../../tests/support/redis.rs"]
+mod redis_server;
+mod rig;
+
+use proof::{Proof, Size};
+
+/// Names of the proofs, in the order they run.
+const NAMES: [&str; 5] = ["kills", "faults", "pause", "poison", "mutations"];
+
+fn main() {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let size = if args.iter().any(|arg| arg == "--quick") {
+        Size::Quick
+    } else {
+        Size::Full
+    };
+    let mut names: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
+        eprintln!(
+            "no proof is named {unknown}; there are: {}",
+            NAMES.join(", ")
+        );
+        std::process::exit(2);
+    }
+    if names.is_empty() {
+        // Broken hosts are another build: they run only when asked for.
+        names = NAMES[..4].to_vec();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let proofs: Vec<Proof> = names
+        .iter()
+        .flat_map(|name| runtime.block_on(run(name, size)))
+        .collect();
+    if json {
+        let text = serde_json::to_string_pretty(&proofs).expect("proofs are plain");
+        println!("{text}");
+    } else {
+        proofs.iter().for_each(|proof| println!("{proof}"));
+    }
+    if proofs.iter().any(|proof| !proof.held) {
+        std::process::exit(1);
+    }
+}
+
+async fn run(name: &str, size: Size) -> Vec<Proof> {
+    eprintln!("prove {name} …");
+    let proofs = match name {
+        "kills" => vec![kills::prove(size).await],
+        "faults" => vec![faults::prove(size).await],
+        "pause" => vec![pause::prove(size).await],
+        "poison" => vec![poison::prove(size).await],
+        _ => mutations::prove(size).await,
+    };
+    proofs.iter().for_each(|proof| eprintln!("{proof}"));
+    proofs
+}
