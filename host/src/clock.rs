@@ -78,6 +78,11 @@ impl Clock {
         self.tick_ms.load(Ordering::Acquire)
     }
 
+    /// Moves a simulated clock forward to `at` where it is behind; a system clock ignores it.
+    pub(crate) fn advance_to(&self, at: Instant) {
+        self.simulated_ms.fetch_max(at.0, Ordering::AcqRel);
+    }
+
     /// Moves a simulated clock; a system clock ignores it.
     pub(crate) fn set(&self, now: Instant, tick_ms: u64) {
         self.simulated_ms.store(now.0, Ordering::Release);

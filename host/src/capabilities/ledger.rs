@@ -8,15 +8,16 @@ use crate::store::Posting;
 /// Longest account name or reference, bytes.
 const NAME_BYTES_MAX: usize = 1000;
 
-/// Largest amount of one movement, so that sums of many stay far from the store's 2^63.
+/// Largest amount of one movement, so that sums of many stay far from the store's 2^53.
 const AMOUNT_MAX: u64 = 1_000_000_000_000;
 
-/// The one place where a failure becomes the guest's error.
-fn refusal(error: work::Error) -> Error {
-    match error {
-        work::Error::Budget(budget) => Error::Budget(budget.to_string()),
-        work::Error::Insufficient(balance) => Error::Insufficient(balance),
-        work::Error::Store(store) => Error::Unavailable(store.to_string()),
+/// The one place where a failure becomes the guest's error. What the store fails at ends the invocation.
+fn answer<T>(result: Result<T, work::Error>) -> wasmtime::Result<Result<T, Error>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(work::Error::Budget(budget)) => Ok(Err(Error::Budget(budget.to_string()))),
+        Err(work::Error::Insufficient(balance)) => Ok(Err(Error::Insufficient(balance))),
+        Err(other) => Err(super::end(other)),
     }
 }
 
@@ -48,7 +49,7 @@ impl Host for Guest {
         if let Err(rule) = check_account(&account) {
             return Ok(Err(rule));
         }
-        Ok(self.work()?.balance(&account).await.map_err(refusal))
+        answer(self.work()?.balance(&account).await)
     }
 
     async fn post(&mut self, transfer: Transfer) -> wasmtime::Result<Result<(), Error>> {
@@ -67,6 +68,6 @@ impl Host for Guest {
             amount,
             reference,
         };
-        Ok(self.work()?.post(posting).await.map_err(refusal))
+        answer(self.work()?.post(posting).await)
     }
 }

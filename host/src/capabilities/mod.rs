@@ -13,6 +13,7 @@ mod streams;
 
 use wasmtime::component::{HasSelf, Linker};
 
+use crate::dispatch::{self, work};
 use crate::registry::manifest::Grants;
 use crate::runtime::Guest;
 
@@ -50,6 +51,15 @@ pub(crate) const SERVED: [&str; 6] = [
 
 /// The interface that a manifest has to grant.
 pub(crate) const LEDGER: &str = "leyden:ledger/ledger@0.1.0";
+
+/// Ends the invocation that the guest is in: no component can make up for a store that does not answer,
+/// or go on from a snapshot that answers no more. The dispatcher runs it again where that may help.
+fn end(error: work::Error) -> wasmtime::Error {
+    match error {
+        work::Error::Store(error) => wasmtime::Error::new(dispatch::Error::Store(error)),
+        other => wasmtime::Error::new(other),
+    }
+}
 
 /// Links what a service with these grants may import.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, grants: &Grants) -> wasmtime::Result<()> {

@@ -11,11 +11,13 @@ const KEY_BYTES_MAX: usize = 1024;
 /// Longest value, bytes: a value is read and written whole.
 const VALUE_BYTES_MAX: usize = 4 << 20;
 
-/// The one place where a failure becomes the guest's error.
-fn refusal(error: work::Error) -> Error {
-    match error {
-        work::Error::Budget(budget) => Error::Budget(budget.to_string()),
-        other => Error::Unavailable(other.to_string()),
+/// The one place where a failure becomes the guest's error. What the store fails at is none of the
+/// guest's business: it ends the invocation.
+fn answer<T>(result: Result<T, work::Error>) -> wasmtime::Result<Result<T, Error>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(work::Error::Budget(budget)) => Ok(Err(Error::Budget(budget.to_string()))),
+        Err(other) => Err(super::end(other)),
     }
 }
 
@@ -43,7 +45,7 @@ impl Host for Guest {
             return Ok(Err(rule));
         }
         let (space, work) = self.space_and_work()?;
-        Ok(work.read(space, &key).await.map_err(refusal))
+        answer(work.read(space, &key).await)
     }
 
     fn set(&mut self, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
@@ -51,7 +53,7 @@ impl Host for Guest {
             return Ok(Err(rule));
         }
         let (space, work) = self.space_and_work()?;
-        Ok(work.write(space, key, Some(value)).map_err(refusal))
+        answer(work.write(space, key, Some(value)))
     }
 
     fn delete(&mut self, key: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
@@ -59,7 +61,7 @@ impl Host for Guest {
             return Ok(Err(rule));
         }
         let (space, work) = self.space_and_work()?;
-        Ok(work.write(space, key, None).map_err(refusal))
+        answer(work.write(space, key, None))
     }
 
     async fn scan(
@@ -82,8 +84,6 @@ impl Host for Guest {
             key: e.key,
             value: e.value,
         };
-        Ok(found
-            .map(|entries| entries.into_iter().map(entry).collect())
-            .map_err(refusal))
+        answer(found.map(|entries| entries.into_iter().map(entry).collect()))
     }
 }

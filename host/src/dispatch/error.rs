@@ -2,7 +2,7 @@
 //! its HTTP status.
 
 use crate::dispatch::types::Problem;
-use crate::ids::{ComponentName, Digest};
+use crate::ids::{ComponentName, Digest, StreamName};
 
 /// Which version of which component an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl std::fmt::Display for Culprit {
     }
 }
 
-/// Why an invocation has no answer. No effect of it was kept.
+/// Why an invocation has no answer. No effect of it was kept, unless the case says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The component refuses the input.
@@ -40,9 +40,12 @@ pub enum Error {
     /// Other invocations kept changing what this one read, on every attempt.
     #[error("gave way to other invocations {0} times")]
     Contended(u32),
-    /// Another delivery of the same batch was faster.
+    /// The batch is not this host's to handle any more, or was handled already.
     #[error("the batch was handled elsewhere")]
     Fenced,
+    /// A stream that it publishes to holds as many records as it may: its groups are too far behind.
+    #[error("stream {0} is full: its groups are too far behind")]
+    LogFull(StreamName),
     /// All places are taken and the queue is full.
     #[error("all places are taken and the queue is full")]
     Busy,
@@ -52,7 +55,7 @@ pub enum Error {
     /// The idempotency key was used before with another request.
     #[error("the idempotency key was used before with a different request")]
     KeyReused,
-    /// The store did not answer.
+    /// The store did not answer. [`crate::store::Error::Unresolved`]: the effects may have been kept.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
 }

@@ -100,7 +100,7 @@ fn fingerprint(input: &Input) -> [u8; 32] {
             part(batch.header.as_deref().unwrap_or_default());
             batch.rows.iter().for_each(|row| part(row));
         }
-        Input::Events(stream, _) => part(stream.as_str().as_bytes()),
+        Input::Events(partition, _) => part(partition.stream.as_str().as_bytes()),
     }
     hash.finalize().into()
 }

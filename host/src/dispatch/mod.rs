@@ -6,9 +6,12 @@
 //! places are bounded.
 
 mod admission;
+mod commit;
 pub mod error;
 mod idempotency;
 mod overlay;
+mod reads;
+mod redelivery;
 pub mod types;
 pub mod work;
 
@@ -24,9 +27,9 @@ use types::{Input, Output, Problem, Request, RequestHead, Response, RowBatch, Ta
 use work::{Seed, Work};
 
 use crate::clock::{self, Clock};
-use crate::ids::{ComponentName, StreamName};
+use crate::ids::ComponentName;
 use crate::registry::{Active, Generation};
-use crate::store::{CommitError, Offset, Record, Space, Store};
+use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
 
 /// Most runs of one invocation that keeps losing to other commits. From the second on it waits its
 /// turn, so that reaching this takes an extraordinary storm.
@@ -37,19 +40,6 @@ const RETRIES_MAX: u32 = 3;
 
 /// Wait before the first such run, ms; doubled each time.
 const RETRY_MS: u64 = 20;
-
-/// The cursor that a stream batch moves, in the same commit as the batch's effects.
-#[derive(Debug, Clone)]
-pub struct Acknowledgement {
-    /// Space of the cursors.
-    pub space: Space,
-    /// The group's cursor.
-    pub key: Vec<u8>,
-    /// Where it must stand: otherwise the batch is not this delivery's any more.
-    pub from: Offset,
-    /// Where it goes.
-    pub to: Offset,
-}
 
 /// Runs invocations. Cheap to clone.
 #[derive(Clone)]
@@ -69,7 +59,10 @@ struct Shared {
 struct Task<'a> {
     input: &'a Input,
     key: Option<&'a IdempotencyKey>,
+    /// Moved by the same commit as the effects.
     acknowledgement: Option<&'a Acknowledgement>,
+    /// A dead letter that is retried, removed by the same commit as the effects.
+    letter: Option<&'a (Partition, Offset)>,
 }
 
 impl Dispatcher {
@@ -136,26 +129,37 @@ impl Dispatcher {
         }
     }
 
-    /// Delivers a batch of a stream, moving the group's cursor in the same commit.
+    /// Delivers a batch of a partition, acknowledging it in the same commit. Before it runs, a simulated
+    /// clock is moved to the newest record at least, which another host may have published later than
+    /// this one's clock says.
     ///
     /// # Errors
-    /// See [`Error`]; nothing was kept and the cursor did not move.
+    /// See [`Error`]; nothing was kept or acknowledged then.
     pub async fn events(
         &self,
         generation: &Arc<Generation>,
         component: &ComponentName,
-        stream: StreamName,
+        partition: Partition,
         batch: Vec<Record>,
         acknowledgement: &Acknowledgement,
     ) -> Result<(), Error> {
-        let input = Input::Events(stream, batch);
-        let active = find(generation, component)?;
+        let input = self.delivered(partition, batch);
         let task = Task {
             input: &input,
             key: None,
             acknowledgement: Some(acknowledgement),
+            letter: None,
         };
+        let active = find(generation, component)?;
         self.run(generation, active, &task).await.map(|_| ())
+    }
+
+    /// Records as an input; a simulated clock is at the newest of them afterwards, at least.
+    fn delivered(&self, partition: Partition, batch: Vec<Record>) -> Input {
+        if let Some(newest) = batch.iter().map(|record| record.published_at).max() {
+            self.shared.clock.advance_to(newest);
+        }
+        Input::Events(partition, batch)
     }
 
     /// Runs what came from outside, once there is a place for it.
@@ -175,6 +179,7 @@ impl Dispatcher {
                 input,
                 key,
                 acknowledgement: None,
+                letter: None,
             },
         )
         .await
@@ -225,8 +230,8 @@ impl Dispatcher {
         {
             return Ok(first);
         }
-        if let Some(acknowledgement) = task.acknowledgement {
-            acknowledgement.check(&mut work).await?;
+        if let Some(letter) = task.letter {
+            redelivery::check(&mut work, self.shared.store.as_ref(), letter).await?;
         }
         match active.loaded.invoke(generation, task.input, work).await {
             Ok((output, work)) => self.commit(active, task, Ok(output), work).await,
@@ -234,7 +239,7 @@ impl Dispatcher {
                 let work = self.refused_work(task, active).await?;
                 self.commit(active, task, Err(problem), work).await
             }
-            Err(error) => Err(Obstacle::Final(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -255,37 +260,6 @@ impl Dispatcher {
         }
         Ok(work)
     }
-
-    async fn commit(
-        &self,
-        active: &Active,
-        task: &Task<'_>,
-        answer: Result<Output, Problem>,
-        mut work: Box<Work>,
-    ) -> Result<Result<Output, Problem>, Obstacle> {
-        if task.input.is_head() {
-            return Ok(answer);
-        }
-        if let Some(key) = task.key {
-            key.remember(&mut work, active, task.input, &answer)?;
-        }
-        if let Some(acknowledgement) = task.acknowledgement {
-            acknowledgement.apply(&mut work)?;
-        }
-        let transaction = work.into_transaction();
-        if transaction.is_empty() {
-            return Ok(answer);
-        }
-        match self.shared.store.commit(transaction).await {
-            Ok(_) => Ok(answer),
-            Err(CommitError::Conflict | CommitError::Overdrawn { .. }) => Err(Obstacle::Overtaken),
-            Err(CommitError::InvalidPosting(rule)) => {
-                let why = format!("made a movement that is invalid: {rule}");
-                Err(Obstacle::Final(Error::Misbehaved(active.culprit(), why)))
-            }
-            Err(CommitError::Store(error)) => Err(Obstacle::Final(error.into())),
-        }
-    }
 }
 
 /// Why a run did not end in a commit.
@@ -296,43 +270,33 @@ enum Obstacle {
     Final(Error),
 }
 
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error.into(),
+            other => Self::Final(other),
+        }
+    }
+}
+
+impl From<store::Error> for Obstacle {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Overtaken => Self::Overtaken,
+            store::Error::Fenced => Self::Final(Error::Fenced),
+            other => Self::Final(Error::Store(other)),
+        }
+    }
+}
+
 impl From<work::Error> for Obstacle {
     fn from(error: work::Error) -> Self {
         match error {
-            work::Error::Store(error) => Self::Final(error.into()),
+            work::Error::Store(error) => error.into(),
             work::Error::Budget(_) | work::Error::Insufficient(_) => Self::Final(Error::Store(
-                crate::store::Error::Unavailable("the host's own reads were refused"),
+                store::Error::Unavailable("the host's own reads were refused"),
             )),
         }
-    }
-}
-
-impl Acknowledgement {
-    /// The cursor must stand where this delivery began; reading it makes the commit check it again.
-    async fn check(&self, work: &mut Work) -> Result<(), Obstacle> {
-        let stored = work.read(&self.space, &self.key).await?;
-        let at = stored
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(0, Offset::from_be_bytes);
-        if at == self.from {
-            Ok(())
-        } else {
-            Err(Obstacle::Final(Error::Fenced))
-        }
-    }
-
-    fn apply(&self, work: &mut Work) -> Result<(), Obstacle> {
-        Ok(work.write(
-            &self.space,
-            self.key.clone(),
-            Some(self.to.to_be_bytes().to_vec()),
-        )?)
-    }
-}
-
-impl From<work::Budget> for Obstacle {
-    fn from(budget: work::Budget) -> Self {
-        work::Error::from(budget).into()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What goes into an invocation and what comes out, free of HTTP and wasmtime.
 
-use crate::ids::StreamName;
-use crate::store::Record;
+use crate::store::{Partition, Record};
 
 /// A header or parameter: name and value.
 pub type Field = (String, String);
@@ -138,8 +137,8 @@ pub enum Input {
     Http(Request),
     /// A batch of an upload.
     Rows(RequestHead, RowBatch),
-    /// A batch of a stream, in order.
-    Events(StreamName, Vec<Record>),
+    /// A batch of one partition of a stream, in order.
+    Events(Partition, Vec<Record>),
 }
 
 impl Input {

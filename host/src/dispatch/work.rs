@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::clock;
 use crate::dispatch::overlay::{Overlay, merge};
+use crate::dispatch::reads::Reads;
 use crate::ids::{Instant, StreamName};
 use crate::store::{
-    Append, Entry, ISSUER, Order, Posting, Range, ReadSet, Snapshot, Space, Store, Transaction,
+    Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction,
 };
 
 /// Most calls into the host of one invocation: a full batch of 1,000 readings needs some 5,000.
@@ -23,6 +26,9 @@ pub const READ_BYTES_MAX: usize = 64 << 20;
 pub const EFFECT_BYTES_MAX: usize = 32 << 20;
 /// Most effects of one invocation.
 pub const EFFECTS_MAX: usize = 50_000;
+/// Longest that one invocation waits for the store in all, so that one that reads much from a slow store
+/// ends: many times what the largest batch waits for one that is well.
+pub const STORE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Most entries that one scan returns.
 pub const SCAN_LIMIT_MAX: usize = 10_000;
 
@@ -86,7 +92,7 @@ pub struct Work {
     now: Instant,
     seed: Seed,
     randoms: u64,
-    reads: ReadSet,
+    reads: Reads,
     overlay: Overlay,
     appends: Vec<Append>,
     postings: Vec<Posting>,
@@ -95,6 +101,7 @@ pub struct Work {
     read_bytes: usize,
     effect_bytes: usize,
     log_lines: u32,
+    waited: Duration,
 }
 
 impl Work {
@@ -108,7 +115,7 @@ impl Work {
             now,
             seed,
             randoms: 0,
-            reads: ReadSet::default(),
+            reads: Reads::default(),
             overlay: Overlay::default(),
             appends: Vec::new(),
             postings: Vec::new(),
@@ -117,6 +124,7 @@ impl Work {
             read_bytes: 0,
             effect_bytes: 0,
             log_lines: 0,
+            waited: Duration::ZERO,
         })
     }
 
@@ -138,7 +146,13 @@ impl Work {
         self.log_lines - 1
     }
 
-    /// The value under a key.
+    /// How long it has waited for the store. That is not the component's own time.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// The value under a key. A key is asked of the store once: what was read does not change.
     ///
     /// # Errors
     /// The budget is used up, or the store did not answer.
@@ -147,9 +161,15 @@ impl Work {
         if let Some(written) = self.overlay.get(space, key) {
             return Ok(written.clone());
         }
-        self.reads.keys.push((space.clone(), key.to_vec()));
-        let value = self.snapshot().await?.read(space, key).await?;
-        self.count_read(value.as_ref().map_or(0, Vec::len))?;
+        if let Some(read) = self.reads.get(space, key) {
+            return Ok(read.clone());
+        }
+        let since = clock::monotonic();
+        let read = self.snapshot().await?.read(space, key).await;
+        self.count_wait(since)?;
+        let value = read?;
+        self.count_read(key.len() + value.as_ref().map_or(0, Vec::len))?;
+        self.reads.keep(space, key, value.clone());
         Ok(value)
     }
 
@@ -186,18 +206,21 @@ impl Work {
             return Ok(Vec::new());
         }
         let fetch = limit + self.overlay.range(space, &range).len();
-        let stored = self
+        let since = clock::monotonic();
+        let scanned = self
             .snapshot()
             .await?
             .scan(space, &range, order, fetch)
-            .await?;
+            .await;
+        self.count_wait(since)?;
+        let stored = scanned?;
         self.count_read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
         let seen = seen_part(
             &range,
             order,
             stored.last().filter(|_| stored.len() == fetch),
         );
-        self.reads.ranges.push((space.clone(), seen));
+        self.reads.keep_range(space, seen);
         Ok(merge(
             stored,
             &self.overlay.range(space, &range),
@@ -232,7 +255,10 @@ impl Work {
     /// The budget is used up, or the store did not answer.
     pub async fn balance(&mut self, account: &str) -> Result<u64, Error> {
         self.count_call()?;
-        let stored = self.snapshot().await?.account(account).await?.balance();
+        let since = clock::monotonic();
+        let read = self.snapshot().await?.account(account).await;
+        self.count_wait(since)?;
+        let stored = read?.balance();
         let own = self.deltas.get(account).copied().unwrap_or(0);
         Ok(u64::try_from((i128::from(stored) + own).max(0)).unwrap_or(u64::MAX))
     }
@@ -255,15 +281,17 @@ impl Work {
         Ok(())
     }
 
-    /// The finished transaction.
+    /// The finished transaction. It stands on the version that the snapshot has come to by now.
     #[must_use]
     pub fn into_transaction(self: Box<Self>) -> Transaction {
+        let version = self.snapshot.map_or(0, |snapshot| snapshot.version());
         Transaction {
-            reads: self.reads,
+            reads: self.reads.into_set(version),
             writes: self.overlay.into_writes(),
             appends: self.appends,
             postings: self.postings,
             at: self.now.0,
+            ..Transaction::default()
         }
     }
 
@@ -271,11 +299,20 @@ impl Work {
     async fn snapshot(&mut self) -> Result<&mut Box<dyn Snapshot>, Error> {
         if self.snapshot.is_none() {
             let snapshot = self.store.snapshot().await?;
-            self.reads.version = snapshot.version();
             self.snapshot = Some(snapshot);
         }
         let missing = crate::store::Error::Unavailable("no snapshot");
         self.snapshot.as_mut().ok_or(Error::Store(missing))
+    }
+
+    fn count_wait(&mut self, since: clock::Monotonic) -> Result<(), Error> {
+        self.waited += clock::monotonic().saturating_duration_since(since);
+        if self.waited > STORE_WAIT_MAX {
+            let slow = crate::store::Error::Unavailable("its answers take too long");
+            Err(Error::Store(slow))
+        } else {
+            Ok(())
+        }
     }
 
     fn count_call(&mut self) -> Result<(), Budget> {

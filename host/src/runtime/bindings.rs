@@ -5,7 +5,7 @@ use crate::dispatch::types::{
     Field, FieldError, Output, Problem, ProblemKind, Request, RequestHead, Response, RowBatch,
     RowFormat, Tally,
 };
-use crate::store::Record;
+use crate::store::{Partition, Record};
 
 /// `leyden:http/handler`.
 #[allow(missing_docs, clippy::all, reason = "generated from the WIT packages")]
@@ -135,7 +135,7 @@ pub(super) async fn call_rows(
 pub(super) async fn call_events(
     handler: &events::exports::leyden::streams::handler::Guest,
     store: impl wasmtime::AsContextMut<Data: Send>,
-    stream: &str,
+    partition: &Partition,
     batch: &[Record],
 ) -> wasmtime::Result<Handled> {
     use events::exports::leyden::streams::handler::Error;
@@ -143,13 +143,16 @@ pub(super) async fn call_events(
     let lent: Vec<Event<'_>> = batch
         .iter()
         .map(|record| Event {
+            partition: partition.number.into(),
             offset: record.offset,
             key: &record.key,
             payload: &record.payload,
             published_at_ms: record.published_at.0,
         })
         .collect();
-    let handled = handler.call_handle(store, stream, &lent).await?;
+    let handled = handler
+        .call_handle(store, partition.stream.as_str(), &lent)
+        .await?;
     Ok(handled
         .map(|()| Output::Events)
         .map_err(|error| match error {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
-use crate::clock::Monotonic;
+use crate::clock::{self, Monotonic};
 use crate::dispatch::Culprit;
 use crate::dispatch::work::Work;
 use crate::ids::StreamName;
@@ -35,6 +35,14 @@ pub(super) struct Call {
     pub(super) deadline: Monotonic,
     pub(super) deadline_ms: u64,
     pub(super) depth: u32,
+}
+
+impl Call {
+    /// Whether the components' own time is used up. Time spent waiting for the store is not theirs: a slow
+    /// store must not make sound records look broken; it has a bound of its own.
+    pub(super) fn is_over(&self) -> bool {
+        clock::monotonic() >= self.deadline + self.work.waited()
+    }
 }
 
 /// The data of an instance's store.

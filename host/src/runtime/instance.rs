@@ -11,7 +11,6 @@ use super::bindings::{events, http, rows};
 use super::failure::PastDeadline;
 use super::guest::{Call, Guest};
 use super::loaded::Loaded;
-use crate::clock;
 use crate::registry::Kind;
 
 /// Most calls that one instance serves: bounds what a leak in a guest can add up to.
@@ -66,7 +65,7 @@ impl Loaded {
         let mut store = Store::new(&self.engine, Guest::new(self.identity.clone()));
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match &context.data().call {
-            Some(call) if clock::monotonic() >= call.deadline => Err(PastDeadline.into()),
+            Some(call) if call.is_over() => Err(PastDeadline.into()),
             _ => Ok(UpdateDeadline::Yield(1)),
         });
         store.set_epoch_deadline(1);

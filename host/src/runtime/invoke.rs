@@ -77,14 +77,8 @@ async fn handle(instance: &mut Instance, input: &Input) -> wasmtime::Result<Hand
         (Input::Rows(head, batch), _, Some(rows), _) => {
             bindings::call_rows(rows.leyden_http_row_handler(), store, head, batch).await
         }
-        (Input::Events(stream, batch), _, _, Some(events)) => {
-            bindings::call_events(
-                events.leyden_streams_handler(),
-                store,
-                stream.as_str(),
-                batch,
-            )
-            .await
+        (Input::Events(partition, batch), _, _, Some(events)) => {
+            bindings::call_events(events.leyden_streams_handler(), store, partition, batch).await
         }
         _ => Err(wasmtime::Error::msg(
             "does not export a handler for this input",
