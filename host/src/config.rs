@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::{self, Mode};
 use crate::ids::Instant;
+use crate::store::redis;
 
 /// Port that a host listens on unless told otherwise.
 pub const PORT: u16 = 3000;
@@ -16,6 +17,33 @@ pub const DATA: &str = "./leyden-data";
 /// Time between ticks unless told otherwise, ms: a minute, as in the scenarios.
 pub const TICK_MS: u64 = 60_000;
 
+/// How long a host counts as alive after its last sign of life unless told otherwise, ms: long enough for a
+/// machine that is busy, and short enough that what a dead host held runs elsewhere within 5 s.
+pub const LEASE_MS: u64 = 3_000;
+
+/// Shortest lease, ms: below it a pause of the machine would look like a death.
+pub const LEASE_MS_MIN: u64 = 500;
+
+/// Longest lease, ms.
+pub const LEASE_MS_MAX: u64 = 600_000;
+
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// In the data folder, for this host alone.
+    Embedded,
+    /// In Redis, for any number of hosts. The data folder is not used then.
+    Redis(redis::Options),
+}
+
+impl Store {
+    /// Whether other hosts may serve the same installation.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+}
+
 /// What a host is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,8 +53,15 @@ pub struct Config {
     pub data: PathBuf,
     /// Folder of the first-party plugins; none: looked for beside the binary.
     pub plugins: Option<PathBuf>,
-    /// Folder of compiled components, which hosts of one user may share; none: inside the data folder.
+    /// Folder of compiled components, which hosts of one user may share; none: inside the data folder, or,
+    /// where that is not used, in the user's cache.
     pub compiled: Option<PathBuf>,
+    /// Where everything is kept.
+    pub store: Store,
+    /// How long other hosts wait for a sign of life before they take over, ms.
+    pub lease_ms: u64,
+    /// Where others reach this host, for people; none: where it listens.
+    pub advertise: Option<String>,
     /// Which clock it runs by.
     pub clock: Mode,
     /// Where a simulated clock starts in a new data folder; none: the system's time.
@@ -44,6 +79,9 @@ impl Default for Config {
             data: PathBuf::from(DATA),
             plugins: None,
             compiled: None,
+            store: Store::Embedded,
+            lease_ms: LEASE_MS,
+            advertise: None,
             clock: Mode::System,
             start: None,
             tick_ms: TICK_MS,
@@ -53,6 +91,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Folder of compiled components.
+    #[must_use]
+    pub fn compiled_folder(&self) -> PathBuf {
+        match (&self.compiled, &self.store) {
+            (Some(given), _) => given.clone(),
+            (None, Store::Embedded) => self.data.join("compiled"),
+            (None, Store::Redis(_)) => user_cache().join("leyden").join("compiled"),
+        }
+    }
+
     /// Where a simulated clock starts.
     #[must_use]
     pub fn start(&self) -> Instant {
@@ -82,4 +130,20 @@ impl Config {
             .map(|candidate| folder.join(candidate))
             .collect()
     }
+}
+
+/// The folder of the user's caches, as the XDG base directory specification has it; without a home, that
+/// of temporary files.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where the environment is read"
+)]
+fn user_cache() -> PathBuf {
+    let absolute = |name: &str| {
+        let folder = std::env::var_os(name).map(PathBuf::from);
+        folder.filter(|folder| folder.is_absolute())
+    };
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
 }
