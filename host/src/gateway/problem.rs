@@ -17,8 +17,11 @@ use serde::Serialize;
 use crate::dispatch::Culprit;
 use crate::dispatch::types::FieldError;
 
-/// When to try again after 503 (s): queues are short, so that one second is a long time for them.
+/// When to try again after 503 (s): queues are short, so that one second is a long time for them, and a
+/// store that has restarted is found again within two.
 const RETRY_AFTER_S: &str = "1";
+/// When to try again while a stream is full (s): its groups need time to catch up.
+const FULL_RETRY_AFTER_S: &str = "5";
 
 /// The kinds of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub(super) enum Kind {
     Busy,
     Stopping,
     Unavailable,
+    StoreDown,
+    NotReady,
+    Full,
+    Unresolved,
     Deadline,
 }
 
@@ -88,7 +95,24 @@ impl Kind {
             Self::Busy => (503, "busy", "The host is busy"),
             Self::Stopping => (503, "stopping", "The host is shutting down"),
             Self::Unavailable => (503, "unavailable", "The host cannot answer now"),
+            Self::StoreDown => (503, "store-down", "The store does not answer"),
+            Self::NotReady => (503, "not-ready", "The host is not ready"),
+            Self::Full => (503, "full", "A stream is full"),
+            Self::Unresolved => (
+                503,
+                "unresolved",
+                "Whether the request took effect is not known",
+            ),
             Self::Deadline => (504, "deadline", "The component took too long"),
+        }
+    }
+
+    /// When the caller may try again (s): after 503 only.
+    const fn retry_after_s(self) -> Option<&'static str> {
+        match self {
+            Self::Full => Some(FULL_RETRY_AFTER_S),
+            _ if self.row().0 == 503 => Some(RETRY_AFTER_S),
+            _ => None,
         }
     }
 }
@@ -149,6 +173,14 @@ impl Problem {
             field: field.to_owned(),
             rule,
         }])
+    }
+
+    /// The store does not answer, and why.
+    pub(super) fn store_down(why: &str) -> Self {
+        Self::new(
+            Kind::StoreDown,
+            format!("the store is not available: {why}"),
+        )
     }
 
     /// A component that broke a rule of the host.
@@ -217,8 +249,8 @@ impl Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        if let Some(seconds) = self.kind.retry_after_s() {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         if self.kind == Kind::Unauthorized {
             headers.insert(

@@ -1,9 +1,17 @@
-//! Streams as server-sent events: `GET /streams/{name}?from=earliest|latest|OFFSET`.
+//! Streams as server-sent events: `GET /streams/{name}?from=earliest|latest|OFFSET&format=payload|record`.
 //!
-//! `id:` is a record's offset and `data:` its payload. `latest`, the default, is what is published after
-//! the answer has begun; an offset is the first one sent. A client that comes back with
-//! `Last-Event-ID` goes on after it, whatever `from` says. Where records are not kept any more, a
-//! comment says which, and the stream goes on with the oldest there is.
+//! `data:` is a record's payload and `id:` the place up to which the client has seen the stream: the
+//! record's offset, or where the stream has several partitions one offset for each, separated by commas.
+//! `latest`, the default, is what is published after the answer has begun; an offset is the first one
+//! sent. A client that comes back with `Last-Event-ID` goes on after it, whatever `from` says. Where
+//! records are not kept any more, a comment says which, and the stream goes on with the oldest there is.
+//! With `format=record` the data is an object: `partition`, `offset`, `key`, `publishedAt`, `payload`.
+//!
+//! **Invariants.** Records of one partition come in their order, each once. Those of several partitions
+//! come as they are found; what is read together is put in the order of its time.
+
+mod positions;
+mod source;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,22 +21,25 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{select_all, try_join_all};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Gateway;
 use super::control::{Parameter, text};
 use super::problem::{Kind, Problem};
 use crate::ids::StreamName;
 use crate::store::{Error, Offset, Record};
+use positions::Form;
+use source::{Piece, Source, merged};
 
-/// Most records read from the store at a time.
-const RECORDS_MAX: usize = 500;
-/// Most payload bytes read from the store at a time; a slow client holds no more.
-const RECORDS_BYTES_MAX: usize = 256 * 1024;
 /// Time between comments where nothing happens: most proxies cut a silent connection after 30 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Time between attempts while the store does not answer.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Opens the answer, so that the client knows at once that it is watching, and when to come back.
 const GREETING: &str = "retry: 1000\n: watching\n\n";
@@ -36,10 +47,8 @@ const GREETING: &str = "retry: 1000\n: watching\n\n";
 /// One client that watches one stream.
 struct Watcher {
     gateway: Arc<Gateway>,
-    name: StreamName,
-    tail: watch::Receiver<Offset>,
-    /// The last offset that was sent or passed over.
-    after: Offset,
+    sources: Vec<Source>,
+    form: Form,
     greeted: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -53,20 +62,24 @@ pub(super) async fn watch(
 ) -> Result<Response, Problem> {
     let name = StreamName::parse(&text(name)?)
         .map_err(|rule| Problem::field(Kind::NotFound, "stream", rule.0))?;
-    known(&gateway, &name).await?;
+    let newest = newest(&gateway, &name).await?;
+    let start = positions::start(query.as_deref(), headers.get("last-event-id"), &newest)?;
     let place = gateway.watchers.clone().try_acquire_owned();
     let place = place.map_err(|_| Problem::new(Kind::Busy, "too many clients watch streams"))?;
-    let tail = gateway.host.store.tail(&name);
-    let newest = *tail.borrow();
-    let after = start(query.as_deref(), headers.get("last-event-id"), newest)?;
+    let store = gateway.host.store.as_ref();
+    let sources = (0..).zip(start.after);
+    let sources = sources.map(|(number, after)| Source::new(store, &name, number, after));
     let watcher = Watcher {
-        gateway,
-        name,
-        tail,
-        after,
+        sources: sources.collect(),
+        gateway: gateway.clone(),
+        form: start.form,
         greeted: false,
         _place: place,
     };
+    Ok(answer(watcher))
+}
+
+fn answer(watcher: Watcher) -> Response {
     let events = stream::unfold(watcher, |watcher| async {
         watcher
             .next()
@@ -80,77 +93,31 @@ pub(super) async fn watch(
         HeaderValue::from_static("text/event-stream"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
-/// A stream is there if a component names it, the host publishes it, or it has records: otherwise a
-/// mistyped name would wait for ever.
-async fn known(gateway: &Gateway, name: &StreamName) -> Result<(), Problem> {
+/// The newest offset of each partition of a stream. A stream is there if a component names it, the host
+/// publishes it, or it has records: otherwise a mistyped name would wait for ever.
+async fn newest(gateway: &Gateway, name: &StreamName) -> Result<Vec<Offset>, Problem> {
     let generation = gateway.host.registry.generation();
     let named = generation.components.values().any(|active| {
         let manifest = &active.manifest;
         manifest.publish.contains(name) || manifest.subscribe.contains(name)
     });
-    if named
-        || gateway
-            .host
-            .store
-            .streams()
-            .await?
-            .iter()
-            .any(|(stream, _)| stream == name)
-    {
-        return Ok(());
+    let store = &gateway.host.store;
+    let mut kept = store.streams().await?;
+    kept.retain(|status| status.partition.stream == *name);
+    if !named && kept.is_empty() {
+        let detail = format!("no component publishes or handles the stream {name}");
+        return Err(Problem::new(Kind::NotFound, detail));
     }
-    Err(Problem::new(
-        Kind::NotFound,
-        format!("no component publishes or handles the stream {name}"),
-    ))
-}
-
-/// The offset after which to begin.
-fn start(
-    query: Option<&str>,
-    last: Option<&HeaderValue>,
-    newest: Offset,
-) -> Result<Offset, Problem> {
-    if let Some(last) = last {
-        let offset = last.to_str().ok().and_then(|text| text.trim().parse().ok());
-        return offset
-            .ok_or_else(|| Problem::field(Kind::Invalid, "Last-Event-ID", "must be an offset"));
+    let mut newest = vec![0; usize::from(store.partitions(name).await?.max(1))];
+    for status in kept {
+        if let Some(at) = newest.get_mut(usize::from(status.partition.number)) {
+            *at = status.newest;
+        }
     }
-    let mut after = newest;
-    for pair in query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-    {
-        after = match pair.split_once('=').unwrap_or((pair, "")) {
-            ("from", "latest") => newest,
-            ("from", "earliest") => 0,
-            ("from", offset) => first(offset)? - 1,
-            (name, _) => {
-                return Err(Problem::field(
-                    Kind::Invalid,
-                    name,
-                    "is not a parameter of this path",
-                ));
-            }
-        };
-    }
-    Ok(after)
-}
-
-/// The offset of the first record to send.
-fn first(text: &str) -> Result<Offset, Problem> {
-    let offset = text.parse().ok().filter(|offset| *offset > 0);
-    offset.ok_or_else(|| {
-        Problem::field(
-            Kind::Invalid,
-            "from",
-            "must be earliest, latest or an offset from 1",
-        )
-    })
+    Ok(newest)
 }
 
 impl Watcher {
@@ -160,48 +127,112 @@ impl Watcher {
             self.greeted = true;
             return Some((Bytes::from_static(GREETING.as_bytes()), self));
         }
-        loop {
-            let newest = *self.tail.borrow_and_update();
-            if newest > self.after {
-                let bytes = self.read(newest).await;
-                let bytes =
-                    bytes.inspect_err(|error| tracing::error!(%error, "watching a stream failed"));
-                return bytes.ok().map(|bytes| (bytes, self));
+        let stopping = self.gateway.stopping.clone();
+        let found = tokio::select! {
+            found = self.found() => found,
+            () = tokio::time::sleep(KEEP_ALIVE) => Ok(Some(":\n\n".to_owned())),
+            () = stopping.cancelled() => return None,
+        };
+        match found {
+            Ok(text) => text.map(|text| (text.into(), self)),
+            Err(Error::Unavailable(_)) => {
+                tokio::time::sleep(PAUSE).await;
+                let waiting = ": the store does not answer, waiting\n\n";
+                Some((Bytes::from_static(waiting.as_bytes()), self))
             }
-            let stopping = self.gateway.stopping.clone();
-            tokio::select! {
-                changed = self.tail.changed() => changed.ok()?,
-                () = tokio::time::sleep(KEEP_ALIVE) => return Some((Bytes::from_static(b":\n\n"), self)),
-                () = stopping.cancelled() => return None,
+            Err(error) => {
+                tracing::error!(%error, "watching a stream failed");
+                None
             }
         }
     }
 
-    /// Reads on, at least up to one record further or, where none is kept, up to the newest.
-    async fn read(&mut self, newest: Offset) -> Result<Bytes, Error> {
-        let mut snapshot = self.gateway.host.store.snapshot().await?;
-        let records = snapshot
-            .read_log(&self.name, self.after, RECORDS_MAX, RECORDS_BYTES_MAX)
-            .await?;
-        let mut text = String::new();
-        let next = records.first().map_or(newest + 1, |record| record.offset);
-        if next > self.after + 1 {
-            text = format!(
-                ": offsets {} to {} are not kept any more\n\n",
-                self.after + 1,
-                next - 1
-            );
+    /// What has been published, once there is something; `None` when the store is gone.
+    async fn found(&mut self) -> Result<Option<String>, Error> {
+        loop {
+            let news: Vec<(usize, Offset)> = self
+                .sources
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, source)| Some((index, source.news()?)))
+                .collect();
+            if !news.is_empty() {
+                let pieces = self.read(&news).await?;
+                return Ok(Some(self.tell(pieces)));
+            }
+            let changes = self
+                .sources
+                .iter_mut()
+                .map(|one| one.tail.changed().boxed());
+            let (changed, _, _) = select_all(changes).await;
+            if changed.is_err() {
+                return Ok(None);
+            }
         }
-        records.iter().for_each(|record| event(&mut text, record));
-        self.after = records.last().map_or(newest, |record| record.offset);
-        Ok(text.into())
+    }
+
+    /// Reads on in the partitions that have something new, each up to its share.
+    async fn read(&self, news: &[(usize, Offset)]) -> Result<Vec<Piece>, Error> {
+        let store = self.gateway.host.store.as_ref();
+        let alone = self.sources.len() == 1;
+        let reads = news.iter().map(|&(source, newest)| async move {
+            let read = self.sources[source].read(store, newest, news.len(), alone);
+            let (records, gap) = read.await?;
+            Ok(Piece {
+                source,
+                newest,
+                records,
+                gap,
+            })
+        });
+        try_join_all(reads).await
+    }
+
+    /// Writes what was read and notes that it was sent.
+    fn tell(&mut self, pieces: Vec<Piece>) -> String {
+        let mut text: String = pieces
+            .iter()
+            .filter_map(|piece| piece.gap.as_deref())
+            .map(|gap| format!(": {gap}\n\n"))
+            .collect();
+        for piece in &pieces {
+            let source = &mut self.sources[piece.source];
+            source.unsure = piece.records.len() > 1;
+            if piece.records.is_empty() {
+                source.moved(piece.newest);
+            }
+        }
+        for (index, record) in merged(pieces) {
+            self.sources[index].moved(record.offset);
+            let labels: Vec<&str> = self.sources.iter().map(|one| one.label.as_str()).collect();
+            let data = data(self.form, index, &record);
+            event(&mut text, &labels.join(","), &data);
+        }
+        text
     }
 }
 
-/// Writes one event. A payload of several lines takes a `data:` for each.
-fn event(text: &mut String, record: &Record) {
-    text.push_str(&format!("id: {}\n", record.offset));
-    for line in String::from_utf8_lossy(&record.payload).split(['\n', '\r']) {
+/// What an event carries.
+fn data(form: Form, partition: usize, record: &Record) -> String {
+    let payload = String::from_utf8_lossy(&record.payload);
+    if form == Form::Payload {
+        return payload.into_owned();
+    }
+    let content = serde_json::from_str(&payload).unwrap_or_else(|_| json!(payload));
+    json!({
+        "partition": partition,
+        "offset": positions::value(record.offset),
+        "key": record.key,
+        "publishedAt": record.published_at.to_string(),
+        "payload": content,
+    })
+    .to_string()
+}
+
+/// Writes one event. Data of several lines takes a `data:` for each.
+fn event(text: &mut String, id: &str, data: &str) {
+    text.push_str(&format!("id: {id}\n"));
+    for line in data.split(['\n', '\r']) {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');
@@ -214,54 +245,38 @@ mod tests {
     use super::*;
     use crate::ids::Instant;
 
-    #[test]
-    fn a_watch_begins_where_it_is_told_to() {
-        let from =
-            |query: &str| start(Some(query), None, 7).map_err(|problem| problem.status().as_u16());
-        assert_eq!(start(None, None, 7), Ok(7));
-        assert_eq!(from("from=latest"), Ok(7));
-        assert_eq!(from("from=earliest"), Ok(0));
-        assert_eq!(from("from=5"), Ok(4));
-        assert_eq!(from("from=900"), Ok(899));
-        for wrong in [
-            "from=0",
-            "from=",
-            "from=-1",
-            "from=x",
-            "from",
-            "form=1",
-            "from=18446744073709551616",
-        ] {
-            assert_eq!(from(wrong), Err(422), "{wrong}");
+    fn record(offset: Offset, at: u64, payload: &str) -> Record {
+        Record {
+            offset,
+            key: "k".to_owned(),
+            payload: payload.as_bytes().to_vec(),
+            published_at: Instant(at),
         }
     }
 
     #[test]
-    fn a_returning_client_goes_on_after_its_last_event() {
-        let last = |text: &'static str| {
-            start(
-                Some("from=earliest"),
-                Some(&HeaderValue::from_static(text)),
-                7,
-            )
-        };
-        assert_eq!(last("3"), Ok(3));
-        assert_eq!(last("x").unwrap_err().status(), 422);
+    fn every_line_of_a_payload_is_data() {
+        let mut text = String::new();
+        let data = data(Form::Payload, 0, &record(3, 0, "{\n}"));
+        event(&mut text, "3", &data);
+        assert_eq!(text, "id: 3\ndata: {\ndata: }\n\n");
     }
 
     #[test]
-    fn every_line_of_a_payload_is_data() {
-        let (key, published_at) = (String::new(), Instant(0));
-        let mut text = String::new();
-        event(
-            &mut text,
-            &Record {
-                offset: 3,
-                key,
-                payload: b"{\n}".to_vec(),
-                published_at,
-            },
+    fn a_record_is_told_with_its_place() {
+        let told: Value =
+            serde_json::from_str(&data(Form::Record, 5, &record(3, 0, "{\"a\":1}"))).expect("JSON");
+        let expected = json!({
+            "partition": 5, "offset": 3, "key": "k",
+            "publishedAt": "1970-01-01T00:00:00.000Z", "payload": {"a": 1},
+        });
+        assert_eq!(told, expected);
+        let told: Value =
+            serde_json::from_str(&data(Form::Record, 5, &record(1 << 60, 0, "no JSON")))
+                .expect("JSON");
+        assert_eq!(
+            (&told["offset"], &told["payload"]),
+            (&json!("1099511627776-0"), &json!("no JSON"))
         );
-        assert_eq!(text, "id: 3\ndata: {\ndata: }\n\n");
     }
 }

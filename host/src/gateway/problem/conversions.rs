@@ -56,6 +56,7 @@ impl From<dispatch::Error> for Problem {
             }
             E::Misbehaved(culprit, rule) => Self::misbehaved(culprit, &rule),
             E::Contended(_) | E::Fenced | E::Busy => Self::new(Kind::Busy, detail),
+            E::LogFull(_) => Self::new(Kind::Full, detail),
             E::Stopping => Self::new(Kind::Stopping, detail),
             E::KeyReused => Self::field(Kind::KeyReused, "Idempotency-Key", detail),
             E::Store(error) => error.into(),
@@ -63,14 +64,23 @@ impl From<dispatch::Error> for Problem {
     }
 }
 
+/// What a caller can do who was not told what became of the request.
+const UNRESOLVED: &str = "the store did not say whether the request took effect; with an \
+    Idempotency-Key it can be sent again and takes effect once, without one look first";
+
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        log("the store failed", &error);
+        use store::Error as E;
         match error {
-            store::Error::Unavailable(_) => {
-                Self::new(Kind::Unavailable, "the store is not available")
+            // The store's health is logged where it changes, and not by each of its callers.
+            E::Unavailable(why) => Self::store_down(why),
+            E::Unresolved => {
+                log("a commit has no answer", &error);
+                Self::new(Kind::Unresolved, UNRESOLVED)
             }
-            store::Error::Backend(_) => {
+            E::Overtaken | E::Fenced => Self::new(Kind::Busy, error.to_string()),
+            E::Backend(_) => {
+                log("the store failed", &error);
                 Self::new(Kind::Internal, "the store failed; the host's log says more")
             }
         }
@@ -79,10 +89,12 @@ impl From<store::Error> for Problem {
 
 impl From<store::CommitError> for Problem {
     fn from(error: store::CommitError) -> Self {
+        use store::CommitError as E;
         match error {
-            store::CommitError::Store(error) => error.into(),
-            store::CommitError::Conflict => Self::new(Kind::Busy, error.to_string()),
-            store::CommitError::Overdrawn { .. } | store::CommitError::InvalidPosting(_) => {
+            E::Store(error) => error.into(),
+            E::Conflict => Self::new(Kind::Busy, error.to_string()),
+            E::LogFull(_) => Self::new(Kind::Full, error.to_string()),
+            E::Overdrawn { .. } | E::InvalidPosting(_) => {
                 log("the host made a movement that the ledger refuses", &error);
                 Self::new(Kind::Internal, "the host failed; its log says more")
             }

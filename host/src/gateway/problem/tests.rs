@@ -88,6 +88,52 @@ fn headers_go_with_their_status() {
 }
 
 #[test]
+fn what_the_store_cannot_say_is_told_with_what_to_do() {
+    let stream = crate::ids::StreamName::parse("house.readings").unwrap();
+    for (problem, kind, retry, says) in [
+        (
+            store::Error::Unavailable("it is loading its data").into(),
+            "store-down",
+            "1",
+            "it is loading its data",
+        ),
+        (
+            store::Error::Unresolved.into(),
+            "unresolved",
+            "1",
+            "Idempotency-Key",
+        ),
+        (
+            dispatch::Error::LogFull(stream.clone()).into(),
+            "full",
+            "5",
+            "house.readings",
+        ),
+        (
+            store::CommitError::LogFull(stream).into(),
+            "full",
+            "5",
+            "house.readings",
+        ),
+        (
+            Problem::from(store::Error::Overtaken),
+            "busy",
+            "1",
+            "has changed",
+        ),
+    ] {
+        let told = document(&problem);
+        assert_eq!(told["type"], format!("urn:leyden:problem:{kind}"));
+        assert!(told["detail"].as_str().unwrap().contains(says), "{told}");
+        let answer = problem.answer();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()[RETRY_AFTER]),
+            (503, &HeaderValue::from_static(retry))
+        );
+    }
+}
+
+#[test]
 fn refusals_keep_their_kind() {
     for (kind, status) in [
         (ProblemKind::Malformed, 400),
