@@ -5,14 +5,21 @@
 //! 512 KiB (16 MiB with all 32); beyond that readers map the file, so that its pages are held once, by
 //! the system. The optimistic check remembers up to 262,144 keys, the queue up to 256 MiB.
 //!
+//! A stream has one partition, number 0. Which host holds the one unit is kept in memory, since all of
+//! them are in this process.
+//!
 //! **Invariants.** One process at a time has the directory open. An answer to a commit means that
 //! it survives a crash of the process and, as far as the disk keeps its word about `fsync`, of the
 //! machine. A commit that failed with [`Error::Backend`] has not happened for anyone here; only a
 //! crash right after a failed sync may bring it back, as with every write-ahead log.
 
 mod catalog;
+mod claims;
+mod groups;
 mod jobs;
 mod ledger;
+mod log;
+mod options;
 mod readers;
 mod schema;
 mod snapshot;
@@ -22,99 +29,31 @@ mod window;
 mod writer;
 
 use std::fs::{DirBuilder, File, TryLockError};
+use std::future::ready;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use self::catalog::{Catalog, Names};
+use self::claims::Claims;
 use self::jobs::{Intake, Job, QUEUE_JOBS_MAX, Queue};
-use self::readers::Pool;
-use self::writer::Writer;
+pub use self::options::{OpenError, Options};
+use self::readers::{Lease, Pool};
+use self::writer::{Parts, Writer};
 use crate::ids::StreamName;
 use crate::store::{
-    CommitError, Error, LedgerCheck, Offset, Result, Snapshot, Store, Transaction, Version,
+    Claim, CommitError, Error, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
+    PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version,
 };
 
 /// Name of the lock in the directory. It is never removed: a lock file that comes and goes could be
 /// held twice.
 const LOCK_FILE: &str = "leyden.lock";
-
-/// How to open a store.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where everything lies; made, for this user alone, if there is none.
-    pub directory: PathBuf,
-    /// Snapshots at a time. 32: more than two cores keep busy, and few enough for memory.
-    pub readers_max: usize,
-    /// How long a snapshot waits for a place. 1 s: half an invocation's default deadline.
-    pub reader_wait_max: Duration,
-    /// Length of the write-ahead log, bytes, at which snapshots that hold it back are revoked.
-    /// 256 MiB: more than a second of the most scattered commits at full speed.
-    pub wal_bytes_max: u64,
-    /// Greatest size of the database, bytes; commits fail beyond it. None: the disk's.
-    pub database_bytes_max: Option<u64>,
-}
-
-impl Options {
-    /// The defaults, in a directory.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-            readers_max: 32,
-            reader_wait_max: Duration::from_secs(1),
-            wal_bytes_max: 256 << 20,
-            database_bytes_max: None,
-        }
-    }
-}
-
-/// Why a store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It is open already.
-    #[error("the data directory {} is in use by another process", .0.display())]
-    Locked(PathBuf),
-    /// A newer version of Leyden wrote it.
-    #[error(
-        "the database has schema version {found}; this version of Leyden knows versions up to {known}"
-    )]
-    Newer {
-        /// What the file says.
-        found: i64,
-        /// What we know.
-        known: i64,
-    },
-    /// It is someone else's.
-    #[error("leyden.db in the data directory is not a database of Leyden")]
-    Foreign,
-    /// The SQLite that was linked has a known fault.
-    #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
-    OldSqlite(&'static str),
-    /// The file system has no shared memory, as some network file systems.
-    #[error("the data directory cannot hold a write-ahead log (SQLite offers {0})")]
-    NoWal(String),
-    /// The directory or its lock.
-    #[error("the data directory {} cannot be used", .path.display())]
-    Directory {
-        /// Which file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A thread could not be started.
-    #[error("a thread of the store cannot be started")]
-    Thread(#[source] std::io::Error),
-    /// The database.
-    #[error("the database cannot be opened")]
-    Database(#[from] rusqlite::Error),
-}
 
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
@@ -127,8 +66,8 @@ impl From<OpenError> for Error {
 enum Fault {
     #[error("a transaction of {bytes} bytes is larger than the {bytes_max} allowed")]
     TooLarge { bytes: usize, bytes_max: usize },
-    #[error("the writer has stopped; whether the transaction was committed is unknown")]
-    Stopped,
+    #[error("a stream has one partition here, number 0; there is no number {0}")]
+    NoPartition(u16),
 }
 
 fn backend(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -140,6 +79,10 @@ pub struct Embedded {
     /// Taken away first when the store is dropped: the writer ends when no sender is left.
     queue: Option<Queue>,
     pool: Arc<Pool>,
+    claims: Arc<Claims>,
+    /// The tail of every partition that there is not.
+    nothing: watch::Sender<Offset>,
+    health: watch::Sender<std::result::Result<(), &'static str>>,
     threads: Vec<JoinHandle<()>>,
     /// Held until the writer has closed.
     _lock: File,
@@ -168,11 +111,14 @@ impl Embedded {
         let (sender, jobs) = sync_channel(QUEUE_JOBS_MAX);
         let intake = Arc::new(Intake::default());
         let queue = Queue::new(sender, Arc::clone(&intake));
-        let parts = WriterParts {
+        let claims = Arc::new(Claims::default());
+        let parts = Parts {
             pool: Arc::clone(&pool),
             catalog,
+            claims: Arc::clone(&claims),
             checkpoints,
             wal_bytes_max: options.wal_bytes_max,
+            log_records_max: options.log_records_max,
         };
         let threads = vec![
             spawn_writer(writer, parts, jobs, intake)?,
@@ -183,6 +129,9 @@ impl Embedded {
         Ok(Self {
             queue: Some(queue),
             pool,
+            claims,
+            nothing: watch::Sender::new(0),
+            health: watch::Sender::new(Ok(())),
             threads,
             _lock: lock,
         })
@@ -193,13 +142,20 @@ impl Embedded {
             .as_ref()
             .ok_or(Error::Unavailable("the store has stopped"))
     }
-}
 
-struct WriterParts {
-    pool: Arc<Pool>,
-    catalog: Arc<Catalog>,
-    checkpoints: SyncSender<()>,
-    wal_bytes_max: u64,
+    /// Reads at one instant, with a snapshot that lives no longer.
+    async fn now<T>(&self, read: impl FnOnce(&Lease) -> Result<T>) -> Result<T> {
+        let lease = self.pool.snapshot().await?.into_lease();
+        read(&lease)
+    }
+
+    /// The number of a partition's stream; `None` where nothing was ever appended.
+    fn stream(&self, partition: &Partition) -> Option<i64> {
+        let there_is = partition.number == 0;
+        there_is
+            .then(|| self.pool.catalog().stream(&partition.stream))
+            .flatten()
+    }
 }
 
 fn spawn(
@@ -215,20 +171,13 @@ fn spawn(
 /// Starts the writer and waits until it is ready, so that what fails there fails here.
 fn spawn_writer(
     connection: rusqlite::Connection,
-    parts: WriterParts,
+    parts: Parts,
     jobs: Receiver<Job>,
     intake: Arc<Intake>,
 ) -> std::result::Result<JoinHandle<()>, OpenError> {
     let (ready, is_ready) = sync_channel(1);
     let thread = spawn("leyden-writer", move || {
-        let writer = Writer::new(
-            &connection,
-            &parts.pool,
-            &parts.catalog,
-            parts.checkpoints,
-            parts.wal_bytes_max,
-        );
-        match writer {
+        match Writer::new(&connection, parts) {
             Ok(writer) => {
                 drop(ready.send(Ok(())));
                 writer.run(&jobs, &intake);
@@ -296,16 +245,120 @@ impl Store for Embedded {
         })
     }
 
-    fn tail(&self, stream: &StreamName) -> watch::Receiver<Offset> {
-        self.pool.catalog().watch(stream)
+    fn partitions<'a>(&'a self, _stream: &'a StreamName) -> BoxFuture<'a, Result<u16>> {
+        Box::pin(ready(Ok(1)))
     }
 
-    fn streams(&self) -> BoxFuture<'_, Result<Vec<(StreamName, Offset)>>> {
-        Box::pin(std::future::ready(Ok(self.pool.catalog().tails())))
+    fn read_log<'a>(
+        &'a self,
+        partition: &'a Partition,
+        after: Offset,
+        limit: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>>> {
+        Box::pin(async move {
+            let Some(stream) = self.stream(partition) else {
+                return Ok(Vec::new());
+            };
+            self.now(|lease| lease.with(|c| log::records(c, stream, after, limit, bytes_max)))
+                .await
+        })
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamName, up_to: Offset) -> BoxFuture<'a, Result<u64>> {
-        Box::pin(async move { self.queue()?.trim(stream.clone(), up_to).await })
+    fn first_offset<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Option<Offset>>> {
+        Box::pin(async move {
+            let Some(stream) = self.stream(partition) else {
+                return Ok(None);
+            };
+            self.now(|lease| lease.with(|c| log::first_after(c, stream, 0)))
+                .await
+        })
+    }
+
+    fn tail(&self, partition: &Partition) -> watch::Receiver<Offset> {
+        match partition.number {
+            0 => self.pool.catalog().watch(&partition.stream),
+            _ => self.nothing.subscribe(),
+        }
+    }
+
+    fn streams(&self) -> BoxFuture<'_, Result<Vec<PartitionStatus>>> {
+        Box::pin(self.now(|lease| lease.view(|view| view.statuses(&self.claims))))
+    }
+
+    fn subscribe<'a>(&'a self, subscription: &'a Subscription) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match subscription.partition.number {
+                0 => self.queue()?.subscribe(subscription.clone()).await,
+                number => Err(backend(Fault::NoPartition(number))),
+            }
+        })
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        claim: &'a Claim,
+        after: Offset,
+        limit: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>>> {
+        Box::pin(async move {
+            self.claims.check(claim)?;
+            let of = &claim.subscription;
+            let Some(stream) = self.stream(&of.partition) else {
+                return Ok(Vec::new());
+            };
+            let waiting = |lease: &Lease| {
+                lease.view(|view| view.waiting(stream, of, after, limit, bytes_max))
+            };
+            let records = self.now(waiting).await?;
+            if let Some(last) = records.last() {
+                self.claims.give(claim, last.offset)?;
+            }
+            Ok(records)
+        })
+    }
+
+    fn backlog<'a>(&'a self, subscriptions: &'a [Subscription]) -> BoxFuture<'a, Result<u64>> {
+        let lag = |lease: &Lease, of: &Subscription| match self.stream(&of.partition) {
+            Some(stream) => lease.view(|view| view.lag(stream, of)),
+            None => Ok(0),
+        };
+        Box::pin(self.now(move |lease| subscriptions.iter().map(|of| lag(lease, of)).sum()))
+    }
+
+    fn units(&self) -> u16 {
+        1
+    }
+
+    fn beat<'a>(&'a self, info: &'a HostInfo, lease_ms: u64) -> BoxFuture<'a, Result<Members>> {
+        Box::pin(ready(self.claims.beat(info, lease_ms)))
+    }
+
+    fn take<'a>(
+        &'a self,
+        unit: u16,
+        from: Option<&'a Holder>,
+        to: &'a Holder,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(ready(Ok(self.claims.take(unit, from, to))))
+    }
+
+    fn release<'a>(&'a self, holder: &'a Holder, unit: Option<u16>) -> BoxFuture<'a, Result<()>> {
+        self.claims.release(holder, unit);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn trim<'a>(&'a self, partition: &'a Partition, up_to: Offset) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            match partition.number {
+                0 => self.queue()?.trim(partition.stream.clone(), up_to).await,
+                _ => Ok(0),
+            }
+        })
     }
 
     /// Reads the whole ledger on a thread for blocking work, in one snapshot.
@@ -315,5 +368,9 @@ impl Store for Embedded {
             let checked = tokio::task::spawn_blocking(move || lease.check_ledger()).await;
             checked.map_err(backend)?
         })
+    }
+
+    fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {
+        self.health.subscribe()
     }
 }

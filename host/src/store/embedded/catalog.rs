@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::log;
 use super::schema::unsigned;
 use crate::ids::StreamName;
 use crate::store::{Offset, Space};
@@ -19,6 +20,8 @@ use crate::store::{Offset, Space};
 pub(super) struct StreamState {
     pub(super) id: i64,
     pub(super) tail: Offset,
+    /// Records that are kept.
+    pub(super) length: u64,
     /// Whether the group being written has moved the tail.
     pub(super) moved: bool,
 }
@@ -44,9 +47,11 @@ impl Names {
         let mut statement = connection.prepare("SELECT name, id, tail FROM streams")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            let id = row.get(1)?;
             let state = StreamState {
-                id: row.get(1)?,
+                id,
                 tail: unsigned(row.get(2)?),
+                length: log::kept_after(connection, id, 0)?,
                 moved: false,
             };
             if let Ok(name) = StreamName::parse(row.get_ref(0)?.as_str()?) {
@@ -63,6 +68,7 @@ impl Names {
             StreamState {
                 id,
                 tail: 0,
+                length: 0,
                 moved: false,
             },
         );
@@ -151,16 +157,5 @@ impl Catalog {
         if let Some(shared) = streams.get(stream) {
             shared.tail.send_replace(tail);
         }
-    }
-
-    /// Streams that have had a record, by name.
-    pub(super) fn tails(&self) -> Vec<(StreamName, Offset)> {
-        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        let tails = streams
-            .iter()
-            .map(|(name, shared)| (name.clone(), *shared.tail.borrow()));
-        let mut tails: Vec<_> = tails.filter(|(_, tail)| *tail > 0).collect();
-        tails.sort();
-        tails
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Fault, backend};
 use crate::ids::StreamName;
-use crate::store::{CommitError, Error, Offset, Result, Transaction, Version};
+use crate::store::{CommitError, Error, Offset, Result, Subscription, Transaction, Version};
 
 /// Jobs that wait at most: a second's work when transactions are small and the disk is slow.
 pub(super) const QUEUE_JOBS_MAX: usize = 8192;
@@ -31,6 +31,8 @@ pub(super) const TRANSACTION_BYTES_MAX: usize = 64 << 20;
 /// What a row costs beside its content, bytes, so that many tiny rows count too.
 const ROW_BYTES: usize = 64;
 
+const STOPPED: Error = Error::Unavailable("the store has stopped");
+
 /// A transaction, and what became of it.
 pub(super) struct Commit {
     pub(super) transaction: Transaction,
@@ -47,17 +49,24 @@ pub(super) struct Trim {
     reply: oneshot::Sender<Result<u64>>,
 }
 
+/// A group to make known.
+pub(super) struct Subscribe {
+    pub(super) subscription: Subscription,
+    reply: oneshot::Sender<Result<()>>,
+}
+
 /// A piece of work for the writer.
 pub(super) enum Job {
     Commit(Box<Commit>),
     Trim(Trim),
+    Subscribe(Subscribe),
 }
 
 impl Job {
     fn bytes(&self) -> usize {
         match self {
             Self::Commit(commit) => commit.bytes,
-            Self::Trim(_) => ROW_BYTES,
+            Self::Trim(_) | Self::Subscribe(_) => ROW_BYTES,
         }
     }
 
@@ -66,6 +75,7 @@ impl Job {
         match self {
             Self::Commit(commit) => drop(commit.reply.send(commit.outcome)),
             Self::Trim(trim) => drop(trim.reply.send(Ok(trim.removed))),
+            Self::Subscribe(subscribe) => drop(subscribe.reply.send(Ok(()))),
         }
     }
 
@@ -75,6 +85,7 @@ impl Job {
         match self {
             Self::Commit(commit) => drop(commit.reply.send(Err(error.into()))),
             Self::Trim(trim) => drop(trim.reply.send(Err(error))),
+            Self::Subscribe(subscribe) => drop(subscribe.reply.send(Err(error))),
         }
     }
 }
@@ -99,8 +110,13 @@ fn weigh(transaction: &Transaction) -> usize {
         .ranges
         .iter()
         .map(|(_, range)| range.start.len());
+    let removals = transaction.removals.iter().map(|_| 0);
+    let acknowledged = transaction.acknowledgement.iter();
+    let acknowledged = acknowledged.map(|a| a.offsets.len() * size_of::<Offset>());
     let rows = writes
         .chain(appends)
+        .chain(removals)
+        .chain(acknowledged)
         .chain(postings)
         .chain(reads)
         .chain(ranges);
@@ -163,7 +179,7 @@ impl Queue {
         })))?;
         answer
             .await
-            .unwrap_or_else(|_| Err(backend(Fault::Stopped).into()))
+            .unwrap_or_else(|_| Err(Error::Unresolved.into()))
     }
 
     /// Trims.
@@ -175,9 +191,17 @@ impl Queue {
             removed: 0,
             reply,
         }))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(backend(Fault::Stopped)))
+        answer.await.unwrap_or(Err(STOPPED))
+    }
+
+    /// Makes a group known.
+    pub(super) async fn subscribe(&self, subscription: Subscription) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Subscribe(Subscribe {
+            subscription,
+            reply,
+        }))?;
+        answer.await.unwrap_or(Err(STOPPED))
     }
 
     fn send(&self, job: Job) -> Result<()> {
@@ -198,6 +222,6 @@ impl Queue {
 fn refused(error: &TrySendError<Job>) -> Error {
     match error {
         TrySendError::Full(_) => Error::Unavailable("too many transactions wait to be committed"),
-        TrySendError::Disconnected(_) => Error::Unavailable("the store has stopped"),
+        TrySendError::Disconnected(_) => STOPPED,
     }
 }

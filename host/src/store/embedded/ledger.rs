@@ -1,17 +1,14 @@
 //! The ledger's rules, apart from where its rows lie, and its recomputation.
 //!
 //! **Invariants.** Postings are judged in order, each on what the ones before it left. No sum
-//! passes 2^63 - 1. Only the issuer goes below zero.
+//! passes [`SUM_MAX`]. Only the issuer goes below zero.
 
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
 use super::schema::unsigned;
-use crate::store::{Account, CommitError, ISSUER, LedgerCheck, Posting};
-
-/// The greatest sum of an account: what SQLite's integers hold.
-const SUM_MAX: u64 = i64::MAX as u64;
+use crate::store::{Account, CommitError, ISSUER, LedgerCheck, Posting, SUM_MAX};
 
 /// The accounts as a transaction leaves them.
 pub(super) type Changed<'p> = BTreeMap<&'p str, Account>;
@@ -76,7 +73,7 @@ fn apply<'p>(accounts: &mut Changed<'p>, posting: &'p Posting) -> Result<(), Com
 fn grow(sum: u64, amount: u64) -> Result<u64, CommitError> {
     let grown = sum.checked_add(amount).filter(|sum| *sum <= SUM_MAX);
     grown.ok_or(CommitError::InvalidPosting(
-        "an account's sum must stay below 2^63",
+        "an account's sum must stay below 2^53",
     ))
 }
 

@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::catalog::Catalog;
+use super::groups::{self, View};
 use super::schema::{self, unsigned};
 use super::{backend, snapshot::ReadSnapshot};
 use crate::store::{Error, LedgerCheck, Result, Version};
@@ -181,6 +182,12 @@ impl Lease {
         statement.query_row([], |row| row.get(0)).map(unsigned)
     }
 
+    /// Reads the log and the groups' places in it.
+    pub(super) fn view<T>(&self, read: impl FnOnce(View<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let cursors = self.catalog().space(&groups::cursors());
+        self.with(|connection| read(View::new(connection, cursors)))
+    }
+
     /// Reads with a statement of the snapshot's connection.
     pub(super) fn read<T>(
         &self,
@@ -206,7 +213,10 @@ impl Lease {
         self.with(super::ledger::check)
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let slot = self.pool.slot(self.slot);
         match (&slot.connection, slot.leased_at) {
             (Some(connection), Some(_)) => read(connection).map_err(backend),

@@ -15,7 +15,7 @@ use super::OpenError;
 pub(super) const DATABASE_FILE: &str = "leyden.db";
 
 /// The tables' version, kept in `user_version`.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// "LEYD" in ASCII, kept in `application_id`: tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x4C45_5944;
@@ -50,6 +50,9 @@ pub(super) const OFFSET_MAX: u64 = (1 << OFFSET_BITS) - 1;
 
 /// Greatest number of a stream: what the bits above an offset hold.
 pub(super) const STREAM_ID_MAX: i64 = (1 << (63 - OFFSET_BITS)) - 1;
+
+/// The records that were taken out from between others: what version 2 adds to version 1.
+const HOLES: &str = "CREATE TABLE holes (id INTEGER PRIMARY KEY) STRICT;";
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -195,14 +198,17 @@ fn configure_writer(
     Ok(())
 }
 
-/// All in one transaction, so that a crash in between leaves an empty file and not half a schema.
+/// Makes the tables that a file of an earlier version, or an empty one, lacks. All in one transaction, so that a crash in between leaves an empty file and not half a schema.
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
-    if pragma(connection, "user_version")? == SCHEMA_VERSION {
-        return Ok(());
-    }
+    let tables = match pragma(connection, "user_version")? {
+        SCHEMA_VERSION => return Ok(()),
+        1 => "",
+        _ => TABLES,
+    };
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
-         {TABLES}
+         {tables}
+         {HOLES}
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {SCHEMA_VERSION};
          COMMIT;"

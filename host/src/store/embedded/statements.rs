@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Statement, params};
 
+use super::groups::cursor_in;
 use super::schema::{OFFSET_MAX, integer, offset_of, record_id, unsigned};
 use super::snapshot::{ACCOUNT, account_row};
 use crate::store::{Account, Append, Offset, Posting, Version, Write};
@@ -25,6 +26,10 @@ pub(super) struct Statements<'c> {
     set_tail: Statement<'c>,
     first: Statement<'c>,
     trim: Statement<'c>,
+    take_out: Statement<'c>,
+    add_hole: Statement<'c>,
+    drop_holes: Statement<'c>,
+    cursor: Statement<'c>,
     account: Statement<'c>,
     keep_account: Statement<'c>,
     enter: Statement<'c>,
@@ -49,6 +54,10 @@ impl<'c> Statements<'c> {
             set_tail: prepare("UPDATE streams SET tail = ?2 WHERE id = ?1")?,
             first: prepare("SELECT min(id) FROM log WHERE id > ?1 AND id <= ?2")?,
             trim: prepare("DELETE FROM log WHERE id >= ?1 AND id <= ?2")?,
+            take_out: prepare("DELETE FROM log WHERE id = ?1")?,
+            add_hole: prepare("INSERT INTO holes (id) VALUES (?1)")?,
+            drop_holes: prepare("DELETE FROM holes WHERE id >= ?1 AND id <= ?2")?,
+            cursor: prepare("SELECT value FROM state WHERE space = ?1 AND key = ?2")?,
             account: prepare(ACCOUNT)?,
             keep_account: prepare(
                 "INSERT OR REPLACE INTO accounts (name, debits, credits) VALUES (?1, ?2, ?3)",
@@ -100,22 +109,59 @@ impl<'c> Statements<'c> {
             .map(|_| ())
     }
 
-    /// Removes up to `count_max` of a stream's oldest records, none after `up_to`. Records have no
-    /// gaps, so the range tells the count.
+    /// Removes up to `count_max` of a stream's oldest records, none after `up_to`. There is at most one
+    /// record for each offset, so the range bounds the count.
     pub(super) fn trim(&mut self, stream: i64, up_to: Offset, count_max: u64) -> Result<u64> {
-        let range = params![
-            record_id(stream, 0),
-            record_id(stream, up_to.min(OFFSET_MAX))
-        ];
-        let Some(first) = self
-            .first
-            .query_row(range, |row| row.get::<_, Option<i64>>(0))?
-        else {
+        let Some(first) = self.next(stream, 0, up_to)? else {
             return Ok(0);
         };
-        let last = up_to.min(offset_of(first).saturating_add(count_max - 1));
-        let removed = self.trim.execute(params![first, record_id(stream, last)])?;
+        let last = record_id(stream, up_to.min(first.saturating_add(count_max - 1)));
+        let removed = self.trim.execute([record_id(stream, first), last])?;
+        self.drop_holes.execute([record_id(stream, 0), last])?;
         Ok(removed as u64)
+    }
+
+    /// The first record after one offset, and at or before another.
+    pub(super) fn next(
+        &mut self,
+        stream: i64,
+        after: Offset,
+        up_to: Offset,
+    ) -> Result<Option<Offset>> {
+        let range = [record_id(stream, after), record_id(stream, up_to)];
+        let next: Option<i64> = self.first.query_row(range, |row| row.get(0))?;
+        Ok(next.map(offset_of))
+    }
+
+    /// Takes one record out; whether it was there. Holes before the first record that is left count for
+    /// nothing any more and go, too.
+    pub(super) fn take_out(&mut self, stream: i64, offset: Offset) -> Result<bool> {
+        let id = record_id(stream, offset);
+        if self.take_out.execute([id])? == 0 {
+            return Ok(false);
+        }
+        self.add_hole.execute([id])?;
+        let first = self.next(stream, 0, OFFSET_MAX)?.unwrap_or(OFFSET_MAX);
+        if first > offset {
+            self.drop_holes
+                .execute([record_id(stream, 0), record_id(stream, first)])?;
+        }
+        Ok(true)
+    }
+
+    /// Up to where a group has acknowledged; `None` for one that is not known.
+    pub(super) fn cursor(&mut self, space: i64, key: &[u8]) -> Result<Option<Offset>> {
+        self.cursor
+            .query_row(params![space, key], |row| {
+                Ok(cursor_in(row.get_ref(0)?.as_blob()?))
+            })
+            .optional()
+    }
+
+    pub(super) fn set_cursor(&mut self, space: i64, key: &[u8], cursor: Offset) -> Result<()> {
+        self.put
+            .execute(params![space, key, cursor.to_be_bytes()])
+            .map(|_| ())
     }
 
     pub(super) fn account(&mut self, name: &str) -> Result<Account> {

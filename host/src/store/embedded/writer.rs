@@ -11,6 +11,8 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use rusqlite::Connection;
 
 use super::catalog::{Catalog, Names};
+use super::claims::Claims;
+use super::groups;
 use super::jobs::{Commit, Intake, Job, Trim};
 use super::ledger::{self, Refusal};
 use super::readers::Pool;
@@ -19,10 +21,30 @@ use super::statements::Statements;
 use super::wal::Upkeep;
 use super::window::Window;
 use crate::ids::StreamName;
-use crate::store::{Append, CommitError, Error, Posting, Space, Transaction, Version};
+use crate::store::{
+    Acknowledgement, Append, CommitError, Error, Offset, Partition, Posting, Space, Subscription,
+    Transaction, Version,
+};
 
 /// Records that one trim removes: a few milliseconds, so that commits behind it do not wait long.
 pub(super) const TRIM_RECORDS_MAX: u64 = 4096;
+
+/// Where an acknowledgement moves a group's cursor.
+struct Moved {
+    space: i64,
+    key: Vec<u8>,
+    to: Offset,
+}
+
+/// What the writer is given.
+pub(super) struct Parts {
+    pub(super) pool: Arc<Pool>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) claims: Arc<Claims>,
+    pub(super) checkpoints: SyncSender<()>,
+    pub(super) wal_bytes_max: u64,
+    pub(super) log_records_max: u64,
+}
 
 /// What the writer works with.
 pub(super) struct Writer<'c> {
@@ -30,6 +52,9 @@ pub(super) struct Writer<'c> {
     statements: Statements<'c>,
     names: Names,
     catalog: Arc<Catalog>,
+    claims: Arc<Claims>,
+    /// Most records of a stream.
+    log_records_max: u64,
     window: Window,
     version: Version,
     /// Streams whose tail the group has moved.
@@ -40,23 +65,19 @@ pub(super) struct Writer<'c> {
 }
 
 impl<'c> Writer<'c> {
-    pub(super) fn new(
-        connection: &'c Connection,
-        pool: &Arc<Pool>,
-        catalog: &Arc<Catalog>,
-        checkpoints: SyncSender<()>,
-        wal_bytes_max: u64,
-    ) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, parts: Parts) -> rusqlite::Result<Self> {
         let version = committed_version(connection)?;
         Ok(Self {
             connection,
             statements: Statements::prepare(connection)?,
             names: Names::load(connection)?,
-            catalog: Arc::clone(catalog),
+            catalog: parts.catalog,
+            claims: parts.claims,
+            log_records_max: parts.log_records_max,
             window: Window::new(version),
             version,
             moved: Vec::new(),
-            upkeep: Upkeep::new(Arc::clone(pool), checkpoints, wal_bytes_max),
+            upkeep: Upkeep::new(parts.pool, parts.checkpoints, parts.wal_bytes_max),
             stale: false,
         })
     }
@@ -84,6 +105,7 @@ impl<'c> Writer<'c> {
             match job {
                 Job::Commit(commit) => self.apply(commit)?,
                 Job::Trim(trim) => self.trim(trim)?,
+                Job::Subscribe(subscribe) => self.subscribe(&subscribe.subscription)?,
             }
         }
         for stream in &self.moved {
@@ -131,22 +153,29 @@ impl<'c> Writer<'c> {
     /// shared, and a failing group must not take it back.
     fn register_names(&mut self, group: &[Job]) -> rusqlite::Result<()> {
         for job in group {
-            let Job::Commit(commit) = job else { continue };
-            for write in &commit.transaction.writes {
-                if !self.names.spaces.contains_key(&write.space) {
-                    self.register_space(&write.space)?;
+            match job {
+                Job::Commit(commit) => {
+                    for write in &commit.transaction.writes {
+                        self.register_space(&write.space)?;
+                    }
+                    for append in &commit.transaction.appends {
+                        self.register_stream(&append.stream)?;
+                    }
                 }
-            }
-            for append in &commit.transaction.appends {
-                if !self.names.streams.contains_key(&append.stream) {
-                    self.register_stream(&append.stream)?;
+                Job::Subscribe(subscribe) => {
+                    self.register_space(&groups::cursors())?;
+                    self.register_stream(&subscribe.subscription.partition.stream)?;
                 }
+                Job::Trim(_) => {}
             }
         }
         Ok(())
     }
 
     fn register_space(&mut self, space: &Space) -> rusqlite::Result<()> {
+        if self.names.spaces.contains_key(space) {
+            return Ok(());
+        }
         let id = self.statements.add_space(&space.0)?;
         self.names.spaces.insert(space.clone(), id);
         self.catalog.add_space(space.clone(), id);
@@ -154,6 +183,9 @@ impl<'c> Writer<'c> {
     }
 
     fn register_stream(&mut self, stream: &StreamName) -> rusqlite::Result<()> {
+        if self.names.streams.contains_key(stream) {
+            return Ok(());
+        }
         let id = self.statements.add_stream(stream.as_str())?;
         self.names.add_stream(stream.clone(), id);
         self.catalog.add_stream(stream.clone(), id);
@@ -170,6 +202,10 @@ impl<'c> Writer<'c> {
     }
 
     fn transact(&mut self, transaction: &mut Transaction) -> Result<Version, Refusal> {
+        let acknowledged = match &transaction.acknowledgement {
+            Some(acknowledgement) => Some(self.check_acknowledgement(acknowledgement)?),
+            None => None,
+        };
         if self.window.conflicts(&transaction.reads) {
             return Err(Refusal::Rule(CommitError::Conflict));
         }
@@ -187,13 +223,55 @@ impl<'c> Writer<'c> {
         for append in &transaction.appends {
             self.append(append, transaction.at)?;
         }
+        for (partition, offset) in &transaction.removals {
+            self.take_out(partition, *offset)?;
+        }
+        if let Some(Moved { space, key, to }) = acknowledged {
+            self.statements.set_cursor(space, &key, to)?;
+        }
         self.window
             .record(self.version, std::mem::take(&mut transaction.writes));
         Ok(self.version)
     }
 
-    /// Refuses what would run into the next stream's ids.
+    /// Refuses an acknowledgement that is not its holder's, or that would leave a record out. Records that
+    /// were removed since they were fetched are not missed.
+    fn check_acknowledgement(&mut self, done: &Acknowledgement) -> Result<Moved, Refusal> {
+        let fenced = || Refusal::Rule(CommitError::Store(Error::Fenced));
+        if !self.claims.allows(done) {
+            return Err(fenced());
+        }
+        let subscription = &done.claim.subscription;
+        let stream = self.names.streams.get(&subscription.partition.stream);
+        let space = self.names.spaces.get(&groups::cursors());
+        let (Some(stream), Some(space)) = (stream, space) else {
+            return Err(fenced());
+        };
+        let key = groups::cursor_key(subscription);
+        let mut to = self.statements.cursor(*space, &key)?.unwrap_or(0);
+        for offset in &done.offsets {
+            let in_order = *offset > to;
+            if !in_order
+                || (*offset > to + 1 && self.statements.next(stream.id, to, offset - 1)?.is_some())
+            {
+                return Err(fenced());
+            }
+            to = *offset;
+        }
+        Ok(Moved {
+            space: *space,
+            key,
+            to,
+        })
+    }
+
+    /// Refuses what a full stream would have to take, and what would run into the next stream's ids.
     fn check_room(&self, appends: &[Append]) -> Result<(), Refusal> {
+        let full =
+            |append: &&Append| self.names.streams[&append.stream].length >= self.log_records_max;
+        if let Some(append) = appends.iter().find(full) {
+            return Err(Refusal::Rule(CommitError::LogFull(append.stream.clone())));
+        }
         let count = appends.len() as u64;
         let full = appends.iter().any(|append| {
             let state = &self.names.streams[&append.stream];
@@ -220,6 +298,7 @@ impl<'c> Writer<'c> {
             return Err(rusqlite::Error::QueryReturnedNoRows);
         };
         state.tail += 1;
+        state.length += 1;
         if !std::mem::replace(&mut state.moved, true) {
             self.moved.push(append.stream.clone());
         }
@@ -227,12 +306,38 @@ impl<'c> Writer<'c> {
     }
 
     fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<()> {
-        if let Some(state) = self.names.streams.get(&trim.stream) {
+        if let Some(state) = self.names.streams.get_mut(&trim.stream) {
             trim.removed = self
                 .statements
                 .trim(state.id, trim.up_to, TRIM_RECORDS_MAX)?;
+            state.length = state.length.saturating_sub(trim.removed);
         }
         Ok(())
+    }
+
+    fn take_out(&mut self, partition: &Partition, offset: Offset) -> rusqlite::Result<()> {
+        if partition.number > 0 {
+            return Ok(());
+        }
+        if let Some(state) = self.names.streams.get_mut(&partition.stream)
+            && self.statements.take_out(state.id, offset)?
+        {
+            state.length = state.length.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Makes a group known: it begins before the oldest record that is kept, so that it has lost none.
+    fn subscribe(&mut self, subscription: &Subscription) -> rusqlite::Result<()> {
+        let space = self.names.spaces[&groups::cursors()];
+        let state = self.names.streams[&subscription.partition.stream];
+        let key = groups::cursor_key(subscription);
+        if self.statements.cursor(space, &key)?.is_some() {
+            return Ok(());
+        }
+        let first = self.statements.next(state.id, 0, state.tail)?;
+        let done = first.map_or(state.tail, |first| first - 1);
+        self.statements.set_cursor(space, &key, done)
     }
 }
 

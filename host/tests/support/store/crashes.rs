@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use leyden::store::embedded::{Embedded, OpenError, Options};
-use leyden::store::{Append, ISSUER, Order, Posting, Range, Store, Transaction, Write};
+use leyden::store::{Append, ISSUER, Order, Partition, Posting, Range, Store, Transaction, Write};
 
 use crate::numbers::Numbers;
 use crate::rules::{put_one, space, stream, value};
@@ -22,6 +22,14 @@ const TASKS: u64 = 24;
 
 pub(crate) fn open(directory: &Path) -> Arc<dyn Store> {
     Arc::new(Embedded::open(Options::new(directory)).expect("opened"))
+}
+
+/// The one partition of the stream that [`purchase`] appends to.
+pub(crate) fn partition() -> Partition {
+    Partition {
+        stream: stream(),
+        number: 0,
+    }
 }
 
 pub(crate) fn directory() -> tempfile::TempDir {
@@ -85,7 +93,7 @@ async fn child_that_buys() {
         return;
     };
     let store = open(Path::new(&directory));
-    let began = *store.tail(&stream()).borrow();
+    let began = *store.tail(&partition()).borrow();
     let tasks = (0..TASKS).map(|task| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -164,8 +172,8 @@ async fn check_purchases(store: &Arc<dyn Store>, acknowledged: &[String]) {
         .find(|name| !kept.contains(name.as_bytes()));
     assert_eq!(lost, None, "acknowledged and lost");
 
-    let records = snapshot
-        .read_log(&stream(), 0, usize::MAX, usize::MAX)
+    let records = store
+        .read_log(&partition(), 0, usize::MAX, usize::MAX)
         .await
         .expect("read");
     assert!(
@@ -179,7 +187,7 @@ async fn check_purchases(store: &Arc<dyn Store>, acknowledged: &[String]) {
         records.iter().map(|r| r.key.clone().into_bytes()).collect();
     assert_eq!(records.len(), published.len(), "a record twice");
     assert_eq!(published, kept, "half of a transaction");
-    assert_eq!(*store.tail(&stream()).borrow(), records.len() as u64);
+    assert_eq!(*store.tail(&partition()).borrow(), records.len() as u64);
 
     let ledger = store.check_ledger().await.expect("checked");
     assert_eq!(

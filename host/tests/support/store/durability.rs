@@ -1,5 +1,8 @@
-//! What only a store on a disk can get wrong: other files, full disks, limits, and snapshots that
-//! are held too long.
+//! What only a store on a disk can get wrong: other files, full disks, limits, snapshots that are held
+//! too long, and what it keeps of groups ([`groups_on_disk`]).
+
+#[path = "groups_on_disk.rs"]
+mod groups_on_disk;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -8,8 +11,8 @@ use std::time::Duration;
 use leyden::store::embedded::{Embedded, OpenError, Options};
 use leyden::store::{CommitError, Error, ReadSet, Space, Store, Transaction, Write};
 
-use crate::crashes::{directory, open, purchase};
-use crate::rules::{put_one, space, stream, value, writing};
+use crate::crashes::{directory, open, partition, purchase};
+use crate::rules::{put_one, space, value, writing};
 
 #[test]
 fn a_new_directory_is_private() {
@@ -92,9 +95,9 @@ async fn a_full_disk_fails_commits_and_nothing_else() {
             "{outcome:?}"
         );
     }
-    assert_eq!(*store.tail(&stream()).borrow(), 0);
+    assert_eq!(*store.tail(&partition()).borrow(), 0);
     let version = store.commit(purchase(0, 1)).await.expect("committed");
-    assert_eq!((version, *store.tail(&stream()).borrow()), (2, 1));
+    assert_eq!((version, *store.tail(&partition()).borrow()), (2, 1));
     let mut snapshot = store.snapshot().await.expect("a snapshot");
     assert_eq!(
         snapshot
@@ -137,7 +140,7 @@ async fn a_trim_removes_a_bounded_number_at_a_time() {
         .await
         .expect("committed");
     for expected in [4096, 904, 0] {
-        let removed = store.trim(&stream(), u64::MAX).await.expect("trimmed");
+        let removed = store.trim(&partition(), u64::MAX).await.expect("trimmed");
         assert_eq!(removed, expected);
     }
 }
