@@ -1,69 +1,56 @@
 //! `cargo xtask bench`: runs the host's benchmarks and keeps the last table in BENCHMARKS.md.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
-use crate::report::{Figure, Machine, Versions, document, table};
-use crate::{build, guests, paths, process};
+use crate::program::Program;
+use crate::report::{self, Document, Figure};
+use crate::{build, guests};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [NAME…] [--json] [--quick]
 
 Builds plugins and host in release, runs the benchmarks NAME… (all without a name), prints a table
-and writes it to BENCHMARKS.md with the machine and the versions.
+and writes it to BENCHMARKS.md with the machine and the versions. Those named redis and takeover
+start redis-servers of their own; Debian's is installed where there is none.
 
 Options:
   --json    print a list of {name, figure, unit, target, met} instead, and write no file
-  --quick   shorter measurements, less exact figures";
+  --quick   shorter measurements, less exact figures
+
+Environment:
+  LEYDEN_REDIS_SERVER=PATH   the redis-server to use";
 
 /// Runs the verb.
-pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
-    let json = args.flag("--json");
-    let quick = args.flag("--quick");
-    let names = args.names()?;
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
+    let program = Program::parse("bench", "leyden", args)?;
     guests::build()?;
     build::host()?;
 
-    let printed = measure(&names, quick)?;
-    let figures = Figure::parse_list(&printed).context("the benchmarks printed no valid list")?;
-    if json {
+    let (printed, content) = program.print(&program.names, &[])?;
+    if !content {
+        bail!("the benchmarks failed");
+    }
+    let figures = report::parse_list(&printed, Figure::parse)
+        .context("the benchmarks printed no valid list")?;
+    if program.json {
         println!("{printed}");
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{}", table(&figures));
-    let path = paths::root().join("BENCHMARKS.md");
-    let text = document(
-        &figures,
-        &command_line(&names, quick),
-        &Machine::read(),
-        &Versions::read()?,
+    let table = Figure::table(&figures);
+    print!("{table}");
+    let intro = format!(
+        "The last run of `{}`, which writes this file. Rates are compared within one\n\
+         run, because machines differ; `target` is what the project asks of the figure.",
+        program.command_line()
     );
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("    written to {}", paths::shown(&path));
+    let document = Document {
+        title: "Benchmarks",
+        intro: &intro,
+        table: &table,
+    };
+    document.write("BENCHMARKS.md")?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Runs the benchmark program; it measures, shows its progress on standard error, and prints JSON.
-fn measure(names: &[String], quick: bool) -> Result<String> {
-    let mut bench = process::cargo();
-    bench.args(["bench", "--package", "leyden", "--bench", "leyden", "--"]);
-    bench.args(names).arg("--json");
-    if quick {
-        bench.arg("--quick");
-    }
-    // A backtrace per error costs the runtime a tenth of its rate.
-    bench
-        .env_remove("RUST_BACKTRACE")
-        .env("RUST_LIB_BACKTRACE", "0");
-    process::output(&mut bench)
-}
-
-fn command_line(names: &[String], quick: bool) -> String {
-    let mut words = vec!["cargo xtask bench".to_owned()];
-    words.extend_from_slice(names);
-    words.extend(quick.then(|| "--quick".to_owned()));
-    words.join(" ")
 }

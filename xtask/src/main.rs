@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands of a developer and of continuous integration. It sets up what a
-//! fresh machine lacks, builds plugins and host, and runs the demo, the tests and the benchmarks.
+//! fresh machine lacks, builds plugins and host, and runs the demo, the tests, the benchmarks and the
+//! proofs.
 //!
 //! It is not part of Leyden: nothing here is shipped, and it knows the host only as a package to
 //! build and a binary to run. Progress goes to standard error; standard output holds results only.
@@ -12,12 +13,17 @@ mod args;
 mod bench;
 mod build;
 mod component;
+mod debian;
 mod demo;
 mod guests;
 mod paths;
 mod process;
+mod program;
+mod prove;
+mod redis;
 mod report;
 mod stages;
+mod table;
 mod test;
 mod toolchain;
 
@@ -35,7 +41,7 @@ struct Verb {
     run: fn(Args) -> Result<ExitCode>,
 }
 
-const VERBS: [Verb; 5] = [
+const VERBS: [Verb; 6] = [
     Verb {
         name: "build",
         summary: "build all plugins and test components (--host: the release host as well)",
@@ -44,7 +50,7 @@ const VERBS: [Verb; 5] = [
     },
     Verb {
         name: "demo",
-        summary: "set up what is missing, build, run scenario 2",
+        summary: "set up what is missing, build, run scenario 2 (--store redis: on Redis)",
         help: demo::HELP,
         run: demo::run,
     },
@@ -65,6 +71,12 @@ const VERBS: [Verb; 5] = [
         summary: "run the benchmarks and write BENCHMARKS.md",
         help: bench::HELP,
         run: bench::run,
+    },
+    Verb {
+        name: "prove",
+        summary: "try to break what is promised of many hosts and write PROOFS.md",
+        help: prove::HELP,
+        run: prove::run,
     },
 ];
 
@@ -104,5 +116,6 @@ fn overview() -> String {
         text += &format!("  {:<6} {}\n", verb.name, verb.summary);
     }
     text + "\n`cargo xtask VERB --help` says more.\n\
-            LEYDEN_GUEST_TOOLCHAIN=rustup|debian forces how WebAssembly is compiled.\n"
+            LEYDEN_GUEST_TOOLCHAIN=rustup|debian forces how WebAssembly is compiled.\n\
+            LEYDEN_REDIS_SERVER=PATH names the redis-server to use.\n"
 }

@@ -64,12 +64,23 @@ pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
 
 /// What `command` prints, without the last line break. Its standard error is shown.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let (text, status) = captured(command)?;
+    succeeded(command, status)?;
+    Ok(text)
+}
+
+/// As [`output`], for a command whose failure is an answer too: whether it succeeded.
+pub(crate) fn output_and_success(command: &mut Command) -> Result<(String, bool)> {
+    let (text, status) = captured(command)?;
+    Ok((text, status.success()))
+}
+
+fn captured(command: &mut Command) -> Result<(String, ExitStatus)> {
     command.stdout(Stdio::piped()).stderr(Stdio::inherit());
     let output = command.output().with_context(|| cannot_start(command))?;
-    succeeded(command, output.status)?;
     let text = String::from_utf8(output.stdout)
         .with_context(|| format!("`{}` printed something other than UTF-8", words(command)))?;
-    Ok(text.trim_end().to_owned())
+    Ok((text.trim_end().to_owned(), output.status))
 }
 
 /// Whether `command` can be run and succeeds; it prints nothing.
@@ -131,5 +142,7 @@ mod tests {
         );
         assert!(run(&mut command("leyden-no-such-program")).is_err());
         assert!(!succeeds(&mut command("leyden-no-such-program")));
+        let told = output_and_success(command("sh").args(["-c", "echo no; exit 3"]));
+        assert_eq!(told.expect("it starts"), ("no".to_owned(), false));
     }
 }

@@ -1,5 +1,5 @@
-//! What `cargo xtask bench` writes: figures as a table, and the machine and versions behind them.
-//! It measures nothing.
+//! What `cargo xtask bench` and `cargo xtask prove` write: figures and proofs as a table, and the machine
+//! and versions behind them. It measures nothing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,8 +7,26 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::paths;
-use crate::process;
+use crate::table::{self, Align};
+use crate::{paths, process, redis};
+
+/// Reads the list that a program prints; an error names the member that is wrong.
+pub(crate) fn parse_list<T>(json: &str, parse: fn(&Value) -> Result<T>) -> Result<Vec<T>> {
+    match serde_json::from_str(json)? {
+        Value::Array(items) => items.iter().map(parse).collect(),
+        other => bail!("expected a list, found {other}"),
+    }
+}
+
+fn text(item: &Value, member: &str) -> Result<String> {
+    let value = item[member].as_str().map(str::to_owned);
+    value.with_context(|| format!("{member} must be a text in {item}"))
+}
+
+fn number(item: &Value, member: &str) -> Result<f64> {
+    let value = item[member].as_f64();
+    value.with_context(|| format!("{member} must be a number in {item}"))
+}
 
 /// One measured figure, as the benchmark program prints it.
 #[derive(Debug, PartialEq)]
@@ -21,28 +39,28 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// Reads the list that the benchmark program prints; an error names the member that is wrong.
-    pub(crate) fn parse_list(json: &str) -> Result<Vec<Self>> {
-        match serde_json::from_str(json)? {
-            Value::Array(items) => items.iter().map(Self::parse).collect(),
-            other => bail!("expected a list, found {other}"),
-        }
-    }
-
-    fn parse(item: &Value) -> Result<Self> {
-        let text = |member: &str| {
-            let value = item[member].as_str().map(str::to_owned);
-            value.with_context(|| format!("{member} must be a text in {item}"))
-        };
+    /// Reads one.
+    pub(crate) fn parse(item: &Value) -> Result<Self> {
         Ok(Self {
-            name: text("name")?,
-            figure: item["figure"]
-                .as_f64()
-                .with_context(|| format!("no figure in {item}"))?,
-            unit: text("unit")?,
+            name: text(item, "name")?,
+            figure: number(item, "figure")?,
+            unit: text(item, "unit")?,
             target: plain(&item["target"]),
             met: item["met"].as_bool(),
         })
+    }
+
+    /// All of them as a table.
+    pub(crate) fn table(figures: &[Self]) -> String {
+        let columns = [
+            ("name", Align::Left),
+            ("figure", Align::Right),
+            ("unit", Align::Left),
+            ("target", Align::Left),
+            ("met", Align::Left),
+        ];
+        let rows: Vec<_> = figures.iter().map(Self::row).collect();
+        table::render(&columns, &rows)
     }
 
     fn row(&self) -> [String; 5] {
@@ -57,6 +75,64 @@ impl Figure {
             self.unit.clone(),
             self.target.clone(),
             met.to_owned(),
+        ]
+    }
+}
+
+/// One promise and what came of trying to break it, as the proofs' program prints it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Proof {
+    name: String,
+    promise: String,
+    tried: String,
+    found: String,
+    held: bool,
+    seconds: f64,
+}
+
+impl Proof {
+    /// Reads one.
+    pub(crate) fn parse(item: &Value) -> Result<Self> {
+        let held = item["held"].as_bool();
+        Ok(Self {
+            name: text(item, "name")?,
+            promise: text(item, "promise")?,
+            tried: text(item, "tried")?,
+            found: text(item, "found")?,
+            held: held.with_context(|| format!("held must be true or false in {item}"))?,
+            seconds: number(item, "seconds")?,
+        })
+    }
+
+    /// Whether the promise held.
+    pub(crate) fn held(&self) -> bool {
+        self.held
+    }
+
+    /// All of them as a table.
+    pub(crate) fn table(proofs: &[Self]) -> String {
+        let columns = [
+            ("name", Align::Left),
+            ("promise", Align::Left),
+            ("tried", Align::Left),
+            ("found", Align::Left),
+            ("held", Align::Left),
+            ("time", Align::Right),
+        ];
+        let rows: Vec<_> = proofs.iter().map(Self::row).collect();
+        table::render(&columns, &rows)
+    }
+
+    fn row(&self) -> [String; 6] {
+        // A bar would end the cell.
+        let cell = |text: &String| text.replace('|', "\\|");
+        [
+            cell(&self.name),
+            cell(&self.promise),
+            cell(&self.tried),
+            cell(&self.found),
+            if self.held { "yes" } else { "NO" }.to_owned(),
+            format!("{} s", whole(self.seconds)),
         ]
     }
 }
@@ -79,6 +155,11 @@ fn readable(figure: f64) -> String {
             format!("{figure:.2}")
         };
     }
+    whole(figure)
+}
+
+/// A whole number with thousands apart.
+fn whole(figure: f64) -> String {
     let digits = format!("{:.0}", figure.abs());
     let mut text = String::from(if figure < 0.0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
@@ -90,77 +171,47 @@ fn readable(figure: f64) -> String {
     text
 }
 
-/// The figures as a Markdown table with columns of even width, readable on a terminal too.
-pub(crate) fn table(figures: &[Figure]) -> String {
-    let head = ["name", "figure", "unit", "target", "met"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head)
-        .chain(figures.iter().map(Figure::row))
-        .collect();
-    let widths: [usize; 5] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        text += &line(row, &widths);
-        if index == 0 {
-            text += &rule(&widths);
-        }
+/// A file that keeps the last outcome of a verb.
+pub(crate) struct Document<'a> {
+    /// Its title.
+    pub(crate) title: &'a str,
+    /// What it is, a paragraph or two.
+    pub(crate) intro: &'a str,
+    /// The table.
+    pub(crate) table: &'a str,
+}
+
+impl Document<'_> {
+    /// Writes it into the workspace's root, with the machine, the versions and the date.
+    pub(crate) fn write(&self, file: &str) -> Result<()> {
+        let path = paths::root().join(file);
+        let today = process::output(process::command("date").args(["-u", "+%Y-%m-%d"]))?;
+        let text = self.text(&Machine::read(), &Versions::read()?, &today);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("    written to {}", paths::shown(&path));
+        Ok(())
     }
-    text
-}
 
-fn line(row: &[String; 5], widths: &[usize; 5]) -> String {
-    let cells = row
-        .iter()
-        .zip(widths)
-        .enumerate()
-        .map(|(column, (cell, &width))| {
-            // Figures are compared down the column, so they end at one place.
-            if column == 1 {
-                format!(" {cell:>width$} ")
-            } else {
-                format!(" {cell:<width$} ")
-            }
-        });
-    format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
-}
-
-fn rule(widths: &[usize; 5]) -> String {
-    let cells = widths.iter().enumerate().map(|(column, &width)| {
-        if column == 1 {
-            format!("{}:", "-".repeat(width + 1))
-        } else {
-            "-".repeat(width + 2)
-        }
-    });
-    format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
-}
-
-/// The text of BENCHMARKS.md.
-pub(crate) fn document(
-    figures: &[Figure],
-    command_line: &str,
-    machine: &Machine,
-    versions: &Versions,
-) -> String {
-    format!(
-        "# Benchmarks\n\n\
-         The last run of `{command_line}`, which writes this file. Rates are compared within one\n\
-         run, because machines differ; `target` is what the project asks of the figure.\n\n\
-         {table}\n\
-         Machine: {cpu}, {cores} cores, Linux {kernel}.\n\
-         Versions: rustc {rustc}, wasmtime {wasmtime}, SQLite {sqlite}.\n",
-        table = table(figures),
-        cpu = machine.cpu,
-        cores = machine.cores,
-        kernel = machine.kernel,
-        rustc = versions.rustc,
-        wasmtime = versions.wasmtime,
-        sqlite = versions.sqlite,
-    )
+    fn text(&self, machine: &Machine, versions: &Versions, today: &str) -> String {
+        let Self {
+            title,
+            intro,
+            table,
+        } = self;
+        let Machine { cpu, cores, kernel } = machine;
+        let Versions {
+            rustc,
+            wasmtime,
+            sqlite,
+            redis,
+        } = versions;
+        format!(
+            "# {title}\n\n{intro}\n\n{table}\n\
+             Machine: {cpu}, {cores} cores, Linux {kernel}.\n\
+             Versions: rustc {rustc}, wasmtime {wasmtime}, SQLite {sqlite}, Redis {redis}.\n\
+             Date: {today}.\n"
+        )
+    }
 }
 
 /// What the figures were measured on.
@@ -196,10 +247,11 @@ pub(crate) struct Versions {
     rustc: String,
     wasmtime: String,
     sqlite: String,
+    redis: String,
 }
 
 impl Versions {
-    /// Reads them from the compiler, the lock file and the build of the bundled SQLite.
+    /// Reads them from the compiler, the lock file, the build of the bundled SQLite and the server.
     pub(crate) fn read() -> Result<Self> {
         let rustc = process::output(process::command("rustc").arg("--version"))?;
         let lock = fs::read_to_string(paths::root().join("Cargo.lock"))?;
@@ -207,6 +259,7 @@ impl Versions {
             rustc: rustc.split_whitespace().nth(1).unwrap_or(&rustc).to_owned(),
             wasmtime: locked_version(&lock.parse()?, "wasmtime").unwrap_or_else(unknown),
             sqlite: built_sqlite_version().unwrap_or_else(unknown),
+            redis: redis::version(&redis::program()?)?,
         })
     }
 }
@@ -249,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_table_lines_up() {
-        let figures = Figure::parse_list(PRINTED).unwrap();
+        let figures = parse_list(PRINTED, Figure::parse).unwrap();
         let expected = "\
 | name     | figure | unit       | target | met |
 |----------|-------:|------------|--------|-----|
@@ -257,15 +310,55 @@ mod tests {
 | readings | 20,123 | readings/s | 20000  | NO  |
 | memory   |  96.50 | MiB        |        |     |
 ";
-        assert_eq!(table(&figures), expected);
+        assert_eq!(Figure::table(&figures), expected);
     }
 
     #[test]
     fn a_list_without_figures_is_refused() {
-        assert!(Figure::parse_list("{}").is_err());
-        assert!(Figure::parse_list(r#"[{"name":"echo","unit":"x"}]"#).is_err());
-        assert!(Figure::parse_list(r#"[{"figure":1,"unit":"x"}]"#).is_err());
-        assert!(Figure::parse_list("Finished in 3 s").is_err());
+        let parse = |json| parse_list(json, Figure::parse);
+        assert!(parse("{}").is_err());
+        assert!(parse(r#"[{"name":"echo","unit":"x"}]"#).is_err());
+        assert!(parse(r#"[{"figure":1,"unit":"x"}]"#).is_err());
+        assert!(parse("Finished in 3 s").is_err());
+    }
+
+    #[test]
+    fn a_proof_is_a_row_and_says_whether_it_held() {
+        let printed = r#"[{"name":"kills","promise":"nothing is lost","tried":"20 kills",
+            "found":"lost 0 | doubled 0","held":true,"seconds":61.4}]"#;
+        let proofs = parse_list(printed, Proof::parse).unwrap();
+        let expected = "\
+| name  | promise         | tried    | found               | held | time |
+|-------|-----------------|----------|---------------------|------|-----:|
+| kills | nothing is lost | 20 kills | lost 0 \\| doubled 0 | yes  | 61 s |
+";
+        assert_eq!(Proof::table(&proofs), expected);
+        assert!(proofs[0].held());
+        let unsure = printed.replace("true", "null");
+        assert!(parse_list(&unsure, Proof::parse).is_err());
+    }
+
+    #[test]
+    fn a_document_says_what_it_was_made_with() {
+        let document = Document {
+            title: "Proofs",
+            intro: "Tried.",
+            table: "| a |\n",
+        };
+        let machine = Machine {
+            cpu: "a CPU".to_owned(),
+            cores: 2,
+            kernel: "6.1".to_owned(),
+        };
+        let versions = Versions {
+            rustc: "1".to_owned(),
+            wasmtime: "2".to_owned(),
+            sqlite: "3".to_owned(),
+            redis: "7".to_owned(),
+        };
+        let expected = "# Proofs\n\nTried.\n\n| a |\n\nMachine: a CPU, 2 cores, Linux 6.1.\n\
+            Versions: rustc 1, wasmtime 2, SQLite 3, Redis 7.\nDate: 2026-01-02.\n";
+        assert_eq!(document.text(&machine, &versions, "2026-01-02"), expected);
     }
 
     #[test]

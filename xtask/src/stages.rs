@@ -33,16 +33,16 @@ impl Stages {
     }
 
     /// Runs one stage; its error carries the stage's name.
-    pub(crate) fn stage(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(crate) fn stage<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         eprintln!("==> {name}");
         let started = Instant::now();
         let outcome = work();
         let elapsed = started.elapsed();
         match outcome {
-            Ok(()) => {
+            Ok(value) => {
                 eprintln!("==> {name}: passed in {:.1} s", elapsed.as_secs_f64());
                 self.passed.push((name.to_owned(), elapsed));
-                Ok(())
+                Ok(value)
             }
             Err(error) => {
                 eprintln!("==> {name}: FAILED after {:.1} s", elapsed.as_secs_f64());

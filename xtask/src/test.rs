@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
 use crate::stages::Stages;
-use crate::{build, guests, paths, process};
+use crate::{build, guests, paths, process, redis};
 
 pub(crate) const TEST_HELP: &str = "\
 Usage: cargo xtask test
@@ -23,11 +23,15 @@ Everything continuous integration runs, in this order; the first failing stage e
   lints         clippy on the whole workspace, warnings are errors
   docs          rustdoc, warnings are errors
   plugin tests  cargo test of the plugins, their SDK and xtask, natively
-  host tests    cargo test of the host
+  redis         find a redis-server; install Debian's where there is none
+  host tests    cargo test of the host; what needs Redis starts servers on free ports and ends them
   host          build the release host
-  scenario …    each file of scenarios/, run by the release host
+  scenario …    each file of scenarios/, run by the release host, and scenario 2 on Redis as well
   licences      cargo-deny: licences, bans, sources; advisories when the database can be reached
-The last line counts the stages that passed and failed.";
+The last line counts the stages that passed and failed.
+
+Environment:
+  LEYDEN_REDIS_SERVER=PATH   the redis-server to use";
 
 pub(crate) const CHECK_HELP: &str = "\
 Usage: cargo xtask check
@@ -49,11 +53,18 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         stages.stage("lints", lints)?;
         stages.stage("docs", docs)?;
         stages.stage("plugin tests", || plugin_tests(&[]))?;
-        stages.stage("host tests", || host_tests(&[]))?;
+        let server = stages.stage("redis", redis::program)?;
+        stages.stage("host tests", || host_tests(&[], Some(&server)))?;
         stages.stage("host", build::host)?;
         for file in scenarios()? {
-            stages.stage(&format!("scenario {}", stem(&file)), || scenario(&file))?;
+            stages.stage(&format!("scenario {}", stem(&file)), || {
+                scenario(&file, None)
+            })?;
         }
+        stages.stage("scenario scenario2 on Redis", || {
+            let file = paths::root().join("scenarios/scenario2.toml");
+            scenario(&file, Some(&redis::Server::start(&server)?))
+        })?;
         licences(stages)
     }))
 }
@@ -65,7 +76,7 @@ pub(crate) fn run_check(args: Args) -> Result<ExitCode> {
         stages.stage("format", format)?;
         stages.stage("lints", lints)?;
         stages.stage("plugin tests", || plugin_tests(&["--lib", "--bins"]))?;
-        stages.stage("host tests", || host_tests(&["--lib", "--bins"]))
+        stages.stage("host tests", || host_tests(&["--lib", "--bins"], None))
     }))
 }
 
@@ -105,14 +116,16 @@ fn plugin_tests(which: &[&str]) -> Result<()> {
 }
 
 /// The host is tested by itself: together with the plugins its dependencies would get other
-/// features than in `cargo build --package leyden`, and wasmtime would be compiled twice.
-fn host_tests(which: &[&str]) -> Result<()> {
+/// features than in `cargo build --package leyden`, and wasmtime would be compiled twice. `server`
+/// is the program that the tests start.
+fn host_tests(which: &[&str], server: Option<&Path>) -> Result<()> {
     build::need_c_compiler()?;
-    process::run(
-        process::cargo()
-            .args(["test", "--release", "--package", "leyden"])
-            .args(which),
-    )
+    let mut test = process::cargo();
+    test.args(["test", "--release", "--package", "leyden"]);
+    if let Some(server) = server {
+        test.env(redis::VARIABLE, server);
+    }
+    process::run(test.args(which))
 }
 
 /// Makes sure of a cargo subcommand that rustup installs as `component`.
@@ -144,13 +157,18 @@ fn scenarios() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs one scenario on a host of its own. Its narration goes to a file, and is shown on failure.
-fn scenario(file: &Path) -> Result<()> {
+/// Runs one scenario on a host of its own, embedded or on Redis. Its narration goes to a file, and is
+/// shown on failure.
+fn scenario(file: &Path, server: Option<&redis::Server>) -> Result<()> {
     let folder = paths::target().join("scenarios");
     fs::create_dir_all(&folder)?;
-    let narration = folder.join(format!("{}.txt", stem(file)));
+    let store = server.map_or("", |_| "-redis");
+    let narration = folder.join(format!("{}{store}.txt", stem(file)));
     let mut leyden = process::command(paths::leyden());
     leyden.args(["scenario", "run"]).arg(paths::shown(file));
+    if let Some(server) = server {
+        leyden.args(["--store", &server.url()]);
+    }
     leyden.env("LEYDEN_COMPILED", paths::compiled());
     leyden.stdout(File::create(&narration)?);
     let outcome = process::run_within(SCENARIO_LIMIT, &mut leyden);

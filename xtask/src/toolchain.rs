@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::debian;
 use crate::paths;
 use crate::process;
 
@@ -35,9 +36,6 @@ const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 
 /// The target's standard library is about 20 MB: this is long enough at 1 Mbit/s.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
-
-/// The packages are about 200 MB, and unpacking takes its time.
-const APT_LIMIT: Duration = Duration::from_secs(900);
 
 /// The way chosen for this run.
 pub(crate) enum GuestToolchain {
@@ -94,7 +92,7 @@ impl GuestToolchain {
     fn debian() -> Result<Self> {
         let linker_folder = linker_folder()?;
         if !debian_is_installed() {
-            install_debian_packages()?;
+            debian::install(&DEBIAN_PACKAGES)?;
         }
         if !debian_is_installed() {
             bail!(
@@ -147,8 +145,8 @@ fn nothing_works(rustup: &anyhow::Error, debian: &anyhow::Error) -> anyhow::Erro
     anyhow::anyhow!(
         "WebAssembly cannot be compiled on this machine. Either of these would do:\n  \
          rustup target add {TARGET}\n      ({rustup:#})\n  \
-         apt-get install -y {}\n      ({debian:#})",
-        DEBIAN_PACKAGES.join(" ")
+         {}\n      ({debian:#})",
+        debian::manual(&DEBIAN_PACKAGES)
     )
 }
 
@@ -184,54 +182,6 @@ fn is_recent_enough(printed: &str) -> bool {
 fn minor_version(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split('.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??))
-}
-
-fn install_debian_packages() -> Result<()> {
-    let manual = format!("apt-get install -y {}", DEBIAN_PACKAGES.join(" "));
-    let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    if !is_debian_like(&os) {
-        bail!("this is not Debian or Ubuntu, so `{manual}` is not possible");
-    }
-    eprintln!("    installing {}", DEBIAN_PACKAGES.join(" and "));
-    let install = || {
-        // Nothing that is installed may be removed for it: the packages conflict with `rustc`.
-        let mut apt = apt_get();
-        apt.args(["install", "-y", "--no-install-recommends", "--no-remove"]);
-        process::run_within(APT_LIMIT, apt.args(DEBIAN_PACKAGES))
-    };
-    install()
-        .or_else(|_| {
-            process::run_within(APT_LIMIT, apt_get().arg("update"))?;
-            install()
-        })
-        .with_context(|| format!("`{manual}` is not possible; run it as root"))
-}
-
-/// `apt-get` that asks nothing, as root or through a `sudo` that asks nothing.
-fn apt_get() -> Command {
-    let is_root = process::output(process::command("id").arg("-u")).is_ok_and(|id| id == "0");
-    let mut command = if is_root {
-        process::command("env")
-    } else {
-        let mut sudo = process::command("sudo");
-        sudo.args(["-n", "env"]);
-        sudo
-    };
-    command.args([
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-o",
-        "DPkg::Lock::Timeout=60",
-    ]);
-    command
-}
-
-fn is_debian_like(os_release: &str) -> bool {
-    os_release
-        .lines()
-        .filter_map(|line| line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")))
-        .flat_map(|value| value.trim_matches('"').split_whitespace())
-        .any(|id| matches!(id, "debian" | "ubuntu"))
 }
 
 /// The folder of the linker inside the toolchain in use.
@@ -272,15 +222,6 @@ fn linker_variable() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn debian_and_its_children_are_recognised() {
-        assert!(is_debian_like("PRETTY_NAME=\"x\"\nID=debian\n"));
-        assert!(is_debian_like("ID=ubuntu\nID_LIKE=debian\n"));
-        assert!(is_debian_like("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"));
-        assert!(!is_debian_like("ID=fedora\nVARIANT_ID=debian\n"));
-        assert!(!is_debian_like(""));
-    }
 
     #[test]
     fn an_older_compiler_is_not_recent_enough() {
