@@ -43,12 +43,14 @@ enum Verb {
 
 /// Plays a scenario file and marks each of its expectations.
 ///
-/// Without --against it starts a host of its own, with a simulated clock and a temporary folder.
+/// Without --against it starts a host of its own, with a simulated clock and a temporary folder. With
+/// --store this host keeps everything in Redis, where the scenario leaves what it has written.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   leyden scenario run scenarios/scenario2.toml
   leyden scenario run scenarios/scenario2.toml --lang fr
   leyden scenario run scenarios/scenario2.toml --against http://127.0.0.1:3000
+  leyden scenario run scenarios/scenario2.toml --store redis://127.0.0.1:6379/0
 
 The format of scenario files is described in scenarios/README.md.")]
 struct Run {
@@ -57,6 +59,9 @@ struct Run {
     /// A running host with a simulated clock, best an empty one; its clock is set.
     #[arg(long, value_name = "URL")]
     against: Option<String>,
+    /// A Redis for the scenario's own host, best an empty one; as `leyden up` takes it.
+    #[arg(long, value_name = "URL", conflicts_with = "against")]
+    store: Option<String>,
     /// The language of the narration.
     #[arg(long, value_enum, default_value_t = Language::En)]
     lang: Language,
@@ -91,7 +96,8 @@ impl Run {
             let client = Client::new(url, context.global.token_file.as_deref())?;
             return self.runner(scenario, client, context).run().await;
         }
-        let mut host = OwnHost::spawn(&scenario.clock, self.plugins.as_deref())?;
+        let (plugins, store) = (self.plugins.as_deref(), self.store.as_deref());
+        let mut host = OwnHost::spawn(&scenario.clock, plugins, store)?;
         let report = tokio::select! {
             report = self.play_on(&mut host, scenario, context) => report,
             _ = signals::told_to_stop() => Err(Error::Host("interrupted".to_owned())),

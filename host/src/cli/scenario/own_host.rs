@@ -1,5 +1,5 @@
 //! A host of the scenario's own: `leyden up` as a child process with a simulated clock, a free
-//! port and a temporary data folder.
+//! port, a temporary data folder, and its store in there unless another one is given.
 //!
 //! Invariant: the child ends with the run, whatever way that ends, and its folder is removed.
 
@@ -44,13 +44,17 @@ impl OwnHost {
     ///
     /// # Errors
     /// The system does not let it start.
-    pub(crate) fn spawn(clock: &Clock, plugins: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn spawn(
+        clock: &Clock,
+        plugins: Option<&Path>,
+        store: Option<&str>,
+    ) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::Host(format!("a host cannot be started: {error}"));
         let folder = tempfile::Builder::new()
             .prefix("leyden-scenario-")
             .tempdir();
         let folder = folder.map_err(failed)?;
-        let command = command(folder.path(), clock, plugins);
+        let command = command(folder.path(), clock, plugins, store);
         let mut child = command
             .and_then(|mut command| command.spawn())
             .map_err(failed)?;
@@ -99,7 +103,12 @@ impl OwnHost {
     }
 }
 
-fn command(folder: &Path, clock: &Clock, plugins: Option<&Path>) -> io::Result<Command> {
+fn command(
+    folder: &Path,
+    clock: &Clock,
+    plugins: Option<&Path>,
+    store: Option<&str>,
+) -> io::Result<Command> {
     let log = std::fs::File::create(folder.join("host.log"))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args([
@@ -122,8 +131,14 @@ fn command(folder: &Path, clock: &Clock, plugins: Option<&Path>) -> io::Result<C
     if let Some(plugins) = plugins {
         command.arg("--plugins").arg(plugins);
     }
-    // A token meant for another host would lock this one.
-    command.env_remove("LEYDEN_TOKEN_FILE");
+    // A token meant for another host would lock this one, and another host's store is not to be played
+    // with. The one that was given goes by the environment: it may hold a password.
+    command
+        .env_remove("LEYDEN_TOKEN_FILE")
+        .env_remove("LEYDEN_STORE");
+    if let Some(store) = store {
+        command.env("LEYDEN_STORE", store);
+    }
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
