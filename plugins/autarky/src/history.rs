@@ -1,7 +1,7 @@
 //! The balances as they are kept, and the judgement of each as it comes in. The layout is that of
 //! [`leyden_sdk::series`] without its rows, so that its reads and its retention serve here too:
-//! `c/<start 8><end 8><community 8>` holds a community's energies, `t/<start 8><end 8>` their sums
-//! over all communities, which index the intervals. `s/<community 8>` holds what is kept of a
+//! `c/<start 8><end 8><community 8>` holds a community's energies; totals are their sums over the
+//! communities of a partition, which index the intervals. `s/<community 8>` holds what is kept of a
 //! community: its last judgement and how far its history reaches back.
 //!
 //! A balance replaces the one of the same community and interval, so corrections change every
@@ -10,15 +10,13 @@
 use crate::logic::{self, Energies, Judgement};
 use leyden_sdk::grid::events::Balance;
 use leyden_sdk::series::{
-    Aggregate, Error, Interval, Kept, Reader, Result, Slot, State, Sum, Sweep, keys, put,
+    Aggregate, Interval, Kept, Reader, Result, Slot, State, Sum, Sweep, Totals, aggregate_of,
+    intervals_between, keys, put,
 };
 use std::collections::BTreeMap;
 
 /// Intervals that one answer sums up: half a year of half-hours, and a bound on what it reads.
 pub(crate) const INTERVALS_MAX: usize = 10_000;
-
-/// Index entries that one scan reads.
-const PAGE: usize = 1_000;
 
 /// What is kept of a community.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,15 +64,24 @@ struct Entry {
     now: Community,
 }
 
-/// Balances of one batch. Nothing of its sums is in the state before [`Batch::finish`].
-#[derive(Debug, Default)]
+/// Balances of one batch of a partition. Nothing of its sums is in the state before [`Batch::finish`].
+#[derive(Debug)]
 pub(crate) struct Batch {
+    partition: u32,
     communities: BTreeMap<u64, Entry>,
-    /// Each interval's share in the total before and after the batch.
-    totals: BTreeMap<Interval, (Aggregate, Aggregate)>,
+    totals: Totals,
 }
 
 impl Batch {
+    /// For records of this partition.
+    pub(crate) fn new(partition: u32) -> Self {
+        Self {
+            partition,
+            communities: BTreeMap::new(),
+            totals: Totals::new(partition),
+        }
+    }
+
     /// Keeps a balance and judges it; returns the new autarky where it changed. A balance older
     /// than what is kept of its community is left out.
     pub(crate) fn record(
@@ -84,12 +91,7 @@ impl Batch {
         balance: &Balance,
     ) -> Result<Option<bool>> {
         let starts_at_ms = interval.starts_at_ms;
-        let entry = load(
-            &mut self.communities,
-            state,
-            balance.community,
-            starts_at_ms,
-        )?;
+        let entry = self.load(state, balance.community, starts_at_ms)?;
         entry.now.kept.advance(starts_at_ms, starts_at_ms);
         if entry.now.kept.is_expired(starts_at_ms) {
             return Ok(None);
@@ -108,25 +110,24 @@ impl Batch {
         interval: Interval,
         balance: &Balance,
     ) -> Result<()> {
-        let key = keys::community(Slot {
+        let slot = Slot {
             interval,
             community: balance.community,
-        });
-        let former = read(state, &key)?;
+        };
+        let former = aggregate_of(state, slot)?;
         let now = aggregate(interval, balance);
         if former != Some(now) {
-            state.set(&key, &now.encode())?;
-            let (before, after) = self.totals.entry(interval).or_default();
-            before.swap(&Aggregate::default(), &former.unwrap_or_default())?;
-            after.swap(&Aggregate::default(), &now)?;
+            state.set(&keys::community(slot), &now.encode())?;
+            self.totals
+                .swap(interval, &former.unwrap_or_default(), &now)?;
         }
         Ok(())
     }
 
     /// Writes the sums, then removes what is too old.
     pub(crate) fn finish(self, state: &mut impl State) -> Result<()> {
-        write_totals(state, &self.totals)?;
-        let mut sweep = Sweep::default();
+        self.totals.write(state)?;
+        let mut sweep = Sweep::new(self.partition);
         for (community, mut entry) in self.communities {
             sweep.run(state, community, &mut entry.now.kept)?;
             if entry.stored != Some(entry.now) {
@@ -135,28 +136,28 @@ impl Batch {
         }
         Ok(())
     }
-}
 
-fn load<'e>(
-    communities: &'e mut BTreeMap<u64, Entry>,
-    state: &impl State,
-    community: u64,
-    starts_at_ms: u64,
-) -> Result<&'e mut Entry> {
-    use std::collections::btree_map::Entry as Place;
-    match communities.entry(community) {
-        Place::Occupied(entry) => Ok(entry.into_mut()),
-        Place::Vacant(place) => {
-            let stored = state.get(&keys::numbered(b's', &[community]))?;
-            let stored = stored.as_deref().map(Community::decode).transpose()?;
-            let first = || Community {
-                judgement: None,
-                kept: Kept::first(starts_at_ms),
-            };
-            Ok(place.insert(Entry {
-                stored,
-                now: stored.unwrap_or_else(first),
-            }))
+    fn load(
+        &mut self,
+        state: &impl State,
+        community: u64,
+        starts_at_ms: u64,
+    ) -> Result<&mut Entry> {
+        use std::collections::btree_map::Entry as Place;
+        match self.communities.entry(community) {
+            Place::Occupied(entry) => Ok(entry.into_mut()),
+            Place::Vacant(place) => {
+                let stored = state.get(&keys::numbered(b's', &[community]))?;
+                let stored = stored.as_deref().map(Community::decode).transpose()?;
+                let first = || Community {
+                    judgement: None,
+                    kept: Kept::first(starts_at_ms, self.partition),
+                };
+                Ok(place.insert(Entry {
+                    stored,
+                    now: stored.unwrap_or_else(first),
+                }))
+            }
         }
     }
 }
@@ -176,43 +177,6 @@ fn aggregate(interval: Interval, balance: &Balance) -> Aggregate {
     }
 }
 
-fn write_totals(
-    state: &mut impl State,
-    totals: &BTreeMap<Interval, (Aggregate, Aggregate)>,
-) -> Result<()> {
-    for (interval, (before, after)) in totals {
-        let key = keys::total(*interval);
-        let stored = read(state, &key)?;
-        if stored.is_none() {
-            note_length(state, interval.length_ms())?;
-        }
-        let mut total = stored.unwrap_or_default();
-        total.swap(before, after)?;
-        state.set(&key, &total.encode())?;
-    }
-    Ok(())
-}
-
-/// Remembers the longest interval, which bounds how far back reads look for an instant's intervals.
-fn note_length(state: &mut impl State, length_ms: u64) -> Result<()> {
-    let stored = state.get(keys::LONGEST)?;
-    let longest_ms = stored.map_or(Ok(0), |bytes| Reader::new(&bytes, "length").u64())?;
-    if length_ms > longest_ms {
-        let mut bytes = Vec::new();
-        put(&mut bytes, length_ms.into());
-        state.set(keys::LONGEST, &bytes)?;
-    }
-    Ok(())
-}
-
-fn read(state: &impl State, key: &[u8]) -> Result<Option<Aggregate>> {
-    state
-        .get(key)?
-        .as_deref()
-        .map(Aggregate::decode)
-        .transpose()
-}
-
 /// Energies of a community over the intervals that lie whole in `[from_ms, to_ms)`.
 ///
 /// # Errors
@@ -224,54 +188,22 @@ pub(crate) fn energies(
     to_ms: u64,
 ) -> Result<Energies> {
     let mut energies = Energies::default();
-    let end = keys::numbered(b't', &[to_ms]);
-    let mut start = keys::numbered(b't', &[from_ms]);
-    let mut found = 0;
-    loop {
-        let entries = state.scan(&start, &end, PAGE)?;
-        found += entries.len();
-        if found > INTERVALS_MAX {
-            return Err(Error::TooManyIntervals(INTERVALS_MAX));
+    for interval in intervals_between(state, from_ms, to_ms, INTERVALS_MAX)?.into_keys() {
+        if interval.ends_at_ms > to_ms {
+            continue;
         }
-        for (key, _) in &entries {
-            add(
-                &mut energies,
-                state,
-                community,
-                keys::interval_of(key)?,
-                to_ms,
-            )?;
-        }
-        match entries.last() {
-            Some((key, _)) if entries.len() == PAGE => start = leyden_sdk::state::key_after(key),
-            _ => return Ok(energies),
-        }
-    }
-}
-
-fn add(
-    energies: &mut Energies,
-    state: &impl State,
-    community: u64,
-    interval: Interval,
-    to_ms: u64,
-) -> Result<()> {
-    if interval.ends_at_ms > to_ms {
-        return Ok(());
-    }
-    if let Some(sums) = read(
-        state,
-        &keys::community(Slot {
+        let slot = Slot {
             interval,
             community,
-        }),
-    )? {
-        energies.add(
-            sums.consumption.measured_uj(),
-            sums.production.measured_uj(),
-        );
+        };
+        if let Some(sums) = aggregate_of(state, slot)? {
+            energies.add(
+                sums.consumption.measured_uj(),
+                sums.production.measured_uj(),
+            );
+        }
     }
-    Ok(())
+    Ok(energies)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ struct Autarky;
 
 impl streams::Handler for Autarky {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
-        let mut history = history::Batch::default();
+        let mut history = history::Batch::new(streams::partition(&batch));
         for event in &batch {
             let balance: Balance = streams::decode(event)?;
             if let Some(autarky) = history.record(&mut HostState, interval(&balance)?, &balance)? {

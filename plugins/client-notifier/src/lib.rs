@@ -119,6 +119,7 @@ mod tests {
     fn keep_change(community: u64, autarky: bool, published_at_ms: u64) {
         let payload = format!(r#"{{"type":"Community","id":{community},"autarky":{autarky}}}"#);
         let event = Event {
+            partition: 0,
             offset: 0,
             key: community.to_string(),
             payload: payload.into_bytes(),
@@ -165,6 +166,7 @@ mod tests {
     fn a_record_that_is_no_change_is_refused() {
         let payload = b"{}".to_vec();
         let event = Event {
+            partition: 0,
             offset: 7,
             key: String::new(),
             payload,

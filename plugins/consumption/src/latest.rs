@@ -23,11 +23,11 @@ pub(crate) struct Latest {
 }
 
 impl Latest {
-    /// A community whose first reading starts at `starts_at_ms`.
+    /// A community whose first reading starts at `starts_at_ms` and comes by this partition.
     #[must_use]
-    pub(crate) fn first(starts_at_ms: u64) -> Self {
+    pub(crate) fn first(starts_at_ms: u64, partition: u32) -> Self {
         Self {
-            kept: Kept::first(starts_at_ms),
+            kept: Kept::first(starts_at_ms, partition),
             closed: None,
             newest_start_ms: starts_at_ms,
             open: Vec::new(),

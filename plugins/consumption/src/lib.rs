@@ -32,7 +32,8 @@ leyden_sdk::export_interface!(balances, Consumption);
 impl streams::Handler for Consumption {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
         let readings = batch.iter().map(reading).collect::<Result<Vec<_>>>()?;
-        let applied = logic::apply(&mut HostState, &readings)?;
+        let partition = streams::partition(&batch);
+        let applied = logic::apply(&mut HostState, partition, &readings)?;
         for balance in &applied.balances {
             streams::publish("community.balance", &balance.community.to_string(), balance)?;
         }

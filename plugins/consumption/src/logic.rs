@@ -35,10 +35,13 @@ struct Community {
 }
 
 impl Community {
-    fn load(state: &impl State, id: u64, starts_at_ms: u64) -> Result<Self> {
-        let stored = state.get(&latest_key(id))?.unwrap_or_default();
+    fn load(state: &impl State, partition: u32, reading: &Reading<'_>) -> Result<Self> {
+        let starts_at_ms = reading.interval.starts_at_ms;
+        let stored = state
+            .get(&latest_key(reading.community))?
+            .unwrap_or_default();
         let latest = if stored.is_empty() {
-            Latest::first(starts_at_ms)
+            Latest::first(starts_at_ms, partition)
         } else {
             Latest::decode(&stored)?
         };
@@ -67,17 +70,21 @@ impl Community {
     }
 }
 
-/// Records a batch of readings.
+/// Records a batch of a partition's readings.
 ///
 /// # Errors
 /// The state cannot be read or written.
-pub(crate) fn apply(state: &mut impl State, readings: &[Reading<'_>]) -> Result<Applied> {
+pub(crate) fn apply(
+    state: &mut impl State,
+    partition: u32,
+    readings: &[Reading<'_>],
+) -> Result<Applied> {
     let mut communities = BTreeMap::new();
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(partition);
     let mut expired = 0;
     for reading in readings {
         let starts_at_ms = reading.interval.starts_at_ms;
-        let community = community_of(&mut communities, state, reading)?;
+        let community = community_of(&mut communities, state, partition, reading)?;
         if community.latest.kept.is_expired(starts_at_ms) {
             expired += 1;
             continue;
@@ -90,23 +97,23 @@ pub(crate) fn apply(state: &mut impl State, readings: &[Reading<'_>]) -> Result<
     }
     let touched = batch.finish(state)?;
     let balances = judge(state, &mut communities, &touched)?;
-    tidy(state, communities)?;
+    tidy(state, partition, communities)?;
     Ok(Applied { balances, expired })
 }
 
 fn community_of<'c>(
     communities: &'c mut BTreeMap<u64, Community>,
     state: &impl State,
+    partition: u32,
     reading: &Reading<'_>,
 ) -> Result<&'c mut Community> {
     use std::collections::btree_map::Entry;
     match communities.entry(reading.community) {
         Entry::Occupied(entry) => Ok(entry.into_mut()),
-        Entry::Vacant(entry) => Ok(entry.insert(Community::load(
-            state,
-            reading.community,
-            reading.interval.starts_at_ms,
-        )?)),
+        Entry::Vacant(entry) => {
+            let community = Community::load(state, partition, reading)?;
+            Ok(entry.insert(community))
+        }
     }
 }
 
@@ -160,8 +167,12 @@ fn balance(slot: Slot, sum: &Aggregate, is_closed: bool) -> Balance {
 }
 
 /// Removes what has become too old and saves the communities' records.
-fn tidy(state: &mut impl State, communities: BTreeMap<u64, Community>) -> Result<()> {
-    let mut sweep = Sweep::default();
+fn tidy(
+    state: &mut impl State,
+    partition: u32,
+    communities: BTreeMap<u64, Community>,
+) -> Result<()> {
+    let mut sweep = Sweep::new(partition);
     for (id, mut community) in communities {
         let (oldest_ms, newest_ms) = (community.oldest_ms, community.newest_ms);
         let kept = &mut community.latest.kept;

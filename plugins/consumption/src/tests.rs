@@ -22,6 +22,7 @@ fn a_minute() -> Vec<Event> {
         })
     };
     let event = |(offset, house)| Event {
+        partition: 0,
         offset,
         key: String::new(),
         payload: payload(house).to_string().into_bytes(),

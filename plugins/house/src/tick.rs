@@ -9,7 +9,8 @@ use leyden_sdk::state::{self, Entry, Order};
 use leyden_sdk::streams::{self, Event};
 use leyden_sdk::{Error, Result};
 
-/// Where readings go, one per house and tick.
+/// Where readings go, one per house and tick. Their key is the community, so that its readings stay in
+/// order: the last one closes it.
 const READINGS: &str = "house.readings";
 
 /// Where the next step of the same tick is announced. One key: steps stay in order.
@@ -83,7 +84,7 @@ fn publish(house: &Entry, next: Option<&Entry>, interval: Interval) -> Result<()
         closes,
         ..logic::reading(id, community, &objects, interval)
     };
-    streams::publish(READINGS, id, &reading)
+    streams::publish(READINGS, &community.to_string(), &reading)
 }
 
 #[cfg(test)]
@@ -133,6 +134,7 @@ mod tests {
         while let Some(tick) = next.take() {
             let payload = serde_json::to_vec(&tick).expect("a tick is JSON");
             let event = Event {
+                partition: 0,
                 offset: 0,
                 key: String::new(),
                 payload,

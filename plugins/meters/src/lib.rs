@@ -39,7 +39,7 @@ impl leyden_sdk::rows::Handler for Meters {
         let (tallies, readings) = logic::take_in(&mut HostState, &rows, &homes, &mut faults)?;
         faults.into_result()?;
         for reading in &readings {
-            streams::publish("house.readings", &reading.house, reading)?;
+            streams::publish("house.readings", &reading.community.to_string(), reading)?;
         }
         Ok(told(tallies))
     }

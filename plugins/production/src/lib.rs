@@ -25,7 +25,8 @@ leyden_sdk::export_interface!(production, Production);
 impl streams::Handler for Production {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
         let readings = batch.iter().map(reading).collect::<Result<Vec<_>>>()?;
-        let expired = logic::apply(&mut HostState, &readings)?;
+        let partition = streams::partition(&batch);
+        let expired = logic::apply(&mut HostState, partition, &readings)?;
         if expired > 0 {
             leyden_sdk::warn!(
                 "{expired} readings left out: older than what is kept of their community"

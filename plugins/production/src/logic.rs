@@ -15,12 +15,13 @@ struct Community {
 }
 
 impl Community {
-    fn load(state: &impl State, id: u64, starts_at_ms: u64) -> Result<Self> {
-        let bytes = state.get(&kept_key(id))?;
+    fn load(state: &impl State, partition: u32, reading: &Reading<'_>) -> Result<Self> {
+        let starts_at_ms = reading.interval.starts_at_ms;
+        let bytes = state.get(&kept_key(reading.community))?;
         let decode =
             |bytes: &Vec<u8>| Kept::decode(&mut Reader::new(bytes, "record of a community"));
         let stored = bytes.as_ref().map(decode).transpose()?;
-        let kept = stored.unwrap_or_else(|| Kept::first(starts_at_ms));
+        let kept = stored.unwrap_or_else(|| Kept::first(starts_at_ms, partition));
         Ok(Self {
             stored,
             kept,
@@ -46,14 +47,18 @@ impl Community {
     }
 }
 
-/// Records a batch of readings; returns how many were left out, for they are older than what is kept
+/// Records a batch of a partition's readings; returns how many were left out, for they are older than what is kept
 /// of their community.
 ///
 /// # Errors
 /// The state cannot be read or written.
-pub(crate) fn apply(state: &mut impl State, readings: &[Reading<'_>]) -> Result<usize> {
+pub(crate) fn apply(
+    state: &mut impl State,
+    partition: u32,
+    readings: &[Reading<'_>],
+) -> Result<usize> {
     let mut communities = BTreeMap::new();
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(partition);
     let mut expired = 0;
     for reading in readings
         .iter()
@@ -62,9 +67,7 @@ pub(crate) fn apply(state: &mut impl State, readings: &[Reading<'_>]) -> Result<
         let starts_at_ms = reading.interval.starts_at_ms;
         let community = match communities.entry(reading.community) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(Community::load(state, reading.community, starts_at_ms)?)
-            }
+            Entry::Vacant(entry) => entry.insert(Community::load(state, partition, reading)?),
         };
         if community.kept.is_expired(starts_at_ms) {
             expired += 1;
@@ -74,7 +77,7 @@ pub(crate) fn apply(state: &mut impl State, readings: &[Reading<'_>]) -> Result<
         batch.record(state, &reading.production())?;
     }
     batch.finish(state)?;
-    let mut sweep = Sweep::default();
+    let mut sweep = Sweep::new(partition);
     for (id, community) in communities {
         community.tidy(state, id, &mut sweep)?;
     }
@@ -126,12 +129,14 @@ mod tests {
         let mut state = Map::new();
         apply(
             &mut state,
+            0,
             &[reading("a", 1, 0, None), reading("b", 2, 0, None)],
         )
         .expect("it is applied");
         assert!(state.is_empty());
         apply(
             &mut state,
+            0,
             &[
                 reading("a", 1, 0, Some(1_700_000)),
                 reading("b", 2, 0, Some(0)),
@@ -160,12 +165,13 @@ mod tests {
             reading("b", 1, 0, Some(6)),
             reading("c", 2, 0, Some(7)),
         ];
-        apply(&mut state, &batch).expect("it is applied");
+        apply(&mut state, 0, &batch).expect("it is applied");
         let before = state.clone();
-        apply(&mut state, &batch).expect("it is applied");
+        apply(&mut state, 0, &batch).expect("it is applied");
         assert_eq!(state, before);
         apply(
             &mut state,
+            0,
             &[reading("a", 1, 0, Some(1)), reading("a", 1, 0, None)],
         )
         .expect("it is applied");
@@ -182,12 +188,12 @@ mod tests {
         let mut state = Map::new();
         let at = |start_ms| reading("a", 1, start_ms, Some(1));
         for month in 0..=14 {
-            apply(&mut state, &[at(month * 31 * DAY_MS)]).expect("it is applied");
+            apply(&mut state, 0, &[at(month * 31 * DAY_MS)]).expect("it is applied");
         }
         const { assert!(14 * 31 * DAY_MS > RETENTION_MS) };
         assert_eq!(aggregate_of(&state, at(0).slot()), Ok(None));
         assert_eq!(total_mw(&state, 2 * 31 * DAY_MS), Some(1));
-        assert_eq!(apply(&mut state, &[at(0)]), Ok(1));
+        assert_eq!(apply(&mut state, 0, &[at(0)]), Ok(1));
         assert_eq!(total_mw(&state, 0), None);
     }
 }

@@ -4,23 +4,30 @@
 //! **Keys**, all time-major so that new rows land next to each other (numbers are 8 bytes, big-endian):
 //! - `r/<start><end><community><house>`: one house's [`Row`];
 //! - `c/<start><end><community>`: the community's [`Aggregate`];
-//! - `t/<start><end>`: the [`Aggregate`] of all houses, and at once the index of intervals;
-//! - `i/longest`: the longest interval ever recorded, ms.
+//! - `t/<start><end>`: the [`Aggregate`] of all houses that partition 0 of the stream brings, and at once
+//!   the index of their intervals; `p/<partition 4><start><end>`: that of another partition;
+//! - `i/longest`, `i/longest<partition 4>`: the longest interval that the partition ever recorded, ms.
+//!
+//! A batch holds readings of one partition, and all readings of a community are in one. Batches of
+//! different partitions touch different keys, so they run beside each other without conflict.
 //!
 //! **Invariants.** An aggregate is the exact sum of the rows under it (energies are integers). A
-//! house's row exists only where its community's aggregate does, and that only where the total does.
+//! house's row exists only where its community's aggregate does, and that only where a total does. A total
+//! over all partitions is the sum of their rows, which wrap around; one row by itself says nothing.
 //! A row is identified by its house and interval: the same again changes nothing, another value
 //! replaces the former in every sum. Intervals are half-open and at most 24 h long.
 
 mod aggregate;
 mod batch;
 mod codec;
+pub mod keys;
 mod read;
 mod reading;
 mod retention;
 mod row;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +43,7 @@ pub use read::{
 pub use reading::{ObjectReading, Reading};
 pub use retention::{Kept, RETENTION_MS, Sweep};
 pub use row::Row;
+pub use totals::{Totals, intervals_between};
 
 use crate::bindings::leyden::grid::events;
 use crate::{state, time};
@@ -223,77 +231,5 @@ impl From<Interval> for events::Interval {
             starts_at_ms: interval.starts_at_ms,
             ends_at_ms: interval.ends_at_ms,
         }
-    }
-}
-
-/// Key layout: a letter, a slash, numbers big-endian.
-pub mod keys {
-    use super::{Interval, Result, Slot};
-
-    /// The longest interval ever recorded.
-    pub const LONGEST: &[u8] = b"i/longest";
-
-    /// `<letter>/` followed by numbers, big-endian: the first key of everything under them.
-    #[must_use]
-    pub fn numbered(letter: u8, numbers: &[u64]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(2 + 8 * numbers.len() + 40);
-        key.extend_from_slice(&[letter, b'/']);
-        for number in numbers {
-            key.extend_from_slice(&number.to_be_bytes());
-        }
-        key
-    }
-
-    /// A house's row.
-    #[must_use]
-    pub fn row(slot: Slot, house: &str) -> Vec<u8> {
-        let mut key = rows_of(slot);
-        key.extend_from_slice(house.as_bytes());
-        key
-    }
-
-    /// The prefix of all rows of a community in an interval.
-    #[must_use]
-    pub fn rows_of(slot: Slot) -> Vec<u8> {
-        let Interval {
-            starts_at_ms,
-            ends_at_ms,
-        } = slot.interval;
-        numbered(b'r', &[starts_at_ms, ends_at_ms, slot.community])
-    }
-
-    /// A community's aggregate.
-    #[must_use]
-    pub fn community(slot: Slot) -> Vec<u8> {
-        let Interval {
-            starts_at_ms,
-            ends_at_ms,
-        } = slot.interval;
-        numbered(b'c', &[starts_at_ms, ends_at_ms, slot.community])
-    }
-
-    /// The aggregate of all houses.
-    #[must_use]
-    pub fn total(interval: Interval) -> Vec<u8> {
-        numbered(b't', &[interval.starts_at_ms, interval.ends_at_ms])
-    }
-
-    /// The interval a `t/` key stands for.
-    ///
-    /// # Errors
-    /// The key is not one.
-    pub fn interval_of(key: &[u8]) -> Result<Interval> {
-        let number = |from: usize| {
-            let bytes = key
-                .get(from..from + 8)
-                .and_then(|bytes| bytes.try_into().ok());
-            bytes
-                .map(u64::from_be_bytes)
-                .ok_or(super::Error::Corrupt("key"))
-        };
-        Ok(Interval {
-            starts_at_ms: number(2)?,
-            ends_at_ms: number(10)?,
-        })
     }
 }

@@ -13,7 +13,7 @@ pub use crate::bindings::leyden::streams::types::Event;
 
 /// Handles batches of records; exported with [`export_streams!`](crate::export_streams).
 pub trait Handler {
-    /// Handles a batch of `stream` in its order. Effects and the batch's acknowledgement are one
+    /// Handles a batch of one partition of `stream` in its order. Effects and the batch's acknowledgement are one
     /// commit.
     ///
     /// # Errors
@@ -29,6 +29,12 @@ impl<T: Handler> crate::exports::stream_handler::Guest for T {
         crate::init();
         T::handle(&stream, batch).map_err(Into::into)
     }
+}
+
+/// The partition that a batch's records are in: all are in one.
+#[must_use]
+pub fn partition(batch: &[Event]) -> u32 {
+    batch.first().map_or(0, |event| event.partition)
 }
 
 /// Reads a record's content.

@@ -2,7 +2,7 @@
 
 use super::*;
 use leyden_sdk::grid::events;
-use leyden_sdk::series::{community_at, intervals_at};
+use leyden_sdk::series::{Error, community_at, intervals_at};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -29,7 +29,7 @@ fn balance(interval: Interval, consumption_w: u64, production_w: Option<u64>) ->
 
 /// Records balances in one batch and returns what changed.
 fn record(state: &mut Map, balances: &[Balance]) -> Vec<Option<bool>> {
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(0);
     let mut record = |balance: &Balance| {
         let events::Interval {
             starts_at_ms,

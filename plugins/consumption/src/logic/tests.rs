@@ -52,7 +52,7 @@ fn closing(reading: Reading<'static>) -> Reading<'static> {
 type Told = (u64, u64, Option<u64>, bool);
 
 fn told(state: &mut Map, readings: &[Reading<'_>]) -> Vec<Told> {
-    let applied = apply(state, readings).expect("it is applied");
+    let applied = apply(state, 0, readings).expect("it is applied");
     let one = |balance: &Balance| {
         let minute = balance.interval.starts_at_ms / MINUTE_MS;
         (
@@ -206,7 +206,7 @@ fn production_alone_leaves_consumption_unknown() {
         production_uj: Some(60_000),
         ..closing(drew("a", 1, 0, 0))
     };
-    let applied = apply(&mut state, &[producer]).expect("it is applied");
+    let applied = apply(&mut state, 0, &[producer]).expect("it is applied");
     let balance = &applied.balances[0];
     assert_eq!(
         (
@@ -235,7 +235,7 @@ fn a_reading_of_nothing_can_still_close() {
 fn too_many_open_intervals_close_the_oldest() {
     let mut state = Map::new();
     let all: Vec<_> = (0..40).map(|n| over("a", 1, (n, DAY_MS), 1)).collect();
-    let applied = apply(&mut state, &all).expect("it is applied");
+    let applied = apply(&mut state, 0, &all).expect("it is applied");
     assert_eq!(applied.balances.len(), 40);
     let starts: Vec<u64> = applied
         .balances
@@ -261,6 +261,7 @@ fn objects_are_read_where_the_house_was_measured() {
     ];
     apply(
         &mut state,
+        0,
         &[Reading {
             objects,
             ..drew("a", 1, 0, 1800)
@@ -281,10 +282,10 @@ fn what_is_too_old_is_left_out_and_removed() {
     let mut state = Map::new();
     let at = |start| over("a", 1, (start, start + HALF_HOUR_MS), 1);
     let other = over("o", 2, (0, HALF_HOUR_MS), 1);
-    apply(&mut state, &[at(0), at(HALF_HOUR_MS), other]).expect("it is applied");
+    apply(&mut state, 0, &[at(0), at(HALF_HOUR_MS), other]).expect("it is applied");
     // The horizon follows in steps of a month.
     for month in 1..=14 {
-        apply(&mut state, &[at(month * 31 * DAY_MS)]).expect("it is applied");
+        apply(&mut state, 0, &[at(month * 31 * DAY_MS)]).expect("it is applied");
     }
     let newest_ms = 14 * 31 * DAY_MS;
     assert!(newest_ms > RETENTION_MS + DAY_MS);
@@ -296,14 +297,14 @@ fn what_is_too_old_is_left_out_and_removed() {
         house_at(&state, 0, 2, "o").is_ok_and(|rows| rows.len() == 1),
         "a community ages by its own readings"
     );
-    let applied = apply(&mut state, &[at(0)]).expect("it is applied");
+    let applied = apply(&mut state, 0, &[at(0)]).expect("it is applied");
     assert_eq!((applied.expired, applied.balances.len()), (1, 0));
     assert_eq!(aggregate_of(&state, at(0).slot()), Ok(None));
 }
 
 #[test]
 fn a_community_record_reads_back() {
-    let mut latest = Latest::first(5);
+    let mut latest = Latest::first(5, 0);
     latest.begin(9);
     assert_eq!(Latest::decode(&latest.encode()), Ok(latest.clone()));
     let touched = |start, end, closed| Touched {

@@ -37,6 +37,12 @@ impl Sum {
         (self.houses > 0).then_some(self.energy_uj)
     }
 
+    fn shift(&mut self, out: Self, into: Self) {
+        let energy_uj = self.energy_uj.wrapping_add(into.energy_uj);
+        self.energy_uj = energy_uj.wrapping_sub(out.energy_uj);
+        self.houses = shifted(self.houses, out.houses, into.houses);
+    }
+
     fn swap(&mut self, out: Self, into: Self) -> Option<()> {
         self.energy_uj = self
             .energy_uj
@@ -70,6 +76,14 @@ impl Aggregate {
     /// [`Error::Corrupt`] where `out` was never in.
     pub fn swap(&mut self, out: &Self, into: &Self) -> Result<()> {
         self.try_swap(out, into).ok_or(Error::Corrupt("sum"))
+    }
+
+    /// Takes `out` from the sums and adds `into`; sums below zero wrap around, until what is missing is
+    /// added.
+    pub fn shift(&mut self, out: &Self, into: &Self) {
+        self.consumption.shift(out.consumption, into.consumption);
+        self.production.shift(out.production, into.production);
+        self.houses = shifted(self.houses, out.houses, into.houses);
     }
 
     fn try_swap(&mut self, out: &Self, into: &Self) -> Option<()> {
@@ -116,6 +130,10 @@ impl Aggregate {
             closed,
         })
     }
+}
+
+fn shifted(houses: u32, out: u32, into: u32) -> u32 {
+    houses.wrapping_add(into).wrapping_sub(out)
 }
 
 /// Mean power, mW, of an energy (µJ) over a length (ms), rounded half up: 1 µJ is 1 mW for 1 ms.

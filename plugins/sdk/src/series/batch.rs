@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::aggregate::Aggregate;
 use super::reading::ObjectReading;
 use super::row::{Row, encode_objects};
-use super::{Interval, Reader, Result, State, keys, put};
+use super::totals::Totals;
+use super::{Interval, Result, State, keys};
 
 /// One interval of one community, ordered by time first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,9 +51,10 @@ struct Group {
     now: Aggregate,
 }
 
-/// Measurements of one batch. Nothing of its sums is in the state before [`Batch::finish`].
+/// Measurements of one batch of a partition. Nothing of its sums is in the state before [`Batch::finish`].
 #[derive(Debug, Default)]
 pub struct Batch<'a> {
+    partition: u32,
     groups: BTreeMap<Slot, Group>,
     /// Rows written in groups that are new: no other row of such a group exists, so none is looked up.
     written: HashSet<(Slot, &'a str)>,
@@ -61,6 +63,15 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// For records of this partition.
+    #[must_use]
+    pub fn new(partition: u32) -> Self {
+        Self {
+            partition,
+            ..Self::default()
+        }
+    }
+
     /// Records one measurement; one that measured nothing leaves no row.
     ///
     /// # Errors
@@ -110,7 +121,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// The state cannot be read or written.
     pub fn finish(self, state: &mut impl State) -> Result<Vec<Touched>> {
-        let mut totals = BTreeMap::new();
+        let mut totals = Totals::new(self.partition);
         let mut touched = Vec::with_capacity(self.groups.len());
         for (slot, Group { stored, now }) in self.groups {
             let before = stored.unwrap_or_default();
@@ -122,12 +133,10 @@ impl<'a> Batch<'a> {
             });
             if changed {
                 state.set(&keys::community(slot), &now.encode())?;
-                let total: &mut (Aggregate, Aggregate) = totals.entry(slot.interval).or_default();
-                total.0.swap(&Aggregate::default(), &before)?;
-                total.1.swap(&Aggregate::default(), &now)?;
+                totals.swap(slot.interval, &before, &now)?;
             }
         }
-        write_totals(state, &totals)?;
+        totals.write(state)?;
         Ok(touched)
     }
 }
@@ -148,40 +157,6 @@ fn load<'g>(
             }))
         }
     }
-}
-
-/// Swaps each interval's share (before, now) in the total; remembers the longest new interval.
-fn write_totals(
-    state: &mut impl State,
-    totals: &BTreeMap<Interval, (Aggregate, Aggregate)>,
-) -> Result<()> {
-    let mut longest_new_ms = 0;
-    for (interval, (before, now)) in totals {
-        let key = keys::total(*interval);
-        let stored = read_aggregate(state, &key)?;
-        if stored.is_none() {
-            longest_new_ms = longest_new_ms.max(interval.length_ms());
-        }
-        let mut total = stored.unwrap_or_default();
-        total.swap(before, now)?;
-        state.set(&key, &total.encode())?;
-    }
-    note_length(state, longest_new_ms)
-}
-
-fn note_length(state: &mut impl State, length_ms: u64) -> Result<()> {
-    if length_ms > 0 && longest_ms(state)? < length_ms {
-        let mut bytes = Vec::new();
-        put(&mut bytes, length_ms.into());
-        state.set(keys::LONGEST, &bytes)?;
-    }
-    Ok(())
-}
-
-/// The longest interval ever recorded, ms; 0 when there is none.
-pub(super) fn longest_ms(state: &impl State) -> Result<u64> {
-    let stored = state.get(keys::LONGEST)?;
-    stored.map_or(Ok(0), |bytes| Reader::new(&bytes, "length").u64())
 }
 
 /// The aggregate under `key`.

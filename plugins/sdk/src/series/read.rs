@@ -1,13 +1,12 @@
 //! Reads: powers at an instant, energy over a time, houses page by page. "No data" is `None`, never 0.
 
 use super::aggregate::{Aggregate, mean_mw};
-use super::batch::{Slot, longest_ms, read_aggregate};
+use super::batch::{Slot, read_aggregate};
 use super::row::Row;
+use super::totals::{PAGE, containing, intervals_between};
 use super::{Error, Interval, Result, State, keys};
 use crate::state::{key_after, prefix_end};
 
-/// Entries of one scan: enough that most reads need one, small enough to stay far below a megabyte.
-const PAGE: usize = 1_000;
 /// The most different intervals that may contain one instant and still be summed.
 pub(super) const INTERVALS_AT_MAX: usize = 1_000;
 /// The most intervals that [`energy`] sums.
@@ -51,51 +50,8 @@ fn add(sum: &mut Option<u64>, power_mw: Option<u64>) {
 /// # Errors
 /// The state cannot be read, or too many intervals contain the instant.
 pub fn intervals_at(state: &impl State, at_ms: u64) -> Result<Vec<(Interval, Aggregate)>> {
-    let longest_ms = longest_ms(state)?;
-    if longest_ms == 0 {
-        return Ok(Vec::new());
-    }
-    // One that contains the instant starts less than the longest length before it.
-    let end_ms = at_ms.saturating_add(1);
-    let first_ms = end_ms.saturating_sub(longest_ms);
-    let mut found = Vec::new();
-    each_total(state, first_ms, end_ms, INDEX_MAX, |interval, bytes| {
-        if interval.contains(at_ms) {
-            found.push((interval, Aggregate::decode(bytes)?));
-        }
-        if found.len() > INTERVALS_AT_MAX {
-            return Err(Error::TooManyIntervals(INTERVALS_AT_MAX));
-        }
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// Calls `visit` with every interval of the index that starts in `[first_ms, end_ms)`.
-fn each_total(
-    state: &impl State,
-    first_ms: u64,
-    end_ms: u64,
-    max: usize,
-    mut visit: impl FnMut(Interval, &[u8]) -> Result<()>,
-) -> Result<()> {
-    let end = keys::numbered(b't', &[end_ms]);
-    let mut start = keys::numbered(b't', &[first_ms]);
-    let mut seen = 0;
-    loop {
-        let entries = state.scan(&start, &end, PAGE)?;
-        seen += entries.len();
-        if seen > max {
-            return Err(Error::TooManyIntervals(max));
-        }
-        for (key, value) in &entries {
-            visit(keys::interval_of(key)?, value)?;
-        }
-        match entries.last() {
-            Some((key, _)) if entries.len() == PAGE => start = key_after(key),
-            _ => return Ok(()),
-        }
-    }
+    let found = containing(state, at_ms, INTERVALS_AT_MAX, INDEX_MAX)?;
+    Ok(found.into_iter().collect())
 }
 
 /// The sums of one community in one interval; none where nothing is recorded.
@@ -183,31 +139,24 @@ pub fn energy(
     community: Option<u64>,
 ) -> Result<Energy> {
     let mut energy = Energy::default();
-    each_total(
-        state,
-        from_ms,
-        to_ms,
-        ENERGY_INTERVALS_MAX,
-        |interval, bytes| {
-            if interval.ends_at_ms > to_ms {
-                return Ok(());
-            }
-            let aggregate = match community {
-                None => Some(Aggregate::decode(bytes)?),
-                Some(community) => read_aggregate(
-                    state,
-                    &keys::community(Slot {
-                        interval,
-                        community,
-                    }),
-                )?,
-            };
-            if let Some(aggregate) = aggregate {
-                energy.add(interval, &aggregate);
-            }
-            Ok(())
-        },
-    )?;
+    for (interval, total) in intervals_between(state, from_ms, to_ms, ENERGY_INTERVALS_MAX)? {
+        if interval.ends_at_ms > to_ms {
+            continue;
+        }
+        let aggregate = match community {
+            None => Some(total),
+            Some(community) => aggregate_of(
+                state,
+                Slot {
+                    interval,
+                    community,
+                },
+            )?,
+        };
+        if let Some(aggregate) = aggregate {
+            energy.add(interval, &aggregate);
+        }
+    }
     Ok(energy)
 }
 

@@ -2,10 +2,12 @@
 //! against its own newest readings and not against the clock: history that is taken in years later
 //! stays as long as it is the community's newest.
 
+use std::collections::BTreeSet;
+
 use super::batch::{Slot, read_aggregate};
 use super::codec::{Reader, put};
 use super::read::aggregate_of;
-use super::{Aggregate, Result, State, keys};
+use super::{Aggregate, Interval, Result, State, keys};
 use crate::state::prefix_end;
 
 /// How long readings are kept, ms: 400 days, so that a year can be compared with the one before it
@@ -27,15 +29,18 @@ pub struct Kept {
     horizon_ms: u64,
     /// Nothing that starts before this is recorded, ms since 1970.
     from_ms: u64,
+    /// The partition whose batch recorded the community first, and whose totals may still hold its share.
+    home: u32,
 }
 
 impl Kept {
-    /// A community's first readings start at `oldest_ms`.
+    /// A community's first readings start at `oldest_ms` and come by this partition.
     #[must_use]
-    pub fn first(oldest_ms: u64) -> Self {
+    pub fn first(oldest_ms: u64, partition: u32) -> Self {
         Self {
             horizon_ms: oldest_ms,
             from_ms: oldest_ms,
+            home: partition,
         }
     }
 
@@ -59,7 +64,10 @@ impl Kept {
     /// Appends its stored form.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         put(bytes, self.horizon_ms.into());
-        put(bytes, self.from_ms.into());
+        put(
+            bytes,
+            u128::from(self.home) << 64 | u128::from(self.from_ms),
+        );
     }
 
     /// Reads its stored form.
@@ -67,30 +75,35 @@ impl Kept {
     /// # Errors
     /// [`super::Error::Corrupt`] where it is not one.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        let horizon_ms = reader.u64()?;
+        let number = reader.number()?;
         Ok(Self {
-            horizon_ms: reader.u64()?,
-            from_ms: reader.u64()?,
+            horizon_ms,
+            from_ms: number as u64,
+            home: u32::try_from(number >> 64).map_err(|_| reader.corrupt())?,
         })
     }
 }
 
-/// What one batch may still remove.
+/// What one batch of a partition may still remove.
 #[derive(Debug)]
 pub struct Sweep {
+    partition: u32,
     rows_left: usize,
     intervals_left: usize,
 }
 
-impl Default for Sweep {
-    fn default() -> Self {
+impl Sweep {
+    /// For a batch of this partition.
+    #[must_use]
+    pub fn new(partition: u32) -> Self {
         Self {
+            partition,
             rows_left: SWEEP_ROWS_MAX,
             intervals_left: SWEEP_INTERVALS_MAX,
         }
     }
-}
 
-impl Sweep {
     /// Removes what a community has before its cutoff, as far as the bounds allow; the next batch
     /// goes on where this one stopped.
     ///
@@ -102,28 +115,41 @@ impl Sweep {
             return Ok(());
         }
         let limit = self.intervals_left;
-        let end = keys::numbered(b't', &[cutoff_ms]);
-        let entries = state.scan(&keys::numbered(b't', &[kept.from_ms]), &end, limit)?;
-        self.intervals_left -= entries.len();
-        for (key, _) in &entries {
+        let intervals = self.index(state, kept)?;
+        self.intervals_left -= intervals.len();
+        for interval in &intervals {
             let slot = Slot {
-                interval: keys::interval_of(key)?,
+                interval: *interval,
                 community,
             };
-            kept.from_ms = slot.interval.starts_at_ms;
-            if !self.remove(state, slot)? {
+            kept.from_ms = interval.starts_at_ms;
+            if !self.remove(state, slot, kept.home)? {
                 return Ok(());
             }
         }
-        if entries.len() < limit {
+        if intervals.len() < limit {
             kept.from_ms = cutoff_ms;
         }
         Ok(())
     }
 
+    /// The first intervals before the cutoff in the partition's index, and in that of the community's first
+    /// partition where it came by another.
+    fn index(&self, state: &impl State, kept: &Kept) -> Result<BTreeSet<Interval>> {
+        let mut intervals = BTreeSet::new();
+        for partition in BTreeSet::from([self.partition, kept.home]) {
+            let start = keys::totals_from(partition, kept.from_ms);
+            let end = keys::totals_from(partition, kept.cutoff_ms());
+            for (key, _) in state.scan(&start, &end, self.intervals_left)? {
+                intervals.insert(keys::interval_of(&key)?);
+            }
+        }
+        Ok(intervals.into_iter().take(self.intervals_left).collect())
+    }
+
     /// Removes a slot; false where the bound on rows came first. Readings of it are expired by then,
     /// so that no sum changes in between.
-    fn remove(&mut self, state: &mut impl State, slot: Slot) -> Result<bool> {
+    fn remove(&mut self, state: &mut impl State, slot: Slot, home: u32) -> Result<bool> {
         let Some(aggregate) = aggregate_of(state, slot)? else {
             return Ok(true);
         };
@@ -138,18 +164,31 @@ impl Sweep {
             return Ok(false);
         }
         state.delete(&keys::community(slot))?;
-        take_from_total(state, slot, &aggregate)?;
+        self.take_from_total(state, slot.interval, home, &aggregate)?;
         Ok(true)
     }
-}
 
-fn take_from_total(state: &mut impl State, slot: Slot, share: &Aggregate) -> Result<()> {
-    let key = keys::total(slot.interval);
-    let mut total = read_aggregate(state, &key)?.unwrap_or_default();
-    total.swap(share, &Aggregate::default())?;
-    if total.houses == 0 {
-        state.delete(&key)
-    } else {
-        state.set(&key, &total.encode())
+    /// Takes a share from the total of the partition that recorded it, as far as that is known: rows of
+    /// the community's first partition are emptied first.
+    fn take_from_total(
+        &self,
+        state: &mut impl State,
+        interval: Interval,
+        home: u32,
+        share: &Aggregate,
+    ) -> Result<()> {
+        let mut key = keys::total(home, interval);
+        let mut stored = read_aggregate(state, &key)?;
+        if stored.is_none() && home != self.partition {
+            key = keys::total(self.partition, interval);
+            stored = read_aggregate(state, &key)?;
+        }
+        let mut total = stored.unwrap_or_default();
+        total.shift(share, &Aggregate::default());
+        if total == Aggregate::default() {
+            state.delete(&key)
+        } else {
+            state.set(&key, &total.encode())
+        }
     }
 }

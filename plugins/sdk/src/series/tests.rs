@@ -1,6 +1,7 @@
 //! Series against a plain map: sums against what the rows say, corrections, and how often the state
 //! is called.
 
+mod partitions;
 mod reads;
 
 use std::borrow::Cow;
@@ -70,7 +71,16 @@ fn measured(
 }
 
 fn record<'a>(state: &mut impl State, measurements: &[Measurement<'a>]) -> Vec<Touched> {
-    let mut batch = Batch::default();
+    record_in(0, state, measurements)
+}
+
+/// Records a batch of a partition.
+fn record_in<'a>(
+    partition: u32,
+    state: &mut impl State,
+    measurements: &[Measurement<'a>],
+) -> Vec<Touched> {
+    let mut batch = Batch::new(partition);
     for measurement in measurements {
         batch.record(state, measurement).expect("it is recorded");
     }

@@ -158,18 +158,18 @@ fn old_rows_go_a_bounded_number_at_a_time() {
             measured(slot(1, 2, 1), "young", Some(1), None),
         ],
     );
-    let mut kept = Kept::first(0);
+    let mut kept = Kept::first(0, 0);
     let newest_ms = RETENTION_MS + HOUR_MS;
     for _ in 0..20 {
         kept.advance(0, newest_ms);
     }
     assert!(kept.is_expired(HOUR_MS - 1) && !kept.is_expired(HOUR_MS));
     let before = state.len();
-    Sweep::default()
+    Sweep::new(0)
         .run(&mut state, 1, &mut kept)
         .expect("a sweep");
     assert_eq!(state.len(), before - 1_000);
-    Sweep::default()
+    Sweep::new(0)
         .run(&mut state, 1, &mut kept)
         .expect("a sweep");
     assert_eq!(aggregate_of(&state, slot(0, 1, 1)), Ok(None));
@@ -183,7 +183,7 @@ fn old_rows_go_a_bounded_number_at_a_time() {
         Some(1_000)
     );
     let swept = state.clone();
-    Sweep::default()
+    Sweep::new(0)
         .run(&mut state, 1, &mut kept)
         .expect("a sweep");
     assert_eq!(state, swept);
@@ -193,19 +193,19 @@ fn old_rows_go_a_bounded_number_at_a_time() {
 fn an_emptied_interval_leaves_the_index() {
     let mut state = Map::new();
     record(&mut state, &[measured(slot(0, 1, 1), "a", Some(1), None)]);
-    let mut kept = Kept::first(0);
+    let mut kept = Kept::first(0, 0);
     for _ in 0..20 {
         kept.advance(0, RETENTION_MS + DAY_MS);
     }
-    Sweep::default()
+    Sweep::new(0)
         .run(&mut state, 1, &mut kept)
         .expect("a sweep");
-    assert_eq!(state.keys().collect::<Vec<_>>(), [keys::LONGEST]);
+    assert_eq!(state.keys().collect::<Vec<_>>(), [&keys::longest(0)]);
 }
 
 #[test]
 fn one_date_far_ahead_costs_a_month_at_most() {
-    let mut kept = Kept::first(RETENTION_MS);
+    let mut kept = Kept::first(RETENTION_MS, 0);
     kept.advance(RETENTION_MS, 100 * RETENTION_MS);
     assert!(kept.is_expired(31 * DAY_MS - 1) && !kept.is_expired(31 * DAY_MS));
 }
