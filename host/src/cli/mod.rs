@@ -4,11 +4,14 @@
 //! Invariants: results go to standard output, everything else to standard error; every failure
 //! ends in one of the exit codes of [`EXIT_CODES`].
 
+mod age;
 mod client;
 mod clock;
 mod components;
+mod dead;
 mod deploy;
 mod error;
+mod hosts;
 mod ingest;
 mod invoke;
 mod progress;
@@ -16,6 +19,7 @@ mod rollback;
 mod scenario;
 mod screen;
 mod signals;
+mod store_options;
 mod streams;
 mod table;
 mod tick;
@@ -44,7 +48,10 @@ Examples:
   leyden scenario run scenarios/scenario2.toml       play a scenario on a host of its own
   leyden invoke /consumption-api/total-consumption --data '{\"date\":\"2021-11-07T15:59:22.144Z\"}'
   leyden deploy schedule target/plugins/alternatives/schedule-load-aware.wasm
-  leyden ingest scenarios/data/households-2013-07.csv";
+  leyden ingest scenarios/data/households-2013-07.csv
+  leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
+  leyden hosts                                       who is alive, and who owns what
+  leyden streams                                     how far behind every group is";
 
 /// A serverless platform for energy communities: WebAssembly components as transactions.
 #[derive(Debug, Parser)]
@@ -86,6 +93,7 @@ enum Verb {
     Rollback(rollback::Rollback),
     Components(components::Components),
     Streams(streams::Streams),
+    Hosts(hosts::Hosts),
     Ingest(ingest::Ingest),
     Invoke(invoke::Invoke),
     Scenario(scenario::Command),
@@ -140,6 +148,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Rollback(verb) => verb.run(context).await,
         Verb::Components(verb) => verb.run(context).await,
         Verb::Streams(verb) => verb.run(context).await,
+        Verb::Hosts(verb) => verb.run(context).await,
         Verb::Ingest(verb) => verb.run(context).await,
         Verb::Invoke(verb) => verb.run(context).await,
         Verb::Scenario(verb) => verb.run(context).await,

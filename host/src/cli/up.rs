@@ -8,22 +8,26 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::store_options::{StoreOptions, masked};
 use super::{Client, Context, Error, client, components, signals, table};
 use crate::clock::Mode;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Store};
 use crate::gateway::{self, Server, Token};
 use crate::host::Host;
 use crate::ids::Instant;
 
 /// Serves until it receives an interrupt or a termination signal.
 ///
-/// With --json, one line with `url`, `data`, `clock` and `components` is printed once it listens.
+/// With --json, one line with `url`, `data` or `store`, `clock` and `components` is printed once it listens.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden up
   leyden up --port 8080 --data /srv/leyden
   leyden up --clock simulated --start 2021-11-07T15:58:22.144Z --tick 60
-  leyden up --listen 0.0.0.0 --token-file token.txt")]
+  leyden up --listen 0.0.0.0 --token-file token.txt
+  leyden up --store redis://127.0.0.1:6379/0
+  leyden up --store redis+sentinel://a:26379,b:26379,c:26379/main --durable --lease 2s
+  LEYDEN_STORE=rediss://user:password@redis.example:6380/0 leyden up --namespace north")]
 pub(super) struct Up {
     /// The address to listen on; any but a loopback address needs --token-file.
     #[arg(long, default_value = "127.0.0.1")]
@@ -31,19 +35,20 @@ pub(super) struct Up {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = config::PORT)]
     port: u16,
-    /// The folder with everything the host keeps.
+    /// The folder with everything the host keeps; not used with --store.
     #[arg(long, value_name = "DIR", default_value = config::DATA)]
     data: PathBuf,
     /// The folder with the first-party plugins; found by itself where it is not given.
     #[arg(long, value_name = "DIR", env = "LEYDEN_PLUGINS")]
     plugins: Option<PathBuf>,
-    /// The folder of compiled components, which hosts of one user may share [default: DATA/compiled].
+    /// The folder of compiled components, which hosts of one user may share [default: DATA/compiled, with
+    /// --store the user's cache].
     #[arg(long, value_name = "DIR", env = "LEYDEN_COMPILED")]
     compiled: Option<PathBuf>,
     /// Which time the host lives in.
     #[arg(long, value_enum, default_value_t = Mode::System)]
     clock: Mode,
-    /// Where a simulated clock starts in a new data folder (RFC 3339).
+    /// Where a simulated clock starts in a new store (RFC 3339).
     #[arg(long, value_name = "INSTANT", value_parser = Instant::parse)]
     start: Option<Instant>,
     /// Time from one tick to the next, in seconds.
@@ -58,6 +63,8 @@ pub(super) struct Up {
         default_value = "info"
     )]
     log: String,
+    #[command(flatten)]
+    store: StoreOptions,
 }
 
 /// What a started host says of itself.
@@ -77,7 +84,7 @@ impl Started {
             components,
         } = self;
         let title = context.screen.bold(&format!("Leyden listens on {url}"));
-        let data = config.data.display();
+        let place = place(config);
         let clock = self.clock();
         let table = table::render(&components::summary(components));
         let token = config
@@ -85,7 +92,7 @@ impl Started {
             .as_ref()
             .map_or("", |_| "-H \"Authorization: Bearer $TOKEN\" ");
         let example = format!("curl {token}{url}/client-database/client-registry/allHouses");
-        format!("{title}\ndata   {data}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
+        format!("{title}\n{place}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
     }
 
     fn clock(&self) -> String {
@@ -103,8 +110,22 @@ impl Started {
             config,
             components,
         } = self;
-        let data = config.data.display().to_string();
-        json!({ "url": url, "data": data, "clock": config.clock, "components": components })
+        let (member, place) = match &config.store {
+            Store::Embedded => ("data", config.data.display().to_string()),
+            Store::Redis(options) => ("store", masked(&options.url)),
+        };
+        json!({ "url": url, member: place, "clock": config.clock, "components": components })
+    }
+}
+
+/// Where everything is kept, as a line of the greeting.
+fn place(config: &Config) -> String {
+    match &config.store {
+        Store::Embedded => format!("data   {}", config.data.display()),
+        Store::Redis(options) => {
+            let (url, namespace) = (masked(&options.url), &options.namespace);
+            format!("store  {url}, installation {namespace}")
+        }
     }
 }
 
@@ -116,7 +137,13 @@ impl Up {
         let shutdown = CancellationToken::new();
         let server = gateway::serve(host.clone(), options(&config)?, shutdown.clone()).await;
         let served = match server {
-            Ok(server) => serve(server, config, context, &shutdown).await,
+            Ok(server) => {
+                if config.advertise.is_none() {
+                    host.streams
+                        .advertise(format!("http://{}", server.address()));
+                }
+                serve(server, config, context, &shutdown).await
+            }
             Err(error) => Err(Error::start(error)),
         };
         host.stop().await;
@@ -135,6 +162,9 @@ impl Up {
             data: self.data.clone(),
             plugins: self.plugins.clone(),
             compiled: self.compiled.clone(),
+            store: self.store.store()?,
+            lease_ms: self.store.lease_ms()?,
+            advertise: self.store.advertise()?,
             clock: self.clock,
             start: self.start,
             tick_ms: u64::from(self.tick) * 1_000,

@@ -36,7 +36,8 @@ const TICKS_MAX: u64 = 100_000;
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
 
-/// Whether the host serves. Tells nothing else, since it is open to everybody.
+/// Whether the process lives and serves, whatever the store does: what restarts hosts asks here. Tells
+/// nothing else, since it is open to everybody.
 pub(super) async fn health(State(gateway): Shared) -> Answer {
     if gateway.stopping.is_cancelled() {
         return Err(dispatch::Error::Stopping.into());
@@ -219,7 +220,7 @@ async fn members(gateway: &Gateway, request: Request, known: &[&str]) -> Result<
 }
 
 /// Runs something to its end, even if the caller goes away meanwhile.
-async fn to_the_end<T: Send + 'static>(
+pub(super) async fn to_the_end<T: Send + 'static>(
     gateway: &Gateway,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -231,7 +232,7 @@ async fn to_the_end<T: Send + 'static>(
 }
 
 /// An answer in JSON.
-fn reply<T: Serialize + ?Sized>(value: &T) -> Answer {
+pub(super) fn reply<T: Serialize + ?Sized>(value: &T) -> Answer {
     let bytes = serde_json::to_vec(value).map_err(|error| {
         tracing::error!(%error, "an answer could not be written");
         Problem::new(Kind::Internal, "the host failed; its log says more")

@@ -24,6 +24,7 @@ pub(super) async fn answer(
     parts: &request::Parts,
     body: &mut Incoming,
 ) -> Result<Response<Full<Bytes>>, Problem> {
+    store_answers(gateway)?;
     let generation = gateway.host.registry.generation();
     let Matched {
         component,
@@ -65,6 +66,13 @@ pub(super) async fn answer(
         .http(&generation, component, request, key)
         .await?;
     checked(answer).map_err(|rule| Problem::misbehaved(culprit(&generation, component), &rule))
+}
+
+/// While the store is down nothing can be read or kept: callers are told at once, and no component runs
+/// into it.
+fn store_answers(gateway: &Gateway) -> Result<(), Problem> {
+    let health = *gateway.health.borrow();
+    health.map_err(Problem::store_down)
 }
 
 /// Who to name for an answer that cannot be sent.

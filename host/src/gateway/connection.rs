@@ -197,7 +197,9 @@ fn admit(gateway: &Gateway, request: &Request<Incoming>) -> Result<(), Problem> 
         return Err(Problem::new(Kind::PathTooLong, detail));
     }
     match &gateway.token {
-        Some(token) if request.uri().path() != "/health" && !token.admits(request.headers()) => {
+        Some(token)
+            if !control::is_open(request.uri().path()) && !token.admits(request.headers()) =>
+        {
             let detail = "this host asks for Authorization: Bearer and its token";
             Err(Problem::new(Kind::Unauthorized, detail))
         }

@@ -1,5 +1,5 @@
-//! The paths that the host serves itself: `/health`, `/admin/…` and `/streams/…`. Everything else below
-//! a reserved first segment is nobody's.
+//! The paths that the host serves itself: `/health`, `/ready`, `/metrics`, `/admin/…` and `/streams/…`.
+//! Everything else below a reserved first segment is nobody's.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::extract::rejection::PathRejection;
 use axum::routing::{get, post};
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, admin, sse};
+use super::{Gateway, admin, installation, metrics, sse};
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
 
@@ -31,10 +31,17 @@ pub(super) fn owns(path: &str) -> bool {
     first.is_some_and(|first| RESERVED.contains(&first))
 }
 
+/// Whether a path is answered without a token: what asks there has none and is told next to nothing.
+pub(super) fn is_open(path: &str) -> bool {
+    matches!(path, "/health" | "/ready")
+}
+
 /// All of the host's own routes.
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/health", get(admin::health))
+        .route("/ready", get(installation::ready))
+        .route("/metrics", get(metrics::show))
         .route("/admin/status", get(admin::status))
         .route("/admin/components", get(admin::components))
         .route("/admin/components/{name}", post(admin::deploy))
@@ -44,6 +51,16 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/admin/clock/tick", post(admin::tick))
         .route("/admin/settle", post(admin::settle))
         .route("/admin/streams", get(admin::streams))
+        .route("/admin/hosts", get(installation::hosts))
+        .route("/admin/dead-letters", get(installation::dead_letters))
+        .route(
+            "/admin/dead-letters/{id}",
+            get(installation::dead_letter).delete(installation::drop_dead),
+        )
+        .route(
+            "/admin/dead-letters/{id}/retry",
+            post(installation::retry_dead),
+        )
         .route("/admin/ledger", get(admin::ledger))
         .route("/streams/{name}", get(sse::watch))
         .method_not_allowed_fallback(async || {

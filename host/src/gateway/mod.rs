@@ -12,7 +12,9 @@ mod component;
 mod connection;
 mod control;
 mod headers;
+mod installation;
 mod members;
+mod metrics;
 mod problem;
 mod rows;
 mod sse;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,7 +46,7 @@ pub const DRAIN_MS_DEFAULT: u64 = 10_000;
 pub struct Options {
     /// Where to listen; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// What every path but `/health` asks for. Needed where others than this machine can connect.
+    /// What every path but `/health` and `/ready` asks for. Needed where others than this machine can connect.
     pub token: Option<Token>,
     /// Longest upload by rows (bytes); none is needed for the host's sake.
     pub upload_bytes_max: Option<u64>,
@@ -93,6 +95,10 @@ struct Gateway {
     watchers: Arc<Semaphore>,
     /// One caller moves the clock at a time.
     ticking: Mutex<()>,
+    /// Whether the store answers, and why not.
+    health: watch::Receiver<Result<(), &'static str>>,
+    /// The last answer to `/metrics`.
+    metrics: metrics::Cache,
     stopping: CancellationToken,
     /// Connections, and work that outlives its request.
     tasks: TaskTracker,
@@ -136,20 +142,29 @@ pub async fn serve(
     let failed = |error| Error::Listen(options.listen, error);
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gateway = Arc::new(Gateway {
-        host,
-        token: options.token,
-        upload_bytes_max: options.upload_bytes_max,
-        drain: Duration::from_millis(options.drain_ms),
-        bodies: body::Reader::default(),
-        uploads: Semaphore::new(upload::UPLOADS_MAX),
-        watchers: Arc::new(Semaphore::new(options.watchers_max)),
-        ticking: Mutex::new(()),
-        stopping: shutdown,
-        tasks: TaskTracker::new(),
-    });
-    let task = tokio::spawn(run(gateway, listener, options.connections_max));
+    let connections_max = options.connections_max;
+    let gateway = Arc::new(Gateway::new(host, options, shutdown));
+    let task = tokio::spawn(run(gateway, listener, connections_max));
     Ok(Server { address, task })
+}
+
+impl Gateway {
+    fn new(host: Host, options: Options, stopping: CancellationToken) -> Self {
+        Self {
+            health: host.store.health(),
+            host,
+            token: options.token,
+            upload_bytes_max: options.upload_bytes_max,
+            drain: Duration::from_millis(options.drain_ms),
+            bodies: body::Reader::default(),
+            uploads: Semaphore::new(upload::UPLOADS_MAX),
+            watchers: Arc::new(Semaphore::new(options.watchers_max)),
+            ticking: Mutex::new(()),
+            metrics: metrics::Cache::default(),
+            stopping,
+            tasks: TaskTracker::new(),
+        }
+    }
 }
 
 /// Accepts until the host stops, then lets what runs come to its end.

@@ -1,18 +1,20 @@
 //! Watching a stream the way any user would: server-sent events over HTTP, from the moment the
 //! watch begins.
 //!
-//! Invariants: whether more events have come is decided by the stream's newest offset, not by
-//! waiting; the queue of events not yet asked for is bounded; a full one slows the host's
-//! sending, it loses nothing.
+//! Invariants: whether more events have come is decided by the newest offsets of the stream's
+//! partitions, not by waiting; the queue of events not yet asked for is bounded; a full one slows the
+//! host's sending, it loses nothing.
 
 use std::time::Duration;
 
 use reqwest::{Method, Response};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cli::client::Client;
 use crate::cli::error::{Error, Problem};
+use crate::store::{Offset, offset_of, offset_text};
 
 /// Events kept until they are asked for.
 const QUEUE_MAX: usize = 10_000;
@@ -23,8 +25,8 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// A watched stream.
 pub(crate) struct Watch {
     stream: String,
-    /// The offset of the last event that was taken, or of the last one before the watch.
-    seen: u64,
+    /// For each partition the offset of the last event that was taken, or of the last one before the watch.
+    seen: Vec<Offset>,
     events: mpsc::Receiver<Event>,
     reader: JoinHandle<()>,
 }
@@ -32,8 +34,8 @@ pub(crate) struct Watch {
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Its offset.
-    pub(crate) offset: u64,
+    /// For each partition of the stream, the offset up to which it has been seen with this event.
+    pub(crate) place: Vec<Offset>,
     /// What it carries.
     pub(crate) payload: String,
 }
@@ -51,11 +53,11 @@ impl Watch {
     /// The host does not answer or refuses.
     pub(crate) async fn open(client: &Client, stream: String) -> Result<Self, Error> {
         let seen = newest(client, &stream).await?;
-        let path = format!("/streams/{stream}?from={}", seen.saturating_add(1));
-        let request = client.request(Method::GET, &path)?;
-        let response = client
-            .open(request.header("accept", "text/event-stream"))
-            .await?;
+        let request = client.request(Method::GET, &format!("/streams/{stream}"))?;
+        let request = request
+            .header("accept", "text/event-stream")
+            .header("last-event-id", text(&seen));
+        let response = client.open(request).await?;
         if !response.status().is_success() {
             let status = response.status().as_u16();
             let body = response.bytes().await.unwrap_or_default();
@@ -76,7 +78,7 @@ impl Watch {
             .await
             .ok()
             .flatten()?;
-        self.seen = event.offset;
+        self.seen = event.place;
         Some(event.payload)
     }
 
@@ -89,7 +91,11 @@ impl Watch {
         client: &Client,
         within: Duration,
     ) -> Result<Option<String>, Error> {
-        if newest(client, &self.stream).await? <= self.seen {
+        let newest = newest(client, &self.stream).await?;
+        let seen = |(number, newest): (usize, &Offset)| {
+            *newest <= self.seen.get(number).copied().unwrap_or(0)
+        };
+        if newest.iter().enumerate().all(seen) {
             return Ok(None);
         }
         let late = Error::Answer(format!("an event of {} does not arrive", self.stream));
@@ -97,17 +103,31 @@ impl Watch {
     }
 }
 
-/// The offset of a stream's newest event; 0 where there is none.
-async fn newest(client: &Client, stream: &str) -> Result<u64, Error> {
+/// The offset of the newest event in each partition of a stream; 0 where there is none.
+async fn newest(client: &Client, stream: &str) -> Result<Vec<Offset>, Error> {
     let streams = client.get("/admin/streams").await?;
     let found = streams
         .as_array()
         .into_iter()
         .flatten()
         .find(|listed| listed["stream"] == stream);
-    Ok(found
-        .and_then(|listed| listed["newest"].as_u64())
-        .unwrap_or(0))
+    let partitions = found.and_then(|listed| listed["partitions"].as_array());
+    let newest = partitions.into_iter().flatten();
+    let newest: Vec<Offset> = newest.map(|one| offset(&one["newest"])).collect();
+    // A stream that has never been used tells nothing of its partitions: 0 stands for all of them.
+    Ok(if newest.is_empty() { vec![0] } else { newest })
+}
+
+/// An offset in JSON: a number, or text where not every reader holds it exactly.
+fn offset(value: &Value) -> Offset {
+    let text = value.as_str().and_then(offset_of);
+    value.as_u64().or(text).unwrap_or(0)
+}
+
+/// A place as the host takes it.
+fn text(place: &[Offset]) -> String {
+    let offsets: Vec<String> = place.iter().map(|at| offset_text(*at)).collect();
+    offsets.join(",")
 }
 
 async fn read(mut response: Response, events: mpsc::Sender<Event>) {
@@ -129,7 +149,7 @@ async fn read(mut response: Response, events: mpsc::Sender<Event>) {
 #[derive(Debug, Default)]
 struct Parser {
     line: Vec<u8>,
-    offset: u64,
+    place: Vec<Offset>,
     data: Vec<String>,
     /// A line feed right after a carriage return belongs to it.
     after_return: bool,
@@ -158,7 +178,7 @@ impl Parser {
         if line.is_empty() {
             let data = std::mem::take(&mut self.data);
             let event = Event {
-                offset: self.offset,
+                place: self.place.clone(),
                 payload: data.join("\n"),
             };
             return (!data.is_empty()).then_some(event);
@@ -167,7 +187,7 @@ impl Parser {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match name {
             "data" => self.data.push(value.to_owned()),
-            "id" => self.offset = value.parse().unwrap_or(self.offset),
+            "id" => self.place = value.split(',').filter_map(offset_of).collect(),
             _ => {}
         }
         None
@@ -179,17 +199,18 @@ mod tests {
     use super::*;
 
     /// The events of a stream that arrives in pieces of this size.
-    fn events(stream: &str, piece: usize) -> Vec<(u64, String)> {
+    fn events(stream: &str, piece: usize) -> Vec<(Vec<Offset>, String)> {
         let mut parser = Parser::default();
         let pieces = stream.as_bytes().chunks(piece);
         let events = pieces.flat_map(|bytes| parser.push(bytes).expect("short"));
-        events.map(|event| (event.offset, event.payload)).collect()
+        events.map(|event| (event.place, event.payload)).collect()
     }
 
     #[test]
     fn events_are_found_however_the_bytes_arrive() {
-        let stream = ": hello\n\nid: 7\nevent: x\ndata: {\"a\":1}\n\r\nid: 8\r\ndata:é\r\ndata: b\r\n\r\ndata: cut";
-        let expected = [(7, "{\"a\":1}".to_owned()), (8, "é\nb".to_owned())];
+        let stream = ": hello\n\nid: 7\nevent: x\ndata: {\"a\":1}\n\r\nid: 8,1-3\r\ndata:é\r\ndata: b\r\n\r\ndata: cut";
+        let first = (vec![7], "{\"a\":1}".to_owned());
+        let expected = [first, (vec![8, (1 << 20) + 3], "é\nb".to_owned())];
         for piece in 1..=stream.len() {
             assert_eq!(events(stream, piece), expected, "pieces of {piece}");
         }

@@ -128,6 +128,12 @@ impl From<streams::Error> for Problem {
             E::Overlapping(_) => Self::field(Kind::Conflict, "tickMs", detail),
             E::TickLength(_) => Self::field(Kind::Invalid, "tickMs", detail),
             E::Busy(_) => Self::new(Kind::Busy, detail),
+            E::NoLetter(_) => Self::field(Kind::NotFound, "id", detail),
+            E::NoGroup(_) => Self::new(Kind::Conflict, detail),
+            E::FailedAgain(error) => {
+                let why = format!("{detail}, and stays: {error}");
+                Self::from(error).saying(why)
+            }
             E::Commit(error) => error.into(),
             E::Store(error) => error.into(),
         }

@@ -9,10 +9,8 @@ use http::HeaderValue;
 use serde_json::{Value, json};
 
 use super::super::problem::{Kind, Problem};
-use crate::store::{Offset, offset_of, offset_text};
-
-/// The first whole number that a JSON reader may round.
-const EXACT_MAX: Offset = 1 << 53;
+use crate::store::{Offset, offset_of};
+use crate::streams::status::OffsetValue;
 
 /// How the client wants its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,17 +33,14 @@ pub(super) struct Start {
 
 /// An offset in JSON.
 pub(super) fn value(offset: Offset) -> Value {
-    match offset < EXACT_MAX {
-        true => json!(offset),
-        false => json!(offset_text(offset)),
-    }
+    json!(OffsetValue(offset))
 }
 
 /// An offset in text, written like [`value`].
 pub(super) fn label(offset: Offset) -> String {
-    match offset < EXACT_MAX {
-        true => offset.to_string(),
-        false => offset_text(offset),
+    match value(offset) {
+        Value::String(text) => text,
+        number => number.to_string(),
     }
 }
 
@@ -179,10 +174,9 @@ mod tests {
 
     #[test]
     fn what_is_told_is_understood_when_it_comes_back() {
-        for offset in [1, 17, EXACT_MAX - 1, EXACT_MAX, 1_700_000_000_000 << 20] {
+        for offset in [1, 17, (1 << 53) - 1, 1 << 53, 1_700_000_000_000 << 20] {
             assert_eq!(offset_of(&label(offset)), Some(offset));
-            let told = value(offset);
-            assert_eq!(told.as_u64().is_some(), offset < EXACT_MAX);
+            assert_eq!(value(offset).as_u64().is_some(), offset < 1 << 53);
         }
     }
 

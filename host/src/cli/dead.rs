@@ -1,0 +1,126 @@
+//! `leyden streams dead`: records that a component could not handle, with the reason and the version that
+//! failed.
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Context, Error};
+use crate::store::offset_of;
+
+/// Signs of a version that tell it apart by eye.
+const VERSION_CHARS: usize = 12;
+
+/// Shows and deals with dead letters: records that failed in all their deliveries.
+///
+/// Without a verb the newest are listed. A dead letter stays until it is dropped or its retry succeeds.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  leyden streams dead                          list the newest
+  leyden streams dead show 17                  the record, the reason and the component's version
+  leyden streams dead retry 1700000000000-3    run the component's active version on it; gone if that succeeds
+  leyden streams dead drop 17                  remove it without running anything
+
+Exit codes: 0 done; 1 there is no such dead letter, or the retry failed and it stays."
+)]
+pub(super) struct Dead {
+    /// How many are listed at most.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    limit: u32,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Prints one dead letter whole.
+    Show(Letter),
+    /// Runs the component's active version on the record; the letter is removed in the same commit.
+    Retry(Letter),
+    /// Removes a dead letter.
+    Drop(Letter),
+}
+
+#[derive(Debug, clap::Args)]
+struct Letter {
+    /// The dead letter, as the list names it.
+    id: String,
+}
+
+impl Letter {
+    /// Its path on the admin interface.
+    fn path(&self) -> Result<String, Error> {
+        let id = offset_of(&self.id).filter(|offset| *offset > 0);
+        let rule = || {
+            Error::Usage(format!(
+                "{}: is no id such as 17 or 1700000000000-3",
+                self.id
+            ))
+        };
+        id.map(|_| format!("/admin/dead-letters/{}", self.id))
+            .ok_or_else(rule)
+    }
+}
+
+impl Dead {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let client = context.client()?;
+        let none = json!({});
+        let answer = match self.verb {
+            None => {
+                let path = format!("/admin/dead-letters?limit={}", self.limit);
+                let letters = client.get(&path).await?;
+                match context.global.json {
+                    true => letters,
+                    false => summary(&letters),
+                }
+            }
+            Some(Verb::Show(letter)) => client.get(&letter.path()?).await?,
+            Some(Verb::Retry(letter)) => {
+                let path = format!("{}/retry", letter.path()?);
+                client.write(Method::POST, &path, &none).await?
+            }
+            Some(Verb::Drop(letter)) => {
+                client.write(Method::DELETE, &letter.path()?, &none).await?
+            }
+        };
+        context.show(&answer)
+    }
+}
+
+/// What fits on a screen.
+fn summary(letters: &Value) -> Value {
+    let row = |letter: &Value| {
+        let version = letter["component"].as_str().unwrap_or_default();
+        json!({
+            "id": letter["id"],
+            "group": letter["group"],
+            "version": version.get(..VERSION_CHARS).unwrap_or(version),
+            "stream": letter["stream"],
+            "key": letter["key"],
+            "deliveries": letter["deliveries"],
+            "reason": letter["reason"],
+        })
+    };
+    letters.as_array().into_iter().flatten().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_cannot_leave_its_place_in_the_path() {
+        let path = |id: &str| Letter { id: id.to_owned() }.path().ok();
+        assert_eq!(path("17").as_deref(), Some("/admin/dead-letters/17"));
+        assert_eq!(
+            path("1700-3").as_deref(),
+            Some("/admin/dead-letters/1700-3")
+        );
+        for wrong in ["", "0", "x", "../clock", "1/retry", "1-2-3"] {
+            assert_eq!(path(wrong), None, "{wrong}");
+        }
+    }
+}

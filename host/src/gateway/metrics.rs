@@ -1,0 +1,222 @@
+//! `GET /metrics`: what monitoring asks for, in Prometheus' text format (version 0.0.4).
+//!
+//! **Invariants.** An answer is gathered at most once a second, by one request at a time, whoever asks
+//! how often. Series are bounded: sums over partitions, and no more streams than [`STREAMS_MAX`]. It
+//! answers while the store is down, and says so.
+
+mod text;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use tokio::sync::Mutex;
+
+use super::Gateway;
+use crate::clock::{self, Monotonic};
+use crate::streams::status::{Counters, GroupInfo, HostStatus, StreamInfo};
+use text::{Kind, Text};
+
+/// How long an answer serves: monitoring asks every few seconds, and listing every stream costs the
+/// store some work.
+const FRESH: Duration = Duration::from_secs(1);
+/// Longest wait for the store; then the answer goes without what it would have told.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+/// Most streams with series of their own; some hundreds are what an installation has.
+const STREAMS_MAX: usize = 1_000;
+
+/// The last answer, and when it was gathered.
+pub(super) type Cache = Mutex<Option<(Monotonic, String)>>;
+
+/// What the store tells, as far as it does.
+#[derive(Default)]
+struct Told {
+    commits: Option<u64>,
+    streams: Vec<StreamInfo>,
+    hosts: Vec<HostStatus>,
+}
+
+/// All metrics.
+pub(super) async fn show(State(gateway): State<Arc<Gateway>>) -> Response {
+    let mut response = Response::new(Body::from(current(&gateway).await));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response
+}
+
+async fn current(gateway: &Gateway) -> String {
+    let mut cached = gateway.metrics.lock().await;
+    if let Some((at, text)) = &*cached
+        && at.elapsed() < FRESH
+    {
+        return text.clone();
+    }
+    let told = tokio::time::timeout(STORE_WAIT, ask(gateway)).await;
+    let text = render(gateway, &told.unwrap_or_default());
+    *cached = Some((clock::monotonic(), text.clone()));
+    text
+}
+
+/// Asks the store; what it does not tell is left out.
+async fn ask(gateway: &Gateway) -> Told {
+    if gateway.health.borrow().is_err() {
+        return Told::default();
+    }
+    let host = &gateway.host;
+    let commits = host.store.snapshot().await.ok();
+    Told {
+        commits: commits.map(|snapshot| snapshot.version()),
+        streams: host.streams.list().await.unwrap_or_default(),
+        hosts: host.streams.hosts(),
+    }
+}
+
+fn render(gateway: &Gateway, told: &Told) -> String {
+    let mut text = Text::default();
+    text.family("leyden_info", Kind::Gauge, "Version of this host.");
+    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let up = told.commits.is_some();
+    text.one(
+        "leyden_store_up",
+        Kind::Gauge,
+        "Whether the store answers (1) or not (0).",
+        u64::from(up),
+    );
+    text.one(
+        "leyden_generation",
+        Kind::Gauge,
+        "Generation of components that this host serves.",
+        gateway.host.registry.generation().number,
+    );
+    counters(&mut text, gateway.host.streams.counters());
+    if let Some(commits) = told.commits {
+        text.one(
+            "leyden_commits_total",
+            Kind::Counter,
+            "Commits of the installation.",
+            commits,
+        );
+        units(&mut text, &told.hosts, gateway.host.store.units());
+        streams(&mut text, &told.streams);
+    }
+    text.finish()
+}
+
+/// What this host has done since it started.
+fn counters(text: &mut Text, counters: &Counters) {
+    let all: [(&str, &str, &AtomicU64); 7] = [
+        (
+            "deliveries",
+            "Batches that were handled.",
+            &counters.deliveries,
+        ),
+        (
+            "records",
+            "Records in the batches that were handled.",
+            &counters.records,
+        ),
+        (
+            "failed",
+            "Batches that failed, for whatever reason.",
+            &counters.failed,
+        ),
+        (
+            "dead_letters",
+            "Records that became dead letters.",
+            &counters.dead_letters,
+        ),
+        (
+            "lost",
+            "Times that a group was found to have lost records.",
+            &counters.lost,
+        ),
+        (
+            "takeovers",
+            "Units taken from a host that had died.",
+            &counters.takeovers,
+        ),
+        (
+            "fenced",
+            "Commits and fetches refused since the partition was held elsewhere.",
+            &counters.fenced,
+        ),
+    ];
+    for (name, help, counter) in all {
+        let name = format!("leyden_{name}_total");
+        text.one(&name, Kind::Counter, help, counter.load(Ordering::Relaxed));
+    }
+}
+
+fn units(text: &mut Text, hosts: &[HostStatus], units: u16) {
+    let this = hosts.iter().find(|host| host.this);
+    let held = this.map_or(0, |host| host.units.len() as u64);
+    let alive = hosts.iter().filter(|host| host.alive).count() as u64;
+    text.one(
+        "leyden_units",
+        Kind::Gauge,
+        "Units that hosts share: partitions of a stream.",
+        u64::from(units),
+    );
+    text.one(
+        "leyden_units_held",
+        Kind::Gauge,
+        "Units that this host holds.",
+        held,
+    );
+    text.one(
+        "leyden_hosts_alive",
+        Kind::Gauge,
+        "Hosts of the installation that are alive.",
+        alive,
+    );
+}
+
+fn streams(text: &mut Text, streams: &[StreamInfo]) {
+    let streams = &streams[..streams.len().min(STREAMS_MAX)];
+    text.family(
+        "leyden_stream_records",
+        Kind::Gauge,
+        "Records that a stream keeps; of leyden.dead-letters, what waits for a decision.",
+    );
+    for stream in streams {
+        text.sample(&[("stream", &stream.stream)], stream.length);
+    }
+    type Field = fn(&GroupInfo) -> Option<u64>;
+    let families: [(&str, &str, Field); 4] = [
+        (
+            "lag_records",
+            "Records that a group has not handled.",
+            |g| Some(g.lag),
+        ),
+        (
+            "pending_records",
+            "Those of them that a host has in hand.",
+            |g| Some(g.pending),
+        ),
+        (
+            "oldest_age_ms",
+            "Age of the oldest record that a group has not handled (ms).",
+            |g| g.oldest_age_ms,
+        ),
+        (
+            "lost",
+            "Whether records were removed before the group saw them.",
+            |g| Some(g.lost.into()),
+        ),
+    ];
+    for (name, help, field) in families {
+        text.family(&format!("leyden_group_{name}"), Kind::Gauge, help);
+        for stream in streams {
+            for group in &stream.groups {
+                let labels = [("stream", stream.stream.as_str()), ("group", &group.group)];
+                text.sample(&labels, field(group).unwrap_or(0));
+            }
+        }
+    }
+}
