@@ -1,10 +1,11 @@
 //! The store of many hosts: everything lies in Redis (7.0 or later), under one hash tag, so that every
 //! commit is one script on one node. Hosts keep nothing.
 //!
-//! Each file of this folder adds its part to `Shared` (`impl Shared { pub(super) async fn fetch(&self, …) }`,
-//! with the names and parameters of the trait); this one opens it and hands the trait's methods on.
-//! The parts: [`catalog`] `partitions`; [`commit`] `commit`; [`groups`] `streams`, `subscribe`, `fetch`, `backlog`; `ledger`
-//! `check_ledger`; `log` `read_log`, `first_offset`, `trim`; `members` `beat`, `take`, `release`; `snapshot::take(&Arc<Shared>)`.
+//! Each file of this folder adds the trait's methods of its concern to `Shared`; this one opens it and
+//! hands the calls on. `keys` names everything that lies in Redis.
+//!
+//! **Invariants.** Everything sent may be sent again. Only `link` makes connections, only `keys` makes
+//! keys, and only `commit` changes state, log and ledger.
 
 mod catalog;
 mod commit;
@@ -15,6 +16,8 @@ mod link;
 mod log;
 mod members;
 mod options;
+mod pack;
+mod reply;
 mod server;
 mod snapshot;
 mod tails;
@@ -29,8 +32,10 @@ use super::{
     Record, Result, Snapshot, Store, Subscription, Transaction, Version,
 };
 use crate::ids::StreamName;
+#[cfg(feature = "mutations")]
+pub use options::Mutation;
 pub use options::{OpenError, Options};
-pub use server::Durability;
+pub use server::{Durability, Synced};
 
 /// The store. Cheap to share.
 #[derive(Clone)]
@@ -113,7 +118,10 @@ impl Store for Redis {
         Box::pin(self.shared.read_log(partition, after, limit, bytes_max))
     }
 
-    fn first_offset<'a>(&'a self, partition: &'a Partition) -> BoxFuture<'a, Result<Option<Offset>>> {
+    fn first_offset<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Option<Offset>>> {
         Box::pin(self.shared.first_offset(partition))
     }
 

@@ -22,6 +22,8 @@
 //! | `{leyden}:state:SPACE` | hash | key → 7 bytes version (big-endian), 1 byte (1: a value follows, 0: removed), value; under the empty key 7 bytes: version up to which removed keys are forgotten, 7 bytes: version of the last write |
 //! | `{leyden}:index:SPACE` | sorted set | the same keys at score 0, in the order of their bytes |
 //! | `{leyden}:removed:SPACE` | sorted set | removed key → when, ms since 1970; it is forgotten 60 s later |
+//! | `{leyden}:takes` | hash | unit → a name for the last time it was taken |
+//! | `{leyden}:probe`, `{leyden}:barrier` | string | written by hosts to see whether writes are taken and durable |
 //! | `{leyden}:sent:SENDER` | hash | outcomes of a process' commits by number, so that one that is sent again is not done again; goes away a day after its last commit |
 //!
 //! A producer appends a record with
@@ -117,6 +119,21 @@ impl Keys {
 
     pub(super) fn owners(&self) -> String {
         self.name("owners")
+    }
+
+    /// The names of the last takes of units, so that one that is sent again is not refused.
+    pub(super) fn takes(&self) -> String {
+        self.name("takes")
+    }
+
+    /// Written to see whether the server takes writes; goes away by itself.
+    pub(super) fn probe(&self) -> String {
+        self.name("probe")
+    }
+
+    /// Written to wait until what came before it is durable.
+    pub(super) fn barrier(&self) -> String {
+        self.name("barrier")
     }
 
     pub(super) fn sent(&self, sender: &str) -> String {
