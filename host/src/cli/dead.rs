@@ -13,12 +13,14 @@ const VERSION_CHARS: usize = 12;
 
 /// Shows and deals with dead letters: records that failed in all their deliveries.
 ///
-/// Without a verb the newest are listed. A dead letter stays until it is dropped or its retry succeeds.
+/// Without a verb they are listed, the oldest first. A dead letter stays until it is dropped or its retry
+/// succeeds.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
-  leyden streams dead                          list the newest
+  leyden streams dead                          list them, the oldest first
+  leyden streams dead --after 17               the list goes on after that one
   leyden streams dead show 17                  the record, the reason and the component's version
   leyden streams dead retry 1700000000000-3    run the component's active version on it; gone if that succeeds
   leyden streams dead drop 17                  remove it without running anything
@@ -26,9 +28,9 @@ const VERSION_CHARS: usize = 12;
 Exit codes: 0 done; 1 there is no such dead letter, or the retry failed and it stays."
 )]
 pub(super) struct Dead {
-    /// How many are listed at most.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    limit: u32,
+    /// List those after this one; a list has 1000 at most.
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -52,16 +54,15 @@ struct Letter {
 impl Letter {
     /// Its path on the admin interface.
     fn path(&self) -> Result<String, Error> {
-        let id = offset_of(&self.id).filter(|offset| *offset > 0);
-        let rule = || {
-            Error::Usage(format!(
-                "{}: is no id such as 17 or 1700000000000-3",
-                self.id
-            ))
-        };
-        id.map(|_| format!("/admin/dead-letters/{}", self.id))
-            .ok_or_else(rule)
+        Ok(format!("/admin/dead-letters/{}", checked(&self.id)?))
     }
+}
+
+/// An id, if it is one.
+fn checked(id: &str) -> Result<&str, Error> {
+    let rule = || Error::Usage(format!("{id}: is no id such as 17 or 1700000000000-3"));
+    let named = offset_of(id).filter(|offset| *offset > 0);
+    named.map(|_| id).ok_or_else(rule)
 }
 
 impl Dead {
@@ -70,8 +71,7 @@ impl Dead {
         let none = json!({});
         let answer = match self.verb {
             None => {
-                let path = format!("/admin/dead-letters?limit={}", self.limit);
-                let letters = client.get(&path).await?;
+                let letters = client.get(&list_path(self.after.as_deref())?).await?;
                 match context.global.json {
                     true => letters,
                     false => summary(&letters),
@@ -87,6 +87,13 @@ impl Dead {
             }
         };
         context.show(&answer)
+    }
+}
+
+fn list_path(after: Option<&str>) -> Result<String, Error> {
+    match after {
+        Some(id) => Ok(format!("/admin/dead-letters?after={}", checked(id)?)),
+        None => Ok("/admin/dead-letters".to_owned()),
     }
 }
 

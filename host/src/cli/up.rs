@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::store_options::{StoreOptions, masked};
+use super::store_options::StoreOptions;
 use super::{Client, Context, Error, client, components, signals, table};
 use crate::clock::Mode;
 use crate::config::{self, Config, Store};
@@ -112,7 +112,7 @@ impl Started {
         } = self;
         let (member, place) = match &config.store {
             Store::Embedded => ("data", config.data.display().to_string()),
-            Store::Redis(options) => ("store", masked(&options.url)),
+            Store::Redis(options) => ("store", options.place()),
         };
         json!({ "url": url, member: place, "clock": config.clock, "components": components })
     }
@@ -123,7 +123,7 @@ fn place(config: &Config) -> String {
     match &config.store {
         Store::Embedded => format!("data   {}", config.data.display()),
         Store::Redis(options) => {
-            let (url, namespace) = (masked(&options.url), &options.namespace);
+            let (url, namespace) = (options.place(), &options.namespace);
             format!("store  {url}, installation {namespace}")
         }
     }

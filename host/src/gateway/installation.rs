@@ -14,12 +14,7 @@ use super::control::{Parameter, text};
 use super::problem::{Kind, Problem};
 use crate::dispatch;
 use crate::store::{Offset, offset_of};
-use crate::streams::status::{HostStatus, OffsetValue};
-
-/// Dead letters in an answer where the request names no number.
-const LETTERS_DEFAULT: usize = 100;
-/// Most dead letters in an answer: with their payloads some ten MiB at worst.
-const LETTERS_MAX: usize = 1_000;
+use crate::streams::status::HostStatus;
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
@@ -80,28 +75,25 @@ pub(super) async fn hosts(State(gateway): Shared) -> Answer {
     reply(&json!({ "units": units, "free": free(&hosts, units), "hosts": hosts }))
 }
 
-/// The newest dead letters, the newest first.
+/// Dead letters, the oldest first, a bounded number; `?after=ID` goes on after one.
 pub(super) async fn dead_letters(State(gateway): Shared, RawQuery(query): RawQuery) -> Answer {
-    let limit = limit(query.as_deref())?;
-    reply(&gateway.host.streams.dead_letters(limit).await?)
+    let after = after(query.as_deref())?;
+    reply(&gateway.host.streams.dead_letters(after).await?)
 }
 
-/// How many dead letters a request wants.
-fn limit(query: Option<&str>) -> Result<usize, Problem> {
-    let mut limit = LETTERS_DEFAULT;
+/// After which dead letter a list begins.
+fn after(query: Option<&str>) -> Result<Offset, Problem> {
+    let mut after = 0;
     let pairs = query.unwrap_or_default().split('&');
     for pair in pairs.filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if name != "limit" {
+        if name != "after" {
             let rule = "is not a parameter of this path";
             return Err(Problem::field(Kind::Invalid, name, rule));
         }
-        let number = value.parse().ok();
-        let number = number.filter(|number| (1..=LETTERS_MAX).contains(number));
-        let rule = || format!("must be a whole number from 1 to {LETTERS_MAX}");
-        limit = number.ok_or_else(|| Problem::field(Kind::Invalid, "limit", rule()))?;
+        after = offset("after", value)?;
     }
-    Ok(limit)
+    Ok(after)
 }
 
 /// One dead letter.
@@ -110,30 +102,31 @@ pub(super) async fn dead_letter(State(gateway): Shared, id: Parameter) -> Answer
     reply(&gateway.host.streams.dead_letter(id).await?)
 }
 
-/// Runs the active version of its component on a dead letter. It is gone if that succeeds; otherwise the
-/// answer is the failure, and the letter stays.
+/// Runs the active version of its component on a dead letter. If that succeeds it is gone, and the answer is
+/// what it said; otherwise the answer is the failure, and it stays.
 pub(super) async fn retry_dead(State(gateway): Shared, id: Parameter) -> Answer {
     let id = letter_id(id)?;
     let streams = gateway.host.streams.clone();
-    to_the_end(&gateway, async move { streams.retry_dead(id).await }).await??;
-    reply(&json!({ "id": OffsetValue(id), "retried": true }))
+    let retried = to_the_end(&gateway, async move { streams.retry_dead(id).await });
+    reply(&retried.await??)
 }
 
-/// Removes a dead letter.
+/// Removes a dead letter; the answer is what it said.
 pub(super) async fn drop_dead(State(gateway): Shared, id: Parameter) -> Answer {
     let id = letter_id(id)?;
     let streams = gateway.host.streams.clone();
-    to_the_end(&gateway, async move { streams.drop_dead(id).await }).await??;
-    reply(&json!({ "id": OffsetValue(id), "dropped": true }))
+    let dropped = to_the_end(&gateway, async move { streams.drop_dead(id).await });
+    reply(&dropped.await??)
 }
 
 fn letter_id(id: Parameter) -> Result<Offset, Problem> {
-    let text = text(id)?;
-    let offset = offset_of(&text).filter(|offset| *offset > 0);
-    offset.ok_or_else(|| {
-        let rule = "must be an id such as 17 or 1700000000000-3";
-        Problem::field(Kind::Invalid, "id", rule)
-    })
+    offset("id", &text(id)?)
+}
+
+fn offset(field: &str, text: &str) -> Result<Offset, Problem> {
+    let offset = offset_of(text).filter(|offset| *offset > 0);
+    let rule = "must be an id such as 17 or 1700000000000-3";
+    offset.ok_or_else(|| Problem::field(Kind::Invalid, field, rule))
 }
 
 #[cfg(test)]
@@ -173,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_letters_has_bounds() {
-        let status = |query| limit(Some(query)).map_err(|problem| problem.status().as_u16());
-        assert_eq!(limit(None), Ok(LETTERS_DEFAULT));
-        assert_eq!(status("limit=7"), Ok(7));
-        for wrong in ["limit=0", "limit=1001", "limit=x", "count=1"] {
+    fn a_list_of_letters_goes_on_after_one() {
+        let status = |query| after(Some(query)).map_err(|problem| problem.status().as_u16());
+        assert_eq!(after(None), Ok(0));
+        assert_eq!(status("after=7"), Ok(7));
+        for wrong in ["after=0", "after=", "after=x", "count=1"] {
             assert_eq!(status(wrong), Err(422), "{wrong}");
         }
     }
