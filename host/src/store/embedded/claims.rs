@@ -27,6 +27,8 @@ const HOSTS_MAX: usize = 64;
 struct Fetched {
     holder: Holder,
     up_to: Offset,
+    /// How far anyone has.
+    newest: Offset,
 }
 
 #[derive(Default)]
@@ -105,26 +107,35 @@ impl Claims {
         self.state().holds(claim).then_some(()).ok_or(Error::Fenced)
     }
 
-    /// Gives the records up to an offset to a holder who has just read them, and with them all that
-    /// somebody else has fetched and not acknowledged.
+    /// Gives the records up to an offset to a holder who has just read them. From then on nobody else can
+    /// acknowledge a record of the subscription without fetching it again.
     pub(super) fn give(&self, claim: &Claim, up_to: Offset) -> Result<()> {
         let mut state = self.state();
         if !state.holds(claim) {
             return Err(Error::Fenced);
         }
-        let fetched = state.fetched.get(&claim.subscription);
-        let fetched = Fetched {
+        let new = || Fetched {
             holder: claim.holder.clone(),
-            up_to: fetched.map_or(up_to, |fetched| fetched.up_to.max(up_to)),
+            up_to,
+            newest: up_to,
         };
-        state.fetched.insert(claim.subscription.clone(), fetched);
+        let fetched = state
+            .fetched
+            .entry(claim.subscription.clone())
+            .or_insert_with(new);
+        if fetched.holder != claim.holder {
+            fetched.holder = claim.holder.clone();
+            fetched.up_to = 0;
+        }
+        fetched.up_to = fetched.up_to.max(up_to);
+        fetched.newest = fetched.newest.max(up_to);
         Ok(())
     }
 
     /// Up to where a subscription's records were fetched.
     pub(super) fn fetched(&self, subscription: &Subscription) -> Offset {
         let state = self.state();
-        state.fetched.get(subscription).map_or(0, |f| f.up_to)
+        state.fetched.get(subscription).map_or(0, |f| f.newest)
     }
 
     /// Whether the records are the holder's to acknowledge; their order is the writer's to judge.

@@ -5,6 +5,7 @@
 //! is refused leaves its group alone. Nobody gets an answer before the group is durable. After a
 //! failed group everything in memory is read again from the file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -209,6 +210,7 @@ impl<'c> Writer<'c> {
         if self.window.conflicts(&transaction.reads) {
             return Err(Refusal::Rule(CommitError::Conflict));
         }
+        self.check_removals(&transaction.removals)?;
         self.check_room(&transaction.appends)?;
         let accounts = ledger::judge(&transaction.postings, |name| self.statements.account(name))?;
         for (name, account) in accounts {
@@ -265,12 +267,32 @@ impl<'c> Writer<'c> {
         })
     }
 
+    /// Refuses to take out what is not there.
+    fn check_removals(&mut self, removals: &[(Partition, Offset)]) -> Result<(), Refusal> {
+        for (partition, offset) in removals {
+            let there = match self.names.streams.get(&partition.stream) {
+                Some(state) if partition.number == 0 && *offset > 0 => {
+                    self.statements.next(state.id, offset - 1, *offset)?
+                }
+                _ => None,
+            };
+            if there.is_none() {
+                return Err(Refusal::Rule(CommitError::Conflict));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses what a full stream would have to take, and what would run into the next stream's ids.
     fn check_room(&self, appends: &[Append]) -> Result<(), Refusal> {
-        let full =
-            |append: &&Append| self.names.streams[&append.stream].length >= self.log_records_max;
-        if let Some(append) = appends.iter().find(full) {
-            return Err(Refusal::Rule(CommitError::LogFull(append.stream.clone())));
+        let mut lengths = HashMap::new();
+        for append in appends {
+            let kept = || self.names.streams[&append.stream].length;
+            let length = lengths.entry(&append.stream).or_insert_with(kept);
+            *length += 1;
+            if *length > self.log_records_max {
+                return Err(Refusal::Rule(CommitError::LogFull(append.stream.clone())));
+            }
         }
         let count = appends.len() as u64;
         let full = appends.iter().any(|append| {
@@ -316,9 +338,6 @@ impl<'c> Writer<'c> {
     }
 
     fn take_out(&mut self, partition: &Partition, offset: Offset) -> rusqlite::Result<()> {
-        if partition.number > 0 {
-            return Ok(());
-        }
         if let Some(state) = self.names.streams.get_mut(&partition.stream)
             && self.statements.take_out(state.id, offset)?
         {
