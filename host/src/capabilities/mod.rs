@@ -29,6 +29,7 @@ mod bindings {
         world: "leyden:worlds/host",
         imports: {
             "leyden:state/store.get": async | trappable,
+            "leyden:state/store.prefetch": async | trappable,
             "leyden:state/store.scan": async | trappable,
             "leyden:ledger/ledger.balance": async | trappable,
             "leyden:ledger/ledger.post": async | trappable,

@@ -48,6 +48,14 @@ impl Host for Guest {
         answer(work.read(space, &key).await)
     }
 
+    async fn prefetch(&mut self, keys: Vec<Vec<u8>>) -> wasmtime::Result<Result<(), Error>> {
+        if let Err(rule) = keys.iter().try_for_each(|key| check_key(key)) {
+            return Ok(Err(rule));
+        }
+        let (space, work) = self.space_and_work()?;
+        answer(work.prefetch(space, keys).await)
+    }
+
     fn set(&mut self, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
         if let Err(rule) = check_key(&key).and_then(|()| check_value(&value)) {
             return Ok(Err(rule));

@@ -3,7 +3,7 @@
 
 use super::types::{Output, Problem};
 use super::work::Work;
-use super::{Dispatcher, Error, Obstacle, Task, redelivery};
+use super::{Dispatcher, Error, Obstacle, Task};
 use crate::registry::Active;
 use crate::store::{CommitError, Transaction};
 
@@ -22,7 +22,11 @@ impl Dispatcher {
         if let Some(key) = task.key {
             key.remember(&mut work, active, task.input, &answer)?;
         }
-        let transaction = finish(work, task)?;
+        let transaction = Transaction {
+            acknowledgement: task.acknowledgement.cloned(),
+            removals: task.letter.cloned().into_iter().collect(),
+            ..work.into_transaction()
+        };
         if transaction.is_empty() {
             return Ok(answer);
         }
@@ -31,17 +35,6 @@ impl Dispatcher {
             Err(error) => Err(refused(error, active)),
         }
     }
-}
-
-fn finish(mut work: Box<Work>, task: &Task<'_>) -> Result<Transaction, Obstacle> {
-    if let Some(letter) = task.letter {
-        redelivery::mark(&mut work, letter)?;
-    }
-    Ok(Transaction {
-        acknowledgement: task.acknowledgement.cloned(),
-        removals: task.letter.cloned().into_iter().collect(),
-        ..work.into_transaction()
-    })
 }
 
 /// What follows from a refused commit.

@@ -231,7 +231,7 @@ impl Dispatcher {
             return Ok(first);
         }
         if let Some(letter) = task.letter {
-            redelivery::check(&mut work, self.shared.store.as_ref(), letter).await?;
+            redelivery::check(self.shared.store.as_ref(), letter).await?;
         }
         match active.loaded.invoke(generation, task.input, work).await {
             Ok((output, work)) => self.commit(active, task, Ok(output), work).await,

@@ -173,6 +173,30 @@ impl Work {
         Ok(value)
     }
 
+    /// Reads many keys in one go, so that later reads of them do not wait for the store. Each counts as
+    /// a call, and as read.
+    ///
+    /// # Errors
+    /// The budget is used up, or the store did not answer.
+    pub async fn prefetch(&mut self, space: &Space, keys: Vec<Vec<u8>>) -> Result<(), Error> {
+        keys.iter().try_for_each(|_| self.count_call())?;
+        let is_unknown = |key: &Vec<u8>| {
+            self.overlay.get(space, key).is_none() && self.reads.get(space, key).is_none()
+        };
+        let unknown: Vec<_> = keys.into_iter().filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let since = clock::monotonic();
+        let read = self.snapshot().await?.read_many(space, &unknown).await;
+        self.count_wait(since)?;
+        for (key, value) in unknown.iter().zip(read?) {
+            self.count_read(key.len() + value.as_ref().map_or(0, Vec::len))?;
+            self.reads.keep(space, key, value);
+        }
+        Ok(())
+    }
+
     /// Puts or removes a key.
     ///
     /// # Errors

@@ -162,7 +162,8 @@ pub struct Transaction {
     pub writes: Vec<Write>,
     /// Its records, in order.
     pub appends: Vec<Append>,
-    /// Records that are taken out of the log (dead letters that are dealt with).
+    /// Records that are taken out of the log (dead letters that are dealt with). One that is not there
+    /// any more is a [`CommitError::Conflict`], so that nothing is dealt with twice.
     pub removals: Vec<(Partition, Offset)>,
     /// The input it is done with: checked before anything else, and moved by the same commit.
     pub acknowledgement: Option<Acknowledgement>,
@@ -222,7 +223,7 @@ pub enum Error {
 /// Why a transaction did not commit. Nothing of it happened.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Something it read has changed: run the invocation again.
+    /// Something it read has changed, or a record it removes is gone: run the invocation again.
     #[error("the transaction conflicts with a later commit")]
     Conflict,
     /// A movement would take an account below zero.
@@ -264,6 +265,25 @@ pub trait Snapshot: Send {
         space: &'a Space,
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
+
+    /// The values under many keys of a space, in their order: what [`Snapshot::read`] says of each, in one
+    /// go where the store is far away.
+    ///
+    /// # Errors
+    /// The store did not answer, or [`Error::Overtaken`].
+    fn read_many<'a>(
+        &'a mut self,
+        space: &'a Space,
+        keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>>> {
+        Box::pin(async move {
+            let mut values = Vec::with_capacity(keys.len());
+            for key in keys {
+                values.push(self.read(space, key).await?);
+            }
+            Ok(values)
+        })
+    }
 
     /// Up to `limit` entries of a range in order.
     ///

@@ -82,6 +82,25 @@ impl Batch {
         }
     }
 
+    /// Reads what recording these balances will need, in one go.
+    pub(crate) fn prefetch(
+        &self,
+        state: &impl State,
+        balances: &[(Interval, Balance)],
+    ) -> Result<()> {
+        let mut keys = vec![keys::longest(self.partition)];
+        for (interval, balance) in balances {
+            let slot = Slot {
+                interval: *interval,
+                community: balance.community,
+            };
+            keys.push(keys::numbered(b's', &[balance.community]));
+            keys.push(keys::total(self.partition, *interval));
+            keys.push(keys::community(slot));
+        }
+        state.prefetch(&keys)
+    }
+
     /// Keeps a balance and judges it; returns the new autarky where it changed. A balance older
     /// than what is kept of its community is left out.
     pub(crate) fn record(

@@ -25,14 +25,20 @@ struct Autarky;
 impl streams::Handler for Autarky {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
         let mut history = history::Batch::new(streams::partition(&batch));
-        for event in &batch {
-            let balance: Balance = streams::decode(event)?;
-            if let Some(autarky) = history.record(&mut HostState, interval(&balance)?, &balance)? {
+        let balances = batch.iter().map(balance).collect::<Result<Vec<_>>>()?;
+        history.prefetch(&HostState, &balances)?;
+        for (interval, balance) in &balances {
+            if let Some(autarky) = history.record(&mut HostState, *interval, balance)? {
                 tell(balance.community, autarky)?;
             }
         }
         Ok(history.finish(&mut HostState)?)
     }
+}
+
+fn balance(event: &Event) -> Result<(Interval, Balance)> {
+    let balance = streams::decode(event)?;
+    Ok((interval(&balance)?, balance))
 }
 
 fn interval(balance: &Balance) -> Result<Interval> {

@@ -63,6 +63,9 @@ fn withdrawals(
 }
 
 fn withheld_one_by_one(dataset: Dataset, houses: Vec<String>) -> Result<Vec<String>> {
+    let key = |house: &String| codec::consent_key(dataset, house).to_vec();
+    let keys: Vec<_> = houses.iter().map(key).collect();
+    state::prefetch(&keys)?;
     let mut withheld = Vec::new();
     for house in houses {
         if !is_granted(dataset, &house)? {

@@ -44,8 +44,7 @@ impl exports::client_registry::Guest for ClientDatabase {
     fn find(names: Vec<String>) -> Result<Vec<Option<House>>, Error> {
         init();
         at_most(FIND_MAX, names.len())?;
-        let found = names.iter().map(|name| registry::find(name));
-        Ok(found.collect::<Result<_>>()?)
+        Ok(registry::find_all(&names)?)
     }
 
     fn community_exists(id: u64) -> Result<bool, Error> {

@@ -38,6 +38,27 @@ pub(crate) fn find(name: &str) -> Result<Option<House>> {
     get(&String::from_utf8(id).expect("state holds an id here"))
 }
 
+/// The houses with these ids or else household names, in the order asked. All are read in two goes.
+pub(crate) fn find_all(names: &[String]) -> Result<Vec<Option<House>>> {
+    let known = |name: &&String| !name.is_empty() && name.len() <= ID_BYTES_MAX;
+    let both = |name: &String| {
+        [
+            codec::house_key(name).to_vec(),
+            codec::household_key(name).to_vec(),
+        ]
+    };
+    let keys: Vec<_> = names.iter().filter(known).flat_map(both).collect();
+    state::prefetch(&keys)?;
+    let mut houses = Vec::new();
+    for name in names.iter().filter(known) {
+        let id = state::get(&codec::household_key(name))?;
+        let id = id.map(|id| String::from_utf8(id).expect("state holds an id here"));
+        houses.extend(id.map(|id| codec::house_key(&id).to_vec()));
+    }
+    state::prefetch(&houses)?;
+    names.iter().map(|name| find(name)).collect()
+}
+
 /// Houses in a community; none where it has none.
 pub(crate) fn houses_in(community: u64) -> Result<Option<u32>> {
     let value = state::get(&codec::community_key(community))?;

@@ -23,14 +23,23 @@ struct ConsumptionPeak;
 
 impl streams::Handler for ConsumptionPeak {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
-        batch
+        let balances = batch
             .iter()
-            .try_for_each(|event| judge(&streams::decode(event)?))
+            .map(streams::decode)
+            .collect::<Result<Vec<Balance>>>()?;
+        let keys: Vec<_> = balances.iter().map(|one| key(one).to_vec()).collect();
+        state::prefetch(&keys)?;
+        balances.iter().try_for_each(judge)
     }
 }
 
+/// Where a community's last judgement lies.
+fn key(balance: &Balance) -> Key {
+    Key::new("c/").u64(balance.community)
+}
+
 fn judge(balance: &Balance) -> Result<()> {
-    let key = Key::new("c/").u64(balance.community);
+    let key = key(balance);
     let former =
         state::get(&key)?.map(|bytes| State::decode(&bytes).expect("state holds a judgement here"));
     let Some(consumption_mw) = logic::due(former, balance) else {

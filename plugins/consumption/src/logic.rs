@@ -4,7 +4,7 @@
 //! Each sum and each community's record is read and written once per batch, however many readings
 //! touch it; a reading costs one row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leyden_sdk::grid::events::Balance;
 use leyden_sdk::series::{
@@ -81,6 +81,9 @@ pub(crate) fn apply(
 ) -> Result<Applied> {
     let mut communities = BTreeMap::new();
     let mut batch = Batch::new(partition);
+    let ids: BTreeSet<u64> = readings.iter().map(|reading| reading.community).collect();
+    let records = ids.into_iter().map(latest_key).collect();
+    batch.prefetch(state, records, readings.iter().map(Reading::measurement))?;
     let mut expired = 0;
     for reading in readings {
         let starts_at_ms = reading.interval.starts_at_ms;

@@ -4,7 +4,7 @@
 //! **Invariants.** Intervals of one house and kind do not overlap. A chunk holds the intervals that start
 //! on its day, in order. Chunks are read at most once per batch and written once, by [`Days::save`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leyden_sdk::series::{Interval, RETENTION_MS, Reader, Result, State, put};
 use leyden_sdk::state::Key;
@@ -73,6 +73,24 @@ pub(crate) struct Days<'a> {
 }
 
 impl<'a> Days<'a> {
+    /// Reads the chunks that these intervals belong to, in one go.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(crate) fn prefetch(
+        state: &impl State,
+        intervals: impl Iterator<Item = (Series<'a>, Interval)>,
+    ) -> Result<()> {
+        let day = |(series, interval): (Series<'a>, Interval)| {
+            let day = interval.starts_at_ms / DAY_MS;
+            (series, day)
+        };
+        let days: BTreeSet<(Series<'a>, u64)> = intervals.map(day).collect();
+        let key = |(series, day): &(Series<'a>, u64)| series.key(*day).to_vec();
+        let keys: Vec<_> = days.iter().map(key).collect();
+        state.prefetch(&keys)
+    }
+
     /// Takes in one interval.
     ///
     /// # Errors

@@ -57,6 +57,12 @@ pub(crate) fn take_in(
     homes: &Homes,
     faults: &mut Faults,
 ) -> Result<(Tallies, Vec<Reading>)> {
+    let known = rows.iter().filter_map(|row| {
+        let house = &homes.get(row.household.as_ref())?.id;
+        let kind = row.kind;
+        Some((Series { house, kind }, row.interval))
+    });
+    Days::prefetch(state, known)?;
     let mut days = Days::default();
     let mut changes = BTreeMap::new();
     let mut tallies = Tallies {

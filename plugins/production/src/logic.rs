@@ -1,8 +1,8 @@
 //! What a batch of readings does: what houses produced goes into the series, what has become too old
 //! goes out. Readings without production leave no trace. State comes as a trait; no host here.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leyden_sdk::series::{Batch, Kept, Reader, Reading, Result, State, Sweep, keys};
 
@@ -47,8 +47,8 @@ impl Community {
     }
 }
 
-/// Records a batch of a partition's readings; returns how many were left out, for they are older than what is kept
-/// of their community.
+/// Records a batch of a partition's readings; returns how many were left out, for they are older than
+/// what is kept of their community.
 ///
 /// # Errors
 /// The state cannot be read or written.
@@ -59,11 +59,17 @@ pub(crate) fn apply(
 ) -> Result<usize> {
     let mut communities = BTreeMap::new();
     let mut batch = Batch::new(partition);
-    let mut expired = 0;
-    for reading in readings
+    let readings = readings
         .iter()
-        .filter(|reading| reading.production_uj.is_some())
-    {
+        .filter(|reading| reading.production_uj.is_some());
+    let ids: BTreeSet<u64> = readings.clone().map(|reading| reading.community).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let records = ids.into_iter().map(kept_key).collect();
+    batch.prefetch(state, records, readings.clone().map(Reading::production))?;
+    let mut expired = 0;
+    for reading in readings {
         let starts_at_ms = reading.interval.starts_at_ms;
         let community = match communities.entry(reading.community) {
             Entry::Occupied(entry) => entry.into_mut(),

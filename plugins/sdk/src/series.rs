@@ -102,6 +102,15 @@ pub trait State {
     /// The store does not answer.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
+    /// Reads keys in one go, where a read each would take long: they are got soon.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn prefetch(&self, keys: &[Vec<u8>]) -> Result<()> {
+        let _ = keys;
+        Ok(())
+    }
+
     /// Puts `value` under `key`.
     ///
     /// # Errors
@@ -128,6 +137,10 @@ pub struct HostState;
 impl State for HostState {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(state::get(key)?)
+    }
+
+    fn prefetch(&self, keys: &[Vec<u8>]) -> Result<()> {
+        Ok(state::prefetch(keys)?)
     }
 
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<()> {

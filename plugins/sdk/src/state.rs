@@ -25,6 +25,11 @@ pub fn get(key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(backend::get(key)?)
 }
 
+/// Reads keys in one go, so that a [`get`] of each of them takes no time any more.
+pub fn prefetch(keys: &[Vec<u8>]) -> Result<()> {
+    Ok(backend::prefetch(keys)?)
+}
+
 /// Puts `value` under `key`.
 pub fn set(key: &[u8], value: &[u8]) -> Result<()> {
     Ok(backend::set(key, value)?)

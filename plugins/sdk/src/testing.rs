@@ -64,6 +64,14 @@ pub(crate) fn publish(stream: &str, key: &str, payload: &[u8]) -> Result<(), pub
     clippy::unnecessary_wraps,
     reason = "it has the signature of the host's function"
 )]
+pub(crate) fn prefetch(_keys: &[Vec<u8>]) -> Result<(), Error> {
+    Ok(())
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it has the signature of the host's function"
+)]
 pub(crate) fn get(key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     Ok(STATE.with_borrow(|state| state.get(key).cloned()))
 }

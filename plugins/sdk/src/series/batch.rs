@@ -1,7 +1,7 @@
 //! Records a batch of measurements: every row is upserted as it comes, sums are carried in memory and
 //! each is written once at the end.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::aggregate::Aggregate;
 use super::reading::ObjectReading;
@@ -49,6 +49,8 @@ pub struct Touched {
 struct Group {
     stored: Option<Aggregate>,
     now: Aggregate,
+    /// Whether a measurement names it; otherwise it was only read ahead.
+    is_named: bool,
 }
 
 /// Measurements of one batch of a partition. Nothing of its sums is in the state before [`Batch::finish`].
@@ -72,6 +74,43 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Reads what recording these measurements will need, in two goes: the sums of their slots and the keys
+    /// in `also`, then the rows of slots that have some.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn prefetch(
+        &mut self,
+        state: &impl State,
+        also: Vec<Vec<u8>>,
+        measurements: impl Iterator<Item = Measurement<'a>> + Clone,
+    ) -> Result<()> {
+        let slots: BTreeSet<Slot> = measurements.clone().map(|one| one.slot).collect();
+        let intervals: BTreeSet<Interval> = slots.iter().map(|slot| slot.interval).collect();
+        let mut keys = also;
+        keys.push(keys::longest(self.partition));
+        keys.extend(
+            intervals
+                .iter()
+                .map(|one| keys::total(self.partition, *one)),
+        );
+        keys.extend(slots.iter().map(|slot| keys::community(*slot)));
+        state.prefetch(&keys)?;
+        for slot in slots {
+            load(&mut self.groups, state, slot)?;
+        }
+        let is_known = |one: &Measurement<'a>| {
+            let group = self.groups.get(&one.slot);
+            group.is_some_and(|group| group.stored.is_some())
+        };
+        let rows = measurements.filter(is_known);
+        let keys: Vec<_> = rows.map(|one| keys::row(one.slot, one.house)).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        state.prefetch(&keys)
+    }
+
     /// Records one measurement; one that measured nothing leaves no row.
     ///
     /// # Errors
@@ -88,6 +127,7 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let group = load(&mut self.groups, state, slot)?;
+        group.is_named = true;
         let is_new = group.stored.is_none() && self.written.insert((slot, house));
         let key = keys::row(slot, house);
         let former = if is_new { None } else { state.get(&key)? };
@@ -112,6 +152,7 @@ impl<'a> Batch<'a> {
     /// The state cannot be read.
     pub fn close(&mut self, state: &impl State, slot: Slot) -> Result<()> {
         let group = load(&mut self.groups, state, slot)?;
+        group.is_named = true;
         group.now.closed = group.now.houses > 0;
         Ok(())
     }
@@ -123,7 +164,7 @@ impl<'a> Batch<'a> {
     pub fn finish(self, state: &mut impl State) -> Result<Vec<Touched>> {
         let mut totals = Totals::new(self.partition);
         let mut touched = Vec::with_capacity(self.groups.len());
-        for (slot, Group { stored, now }) in self.groups {
+        for (slot, Group { stored, now, .. }) in self.groups.into_iter().filter(is_named) {
             let before = stored.unwrap_or_default();
             let changed = now != before;
             touched.push(Touched {
@@ -141,6 +182,10 @@ impl<'a> Batch<'a> {
     }
 }
 
+fn is_named((_, group): &(Slot, Group)) -> bool {
+    group.is_named
+}
+
 fn load<'g>(
     groups: &'g mut BTreeMap<Slot, Group>,
     state: &impl State,
@@ -154,6 +199,7 @@ fn load<'g>(
             Ok(entry.insert(Group {
                 stored,
                 now: stored.unwrap_or_default(),
+                is_named: false,
             }))
         }
     }

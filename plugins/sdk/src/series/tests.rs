@@ -1,6 +1,7 @@
 //! Series against a plain map: sums against what the rows say, corrections, and how often the state
 //! is called.
 
+mod ahead;
 mod partitions;
 mod reads;
 
