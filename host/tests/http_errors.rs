@@ -7,4 +7,6 @@
 )]
 
 mod http;
+#[path = "support/redis.rs"]
+mod redis_servers;
 mod support;

@@ -4,9 +4,11 @@
 //! runtime that outlives each test, so tests are plain functions that run on it.
 
 mod connections;
+mod installation;
 mod invocations;
 mod operators;
 mod routes;
+mod shared;
 mod uploads;
 mod watching;
 
@@ -15,6 +17,7 @@ use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use leyden::config::{Config, Store};
 use leyden::gateway::{self, Options, Server};
 use leyden::host::Host;
 use leyden::registry::manifest::attach;
@@ -71,10 +74,16 @@ async fn own(change: impl FnOnce(&mut Options)) -> Web {
 
 impl Web {
     async fn start(plugins: &Path, change: impl FnOnce(&mut Options)) -> Self {
+        Self::start_on(Store::Embedded, plugins, change).await
+    }
+
+    async fn start_on(store: Store, plugins: &Path, change: impl FnOnce(&mut Options)) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let host = Host::start(&config(data.path(), plugins))
-            .await
-            .expect("a host");
+        let config = Config {
+            store,
+            ..config(data.path(), plugins)
+        };
+        let host = Host::start(&config).await.expect("a host");
         let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
         change(&mut options);
         let shutdown = CancellationToken::new();

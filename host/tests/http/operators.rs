@@ -14,10 +14,17 @@ use crate::support::guest;
 const TOKEN: &str = "a-token-of-some-length";
 
 #[test]
-fn with_a_token_everything_but_health_asks_for_it() {
+fn with_a_token_everything_but_health_and_readiness_asks_for_it() {
     run(async {
         let mut web = own(|options| options.token = Some(Token::parse(TOKEN).unwrap())).await;
-        for path in ["/echo", "/admin/status", "/streams/probe.out", "/nope", "/"] {
+        for path in [
+            "/echo",
+            "/admin/status",
+            "/metrics",
+            "/streams/probe.out",
+            "/nope",
+            "/",
+        ] {
             let answer = web.get(path).await;
             assert_eq!(answer.problem(401), "unauthorized", "{path}");
             assert!(
@@ -26,6 +33,7 @@ fn with_a_token_everything_but_health_asks_for_it() {
             );
         }
         assert_eq!(web.get("/health").await.json(), json!({ "status": "ok" }));
+        assert_eq!(web.get("/ready").await.json()["status"], "ready");
         let wrong = web
             .request(Method::GET, "/echo")
             .bearer_auth("a-token-of-some-lengtH");

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use leyden::ids::StreamName;
+use leyden::store::Partition;
 use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{PATIENCE, Web, own, run};
@@ -87,12 +90,36 @@ fn a_stream_is_watched_from_where_the_client_says() {
 }
 
 #[test]
+fn a_record_is_told_with_its_place_where_that_is_asked_for() {
+    run(async {
+        let web = own(|_| {}).await;
+        publish(&web, 1, "x").await;
+        let mut watching = Watching::begin(&web, "?from=earliest&format=record", None).await;
+        let (id, data) = watching.events(1).await.remove(0);
+        let record: Value = serde_json::from_str(&data).expect("JSON");
+        assert_eq!(id, 1);
+        assert_eq!(
+            (&record["partition"], &record["offset"]),
+            (&json!(0), &json!(1))
+        );
+        assert_eq!(
+            (&record["key"], &record["payload"]),
+            (&json!("k"), &json!("x"))
+        );
+        assert!(record["publishedAt"].is_string(), "{record}");
+    });
+}
+
+#[test]
 fn what_is_not_kept_any_more_is_told_and_passed_over() {
     run(async {
         let web = own(|_| {}).await;
         publish(&web, 10, "x").await;
-        let stream = leyden::ids::StreamName::parse("probe.out").unwrap();
-        while web.host.store.trim(&stream, 7).await.expect("trimmed") > 0 {}
+        let partition = Partition {
+            stream: StreamName::parse("probe.out").unwrap(),
+            number: 0,
+        };
+        while web.host.store.trim(&partition, 7).await.expect("trimmed") > 0 {}
         let mut watching = Watching::begin(&web, "?from=3", None).await;
         let offsets: Vec<u64> = watching
             .events(3)
@@ -124,6 +151,10 @@ fn bad_watches_are_refused() {
         assert_eq!(
             web.get("/streams/probe.out?form=1").await.field(422),
             "form"
+        );
+        assert_eq!(
+            web.get("/streams/probe.out?from=1,2").await.field(422),
+            "from"
         );
         let first = Watching::begin(&web, "", None).await;
         assert_eq!(web.get("/streams/probe.out").await.problem(503), "busy");
