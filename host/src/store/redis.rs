@@ -9,6 +9,7 @@
 
 mod catalog;
 mod commit;
+mod fetch;
 mod groups;
 mod keys;
 mod ledger;
@@ -56,6 +57,8 @@ struct Shared {
     catalog: catalog::Catalog,
     /// Commits of this process that have no answer yet.
     commits: commit::Commits,
+    /// How far this process' claims have come.
+    reaches: fetch::Reaches,
 }
 
 impl Redis {
@@ -74,6 +77,7 @@ impl Redis {
             tails: tails::Tails::start(&link, &keys),
             catalog: catalog::Catalog::default(),
             commits: commit::Commits::default(),
+            reaches: fetch::Reaches::default(),
             options,
             units,
             durability,

@@ -1,0 +1,51 @@
+-- How far groups are in a partition. Part of `status` and `backlog`.
+
+-- Records counted one by one where Redis does not know how many there are, at most.
+local COUNTED_MAX = 100000
+
+local function fields(flat)
+  local named = {}
+  for i = 1, #flat, 2 do
+    named[flat[i]] = flat[i + 1]
+  end
+  return named
+end
+
+local function before(a, b)
+  local a_ms, a_sequence = string.match(a, '^(%d+)-(%d+)$')
+  local b_ms, b_sequence = string.match(b, '^(%d+)-(%d+)$')
+  a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
+  return a_ms < b_ms or (a_ms == b_ms and tonumber(a_sequence) < tonumber(b_sequence))
+end
+
+local function count_after(key, id)
+  local count = 0
+  repeat
+    local entries = redis.call('XRANGE', key, '(' .. id, '+', 'COUNT', 1000)
+    count = count + #entries
+    if #entries > 0 then
+      id = entries[#entries][1]
+    end
+  until #entries < 1000 or count >= COUNTED_MAX
+  return count
+end
+
+-- How many entries a group was not given yet, and the first of them.
+local function undelivered(key, stream, group)
+  local last = group['last-delivered-id']
+  if stream['length'] == 0 or last == stream['last-generated-id'] then
+    return 0, nil
+  end
+  local next = redis.call('XRANGE', key, '(' .. last, '+', 'COUNT', 1)[1]
+  if not next then
+    return 0, nil
+  end
+  if next[1] == stream['first-entry'][1] then
+    return stream['length'], next
+  end
+  -- Where entries were taken out, the difference of Redis' counters is more than there is.
+  if group['lag'] and group['lag'] > 0 and not before(last, stream['max-deleted-entry-id']) then
+    return group['lag'], next
+  end
+  return count_after(key, last), next
+end
