@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::ids::ComponentName;
-use crate::registry::Bundled;
+use crate::registry::{Built, Bundled};
 
 /// Why the first-party plugins could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +59,22 @@ fn read(file: PathBuf) -> Result<Bundled, Error> {
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
     let name = ComponentName::parse(stem).map_err(|rule| Error::Name(file.clone(), rule))?;
-    match std::fs::read(&file) {
-        Ok(bytes) => Ok(Bundled { name, bytes }),
+    let bytes = std::fs::read(&file).and_then(|bytes| Ok((bytes, modified_ms(&file)?)));
+    match bytes {
+        Ok((bytes, modified_ms)) => Ok(Bundled {
+            name,
+            bytes,
+            built: Built::of_this_version(modified_ms),
+        }),
         Err(source) => Err(Error::Unreadable { file, source }),
     }
+}
+
+/// When a file was written, ms since 1970; 0 where the file system does not know.
+fn modified_ms(file: &Path) -> std::io::Result<u64> {
+    let modified = std::fs::metadata(file)?.modified().ok();
+    let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Ok(since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }))
 }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
 use crate::bundle;
 use crate::clock::{Clock, Mode};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
 use crate::registry::{self, Registry};
 use crate::runtime::{self, Runtime};
 use crate::store::embedded::{self, Embedded};
-use crate::store::{self, Store};
+use crate::store::redis::{self, Redis};
+use crate::store::{self, Holder, Store};
 use crate::streams::{self, Streams};
 
 /// The parts of a running host, for its gateway. Cheap to clone.
@@ -25,6 +29,14 @@ pub struct Host {
     pub clock: Arc<Clock>,
     /// Keeps everything.
     pub store: Arc<dyn Store>,
+    background: Background,
+}
+
+/// What runs beside the streams.
+#[derive(Clone, Default)]
+struct Background {
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// Why a host does not start.
@@ -36,6 +48,9 @@ pub enum Error {
     /// The data folder cannot be opened.
     #[error(transparent)]
     Open(#[from] embedded::OpenError),
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Redis(#[from] redis::OpenError),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -51,59 +66,78 @@ pub enum Error {
 }
 
 impl Host {
-    /// Opens the data folder and starts every part but the gateway.
+    /// Opens the store and starts every part but the gateway.
     ///
     /// # Errors
     /// See [`Error`]; nothing runs then.
     pub async fn start(config: &Config) -> Result<Self, Error> {
         let bundled = bundle::find(config)?;
-        let store = open(config)?;
+        let store = open(config).await?;
         let options = runtime::Options {
-            cache_directory: cache_directory(config),
+            // The cache wants an absolute folder.
+            cache_directory: std::path::absolute(config.compiled_folder()).ok(),
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let clock = Arc::new(clock(config, store.as_ref()).await?);
-        let registry = Registry::start(store.clone(), runtime, bundled).await?;
+        let shared = config.store.is_shared();
+        let registry = Registry::start(store.clone(), runtime, bundled, shared).await?;
         let dispatch = Dispatcher::new(store.clone(), clock.clone());
         let streams = Streams::start(
             store.clone(),
             registry.clone(),
             dispatch.clone(),
             clock.clone(),
+            membership(config),
         )
         .await?;
+        let background = Background::default();
+        if shared {
+            let follow = registry.clone().follow(background.stop.clone());
+            background.tasks.spawn(follow);
+        }
         Ok(Self {
             dispatch,
             registry,
             streams,
             clock,
             store,
+            background,
         })
     }
 
-    /// Lets what is being handled finish, then stops.
+    /// Lets what is being handled finish, gives up what this host holds, then stops.
     pub async fn stop(self) {
+        self.background.stop.cancel();
         self.streams.stop().await;
+        self.background.tasks.close();
+        self.background.tasks.wait().await;
     }
 }
 
-fn open(config: &Config) -> Result<Arc<dyn Store>, embedded::OpenError> {
-    let options = embedded::Options::new(&config.data);
-    Ok(Arc::new(Embedded::open(options)?))
+async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    Ok(match &config.store {
+        config::Store::Embedded => Arc::new(Embedded::open(embedded::Options::new(&config.data))?),
+        config::Store::Redis(options) => Arc::new(Redis::open(options.clone()).await?),
+    })
 }
 
-/// The cache wants an absolute folder.
-fn cache_directory(config: &Config) -> Option<std::path::PathBuf> {
-    let folder = config
-        .compiled
-        .clone()
-        .unwrap_or_else(|| config.data.join("compiled"));
-    std::path::absolute(folder).ok()
+/// How this start of a host takes part among others.
+fn membership(config: &Config) -> streams::Options {
+    let advertised = config.advertise.clone();
+    streams::Options {
+        holder: Holder(uuid::Uuid::new_v4().simple().to_string().into()),
+        url: advertised.unwrap_or_else(|| format!("http://{}", config.listen)),
+        lease_ms: config.lease_ms,
+        shared: config.store.is_shared(),
+    }
 }
 
 async fn clock(config: &Config, store: &dyn Store) -> Result<Clock, store::Error> {
     match config.clock {
         Mode::System => Ok(Clock::system(config.tick_ms)),
-        Mode::Simulated => streams::restore_clock(store, config.start(), config.tick_ms).await,
+        Mode::Simulated => {
+            let shared = config.store.is_shared();
+            streams::restore_clock(store, config.start(), config.tick_ms, shared).await
+        }
     }
 }

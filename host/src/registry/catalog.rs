@@ -1,24 +1,41 @@
-//! The registry's records in the store: bytes by digest, versions and activations by name.
+//! The registry's records in the store: bytes by digest, versions and activations by name, and a number that
+//! grows with every activation.
+//!
+//! **Invariant.** Everything that changes what is active reads that number and writes the next one in the same
+//! commit, so that of two hosts that activate at once one is refused and looks again.
+
+mod records;
 
 use std::sync::Arc;
 
 use super::manifest::Manifest;
 use super::{Bundled, Error, rfc3339};
 use crate::clock;
-use crate::ids::{ComponentName, Digest, Instant};
-use crate::store::{Entry, Order, Range, Space, Store, Transaction, Write};
+use crate::ids::{ComponentName, Digest};
+use crate::store::{
+    self, CommitError, Entry, Order, Range, ReadSet, Snapshot, Space, Store, Transaction,
+};
+pub use records::Built;
+pub(super) use records::Listed;
+use records::{VersionRecord, json, parse, put, text};
 
 /// Bytes of every version, by digest.
 const BYTES: &str = "leyden.components";
 /// Versions: name, 0, digest → [`VersionRecord`].
 const VERSIONS: &str = "leyden.versions";
-/// What is active: name → [`ActiveRecord`].
+/// What is active: name → `ActiveRecord`.
 const ACTIVE: &str = "leyden.active";
 /// Every activation: name, 0, its number (8 bytes) → digest.
 const ACTIVATIONS: &str = "leyden.activations";
+/// Under [`NUMBER`]: how often what is active has changed (8 bytes).
+const REGISTRY: &str = "leyden.registry";
+const NUMBER: &[u8] = b"generation";
 
 /// Most components, versions of one component, and activations that are looked back on.
 const LISTED_MAX: usize = 10_000;
+
+/// Most tries of what other hosts keep changing.
+const TRIES_MAX: usize = 20;
 
 /// Who deployed a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,28 +61,12 @@ pub struct VersionInfo {
     pub active: bool,
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
-struct VersionRecord {
-    deployed_at_ms: u64,
-    size_bytes: u64,
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct ActiveRecord {
-    digest: String,
-    source: Source,
-    activated_at_ms: u64,
-}
-
 /// A version with all that loading it needs.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    pub(super) name: ComponentName,
-    pub(super) digest: Digest,
+    pub(super) listed: Listed,
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) manifest: Option<Manifest>,
-    pub(super) source: Source,
-    pub(super) activated_at: Instant,
 }
 
 /// The registry's part of the store.
@@ -78,78 +79,104 @@ impl Catalog {
         Self { store }
     }
 
-    /// Records bundled components that are new or newer; returns everything that is then active.
-    pub(super) async fn admit_bundled(&self, bundled: Vec<Bundled>) -> Result<Vec<Stored>, Error> {
-        let mut active = self.active().await?;
-        for Bundled { name, bytes } in bundled {
-            let digest = Digest::of(&bytes);
-            let present = active.iter().position(|stored| stored.name == name);
-            if present.is_some_and(|at| {
-                active[at].digest == digest || active[at].source == Source::Operator
-            }) {
-                continue;
-            }
-            let stored = Stored {
-                manifest: manifest_of(&name, &bytes)?,
-                name,
-                digest,
-                bytes: Arc::new(bytes),
-                source: Source::Bundled,
-                activated_at: clock::system_now(),
+    /// Records bundled components that are new or newer, together. An operator's version stays. Where
+    /// hosts of different builds may come (`shared`), only a later build replaces an earlier one, so that they
+    /// do not undo each other; a host alone brings what it comes with, earlier or later.
+    pub(super) async fn admit_bundled(
+        &self,
+        bundled: Vec<Bundled>,
+        shared: bool,
+    ) -> Result<(), Error> {
+        let bundled: Vec<_> = bundled
+            .into_iter()
+            .map(Bundled::into_stored)
+            .collect::<Result<_, _>>()?;
+        for _ in 0..TRIES_MAX {
+            let (number, active) = self.active().await?;
+            let admitted = |stored: &&Stored| {
+                let name = &stored.listed.name;
+                let present = active.iter().find(|listed| listed.name == *name);
+                present.is_none_or(|present| stored.listed.replaces(present, shared))
             };
-            self.record_activation(&stored).await?;
-            match present {
-                Some(at) => active[at] = stored,
-                None => active.push(stored),
+            let new: Vec<&Stored> = bundled.iter().filter(admitted).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            match self.record(&new, number).await {
+                Err(Error::Overtaken) => {}
+                outcome => return outcome.map(|_| ()),
             }
         }
-        Ok(active)
+        Err(Error::Overtaken)
     }
 
-    /// Everything that is active, with its bytes.
-    async fn active(&self) -> Result<Vec<Stored>, Error> {
-        let mut all = Vec::new();
-        let whole = Range {
-            start: vec![0],
-            end: None,
-        };
-        for entry in self.scan(ACTIVE, whole, Order::Ascending).await? {
-            let name = text(&entry.key);
-            let record: ActiveRecord = parse(&entry.value)?;
-            let name = ComponentName::parse(&name).map_err(|_| corrupt(&name))?;
-            let digest = Digest::parse(&record.digest).map_err(|_| corrupt(name.as_str()))?;
-            let mut stored = self.version(&name, digest).await?;
-            stored.manifest = manifest_of(&name, &stored.bytes)?;
-            stored.source = record.source;
-            stored.activated_at = Instant(record.activated_at_ms);
-            all.push(stored);
+    /// The number of the present generation.
+    pub(super) async fn number(&self) -> Result<u64, Error> {
+        let mut snapshot = self.store.snapshot().await?;
+        Ok(number_in(snapshot.as_mut()).await?)
+    }
+
+    /// Everything that is active, and the number of the generation it makes.
+    pub(super) async fn active(&self) -> Result<(u64, Vec<Listed>), Error> {
+        for _ in 0..TRIES_MAX {
+            match self.active_once().await {
+                Err(Error::Store(store::Error::Overtaken)) => {}
+                outcome => return outcome,
+            }
         }
-        Ok(all)
+        Err(Error::Overtaken)
     }
 
-    /// A version of a component.
+    async fn active_once(&self) -> Result<(u64, Vec<Listed>), Error> {
+        let mut snapshot = self.store.snapshot().await?;
+        let number = number_in(snapshot.as_mut()).await?;
+        let (space, whole) = (Space::from(ACTIVE), whole());
+        let entries = snapshot
+            .scan(&space, &whole, Order::Ascending, LISTED_MAX)
+            .await?;
+        let listed = entries.iter().map(Listed::from_entry);
+        Ok((number, listed.collect::<Result<_, _>>()?))
+    }
+
+    /// What loading a listed version needs.
+    pub(super) async fn load(&self, listed: Listed) -> Result<Stored, Error> {
+        let bytes = self.version(&listed.name, listed.digest).await?;
+        let own = manifest_of(&listed.name, &bytes)?;
+        let manifest = match (own, listed.manifest_of) {
+            (None, Some(digest)) => {
+                let from = self.version(&listed.name, digest).await?;
+                manifest_of(&listed.name, &from)?
+            }
+            (own, _) => own,
+        };
+        Ok(Stored {
+            listed,
+            bytes,
+            manifest,
+        })
+    }
+
+    /// The bytes of a component's version.
     pub(super) async fn version(
         &self,
         name: &ComponentName,
         digest: Digest,
-    ) -> Result<Stored, Error> {
+    ) -> Result<Arc<Vec<u8>>, Error> {
         let unknown = || Error::UnknownVersion(name.to_string(), digest.to_string());
+        if !self.has_version(name, digest).await? {
+            return Err(unknown());
+        }
         let mut snapshot = self.store.snapshot().await?;
-        let known = snapshot
-            .read(&VERSIONS.into(), &version_key(name, digest))
-            .await?;
-        known.ok_or_else(unknown)?;
         let bytes = snapshot
             .read(&BYTES.into(), digest.to_string().as_bytes())
             .await?;
-        Ok(Stored {
-            name: name.clone(),
-            digest,
-            bytes: Arc::new(bytes.ok_or_else(unknown)?),
-            manifest: None,
-            source: Source::Operator,
-            activated_at: Instant(0),
-        })
+        Ok(Arc::new(bytes.ok_or_else(unknown)?))
+    }
+
+    async fn has_version(&self, name: &ComponentName, digest: Digest) -> Result<bool, Error> {
+        let (space, key) = (Space::from(VERSIONS), version_key(name, digest));
+        let mut snapshot = self.store.snapshot().await?;
+        Ok(snapshot.read(&space, &key).await?.is_some())
     }
 
     /// Versions of a component, the last deployed first.
@@ -192,55 +219,68 @@ impl Catalog {
         Digest::parse(&earlier.ok_or_else(none)?).map_err(|_| none())
     }
 
-    /// Stores a version and that it is active now, in one commit.
-    pub(super) async fn record_activation(&self, stored: &Stored) -> Result<(), Error> {
-        let last = self.scan_last(ACTIVATIONS, of_name(&stored.name)).await?;
-        let number = last.map_or(0, |entry| activation_number(&entry.key) + 1);
-        let digest = stored.digest.to_string();
-        let active = ActiveRecord {
-            digest: digest.clone(),
-            source: stored.source,
-            activated_at_ms: stored.activated_at.0,
+    /// Stores versions, and then, in one commit, that they are active in the generation after `present`; the
+    /// number of that one.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] where another generation is the present one, or the store did not answer.
+    pub(super) async fn record(&self, versions: &[&Stored], present: u64) -> Result<u64, Error> {
+        for stored in versions {
+            self.store_version(stored).await?;
+        }
+        let mut snapshot = self.store.snapshot().await?;
+        let mut writes = Vec::new();
+        let next = present + 1;
+        for stored in versions {
+            let listed = &stored.listed;
+            let last = last_activation(snapshot.as_mut(), &listed.name).await;
+            let key = activation_key(&listed.name, last.map_err(overtaken)?.map_or(0, |n| n + 1));
+            let digest = listed.digest.to_string();
+            writes.push(put(ACTIVE, listed.name.as_str().into(), listed.record()));
+            writes.push(put(ACTIVATIONS, key, digest.into_bytes()));
+        }
+        writes.push(put(REGISTRY, NUMBER.into(), next.to_be_bytes().into()));
+        // Every activation writes the number, so reading it stands for all that was read before.
+        if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
+            return Err(Error::Overtaken);
+        }
+        let reads = ReadSet {
+            version: snapshot.version(),
+            keys: vec![(REGISTRY.into(), NUMBER.into())],
+            ranges: Vec::new(),
         };
-        let mut writes = self.new_version(stored).await?;
-        writes.push(put(ACTIVE, stored.name.as_str().into(), json(&active)));
-        writes.push(put(
-            ACTIVATIONS,
-            activation_key(&stored.name, number),
-            digest.into_bytes(),
-        ));
-        self.store
-            .commit(Transaction {
-                writes,
-                ..Transaction::default()
-            })
-            .await?;
-        Ok(())
+        drop(snapshot);
+        let activation = Transaction {
+            reads,
+            writes,
+            ..Transaction::default()
+        };
+        self.store.commit(activation).await?;
+        Ok(next)
     }
 
-    /// Writes that store a version, if it is not there yet.
-    async fn new_version(&self, stored: &Stored) -> Result<Vec<Write>, Error> {
-        let key = version_key(&stored.name, stored.digest);
-        if self
-            .store
-            .snapshot()
-            .await?
-            .read(&VERSIONS.into(), &key)
-            .await?
-            .is_some()
-        {
-            return Ok(Vec::new());
+    /// Stores a version, if it is not there yet.
+    async fn store_version(&self, stored: &Stored) -> Result<(), Error> {
+        let listed = &stored.listed;
+        if self.has_version(&listed.name, listed.digest).await? {
+            return Ok(());
         }
         let record = VersionRecord {
-            deployed_at_ms: stored.activated_at.0,
+            deployed_at_ms: listed.activated_at.0,
             size_bytes: stored.bytes.len() as u64,
         };
-        let bytes = put(
-            BYTES,
-            stored.digest.to_string().into_bytes(),
-            stored.bytes.to_vec(),
-        );
-        Ok(vec![put(VERSIONS, key, json(&record)), bytes])
+        let digest = listed.digest.to_string().into_bytes();
+        let key = version_key(&listed.name, listed.digest);
+        let writes = vec![
+            put(VERSIONS, key, json(&record)),
+            put(BYTES, digest, stored.bytes.to_vec()),
+        ];
+        let version = Transaction {
+            writes,
+            ..Transaction::default()
+        };
+        self.store.commit(version).await?;
+        Ok(())
     }
 
     async fn scan(&self, space: &str, range: Range, order: Order) -> Result<Vec<Entry>, Error> {
@@ -251,16 +291,50 @@ impl Catalog {
             .scan(&space.into(), &range, order, LISTED_MAX)
             .await?)
     }
+}
 
-    async fn scan_last(&self, space: &str, range: Range) -> Result<Option<Entry>, Error> {
-        let last = self
-            .store
-            .snapshot()
-            .await?
-            .scan(&space.into(), &range, Order::Descending, 1)
-            .await?;
-        Ok(last.into_iter().next())
+impl Bundled {
+    fn into_stored(self) -> Result<Stored, Error> {
+        let listed = Listed {
+            digest: Digest::of(&self.bytes),
+            source: Source::Bundled,
+            activated_at: clock::system_now(),
+            manifest_of: None,
+            built: self.built,
+            name: self.name,
+        };
+        Ok(Stored {
+            manifest: manifest_of(&listed.name, &self.bytes)?,
+            listed,
+            bytes: Arc::new(self.bytes),
+        })
     }
+}
+
+/// How often what is active has changed. A folder of an older version has components and no number.
+async fn number_in(snapshot: &mut dyn Snapshot) -> store::Result<u64> {
+    let stored = snapshot.read(&REGISTRY.into(), NUMBER).await?;
+    if let Some(number) = stored.and_then(|bytes| bytes.try_into().ok()) {
+        return Ok(u64::from_be_bytes(number));
+    }
+    let (space, whole) = (Space::from(ACTIVE), whole());
+    let first = snapshot.scan(&space, &whole, Order::Ascending, 1).await?;
+    Ok(u64::from(!first.is_empty()))
+}
+
+/// The number of a component's last activation.
+async fn last_activation(
+    snapshot: &mut dyn Snapshot,
+    name: &ComponentName,
+) -> store::Result<Option<u64>> {
+    let (space, range) = (Space::from(ACTIVATIONS), of_name(name));
+    let last = snapshot.scan(&space, &range, Order::Descending, 1).await?;
+    Ok(last.first().map(|entry| activation_number(&entry.key)))
+}
+
+/// Somebody else was faster, or the store failed.
+fn overtaken(error: store::Error) -> Error {
+    CommitError::Store(error).into()
 }
 
 /// The manifest inside a component; none where it carries none.
@@ -268,11 +342,10 @@ fn manifest_of(name: &ComponentName, bytes: &[u8]) -> Result<Option<Manifest>, E
     Manifest::from_component(bytes).map_err(|e| Error::Invalid(format!("{name}: {e}")))
 }
 
-fn put(space: &str, key: Vec<u8>, value: Vec<u8>) -> Write {
-    Write {
-        space: Space::from(space),
-        key,
-        value: Some(value),
+fn whole() -> Range {
+    Range {
+        start: vec![0],
+        end: None,
     }
 }
 
@@ -297,20 +370,4 @@ fn of_name(name: &ComponentName) -> Range {
         start: format!("{name}\0").into_bytes(),
         end: Some(format!("{name}\x01").into_bytes()),
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn json<T: serde::Serialize>(record: &T) -> Vec<u8> {
-    serde_json::to_vec(record).unwrap_or_default()
-}
-
-fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|_| corrupt("a record"))
-}
-
-fn corrupt(what: &str) -> Error {
-    Error::Invalid(format!("the registry's record of {what} cannot be read"))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::catalog::Source;
+use super::catalog::{Listed, Source};
 use super::manifest::Manifest;
 use super::router::Router;
 use super::{Error, Kind};
@@ -25,6 +25,8 @@ pub struct Active {
     pub exports: Vec<String>,
     /// Who deployed it.
     pub source: Source,
+    /// The version whose manifest it has, where it carries none itself.
+    pub(super) manifest_of: Option<Digest>,
     /// When it was activated, by the system's clock.
     pub activated_at: Instant,
     /// The compiled component.
@@ -34,19 +36,26 @@ pub struct Active {
 }
 
 impl Active {
-    pub(super) fn new(loaded: Loaded, source: Source, activated_at: Instant) -> Self {
+    pub(super) fn new(loaded: Loaded, listed: &Listed) -> Self {
         let manifest = loaded.manifest().clone();
         Self {
             name: loaded.culprit().component.clone(),
             digest: loaded.culprit().version,
             kind: loaded.kind(),
             exports: loaded.exports().to_vec(),
-            source,
-            activated_at,
+            source: listed.source,
+            manifest_of: listed.manifest_of,
+            activated_at: listed.activated_at,
             turns: Turns::new(manifest.limits.concurrency),
             manifest,
             loaded,
         }
+    }
+
+    /// Whether this is what the registry's record says.
+    pub(super) fn is(&self, listed: &Listed) -> bool {
+        (self.digest, self.manifest_of) == (listed.digest, listed.manifest_of)
+            && (self.source, self.activated_at) == (listed.source, listed.activated_at)
     }
 
     /// How errors name it.
@@ -61,7 +70,7 @@ impl Active {
 
 /// Everything active at once. An invocation holds one from start to end.
 pub struct Generation {
-    /// Grows by one with each activation; starts at 1 with the host.
+    /// Grows by one with each activation on whatever host; the same number is the same on all.
     pub number: u64,
     /// By name.
     pub components: BTreeMap<ComponentName, Arc<Active>>,
@@ -71,12 +80,13 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(number: u64, components: Vec<Active>) -> Result<Self, Error> {
-        let all = components
-            .into_iter()
-            .map(|c| (c.name.clone(), Arc::new(c)))
-            .collect();
-        Self::of(number, all)
+    pub(super) fn new(
+        number: u64,
+        components: impl IntoIterator<Item = Arc<Active>>,
+    ) -> Result<Self, Error> {
+        let components = components.into_iter();
+        let all = components.map(|active| (active.name.clone(), active));
+        Self::of(number, all.collect())
     }
 
     /// The next generation: this one with a component added or replaced.

@@ -3,9 +3,11 @@
 //! **Invariants.** A version is the SHA-256 of its bytes. A version is compiled before it is stored and
 //! stored before it is active. What is active changes by swapping one pointer to a whole
 //! [`Generation`]; an invocation holds the generation it began with, so the old version finishes
-//! what it began.
+//! what it began. Hosts that share a store serve one generation or the next: what one activates the
+//! others load within a moment, and a host that cannot load it keeps what it has.
 
 mod catalog;
+mod following;
 mod generation;
 pub mod manifest;
 pub mod router;
@@ -15,8 +17,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
-use catalog::Catalog;
-pub use catalog::{Source, VersionInfo};
+pub use catalog::{Built, Source, VersionInfo};
+use catalog::{Catalog, Listed, Stored};
 pub use generation::{Active, Generation};
 use manifest::Manifest;
 
@@ -25,6 +27,9 @@ use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant};
 use crate::runtime::Runtime;
 use crate::store::Store;
+
+/// Most tries of an activation that others come before: each then stands on what they activated.
+const ACTIVATIONS_MAX: usize = 5;
 
 /// What kind of component it is, read from its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -79,6 +84,7 @@ pub enum Error {
 impl From<crate::store::CommitError> for Error {
     fn from(error: crate::store::CommitError) -> Self {
         match error {
+            crate::store::CommitError::Store(crate::store::Error::Overtaken) => Self::Overtaken,
             crate::store::CommitError::Store(error) => Self::Store(error),
             _ => Self::Overtaken,
         }
@@ -92,6 +98,8 @@ pub struct Bundled {
     pub name: ComponentName,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// When it was built.
+    pub built: Built,
 }
 
 /// The registry. Cheap to clone.
@@ -111,7 +119,8 @@ struct Shared {
 
 impl Registry {
     /// Brings back what was active, and deploys bundled components that are new or newer, unless the
-    /// operator has deployed a version of their own under the same name.
+    /// operator has deployed a version of their own under the same name. `shared`: other hosts may do the
+    /// same, see [`Registry::follow`].
     ///
     /// # Errors
     /// A component cannot be loaded, or the store did not answer.
@@ -119,21 +128,13 @@ impl Registry {
         store: Arc<dyn Store>,
         runtime: Runtime,
         bundled: Vec<Bundled>,
+        shared: bool,
     ) -> Result<Self, Error> {
         let catalog = Catalog::new(store);
-        let wanted = catalog.admit_bundled(bundled).await?;
-        let loading: Vec<_> = wanted
-            .into_iter()
-            .map(|stored| {
-                let runtime = runtime.clone();
-                tokio::task::spawn_blocking(move || load(&runtime, stored))
-            })
-            .collect();
-        let mut components = Vec::new();
-        for task in loading {
-            components.push(joined(task.await)?);
-        }
-        let generation = Generation::new(1, components)?;
+        catalog.admit_bundled(bundled, shared).await?;
+        let (number, listed) = catalog.active().await?;
+        let components = load_all(&catalog, &runtime, listed).await?;
+        let generation = Generation::new(number, components)?;
         let (changed, _) = watch::channel(generation.number);
         let generation = ArcSwap::from_pointee(generation);
         let shared = Shared {
@@ -166,16 +167,15 @@ impl Registry {
     /// See [`Error`]; nothing changed.
     pub async fn deploy(&self, name: &ComponentName, bytes: Vec<u8>) -> Result<Activation, Error> {
         let _alone = self.shared.activating.lock().await;
-        let manifest = self.manifest_for(name, &bytes)?;
-        let stored = catalog::Stored {
-            name: name.clone(),
-            digest: Digest::of(&bytes),
-            bytes: Arc::new(bytes),
-            manifest,
-            source: Source::Operator,
-            activated_at: clock::system_now(),
-        };
-        self.activate(stored).await
+        let (digest, bytes) = (Digest::of(&bytes), Arc::new(bytes));
+        for _ in 0..ACTIVATIONS_MAX {
+            self.catch_up().await?;
+            match self.activate(name, digest, bytes.clone()).await {
+                Err(Error::Overtaken) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Overtaken)
     }
 
     /// Versions of a component, the last deployed first.
@@ -202,34 +202,54 @@ impl Registry {
         to: Option<Digest>,
     ) -> Result<Activation, Error> {
         let _alone = self.shared.activating.lock().await;
-        let Some(present) = self.active_digest(name) else {
-            return Err(Error::UnknownComponent(name.to_string()));
-        };
-        let target = match to {
-            Some(digest) => digest,
-            None => self.shared.catalog.before(name, present).await?,
-        };
-        let mut stored = self.shared.catalog.version(name, target).await?;
-        stored.manifest = self.manifest_for(name, &stored.bytes)?;
-        stored.activated_at = clock::system_now();
-        self.activate(stored).await
+        for _ in 0..ACTIVATIONS_MAX {
+            self.catch_up().await?;
+            let Some(present) = self.active_digest(name) else {
+                return Err(Error::UnknownComponent(name.to_string()));
+            };
+            let target = match to {
+                Some(digest) => digest,
+                None => self.shared.catalog.before(name, present).await?,
+            };
+            let bytes = self.shared.catalog.version(name, target).await?;
+            match self.activate(name, target, bytes).await {
+                Err(Error::Overtaken) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Overtaken)
     }
 
     /// Compile, store, swap: in this order, so that what fails changes nothing.
-    async fn activate(&self, stored: catalog::Stored) -> Result<Activation, Error> {
-        let (runtime, copy) = (self.shared.runtime.clone(), stored.clone());
-        let loading = tokio::task::spawn_blocking(move || load(&runtime, copy));
-        let mut active = joined(loading.await)?;
-        if let Some(former) = self.generation().components.get(&active.name) {
+    async fn activate(
+        &self,
+        name: &ComponentName,
+        digest: Digest,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Activation, Error> {
+        let present = self.generation();
+        let (manifest, manifest_of) = manifest_for(&present, name, &bytes)?;
+        let stored = Stored {
+            listed: Listed {
+                name: name.clone(),
+                digest,
+                source: Source::Operator,
+                activated_at: clock::system_now(),
+                manifest_of,
+                built: Built::default(),
+            },
+            bytes,
+            manifest,
+        };
+        let mut active = load(&self.shared.runtime, stored.clone()).await?;
+        if let Some(former) = present.components.get(name) {
             active.turns = active.turns.following(&former.turns);
         }
-        let (name, kind, digest) = (active.name.clone(), active.kind, active.digest);
-        let previous = self.active_digest(&name);
-        let next = self.generation().with(active)?;
-        self.shared.catalog.record_activation(&stored).await?;
-        let generation = next.number;
-        self.shared.generation.store(Arc::new(next));
-        self.shared.changed.send_replace(generation);
+        let (kind, previous) = (active.kind, self.active_digest(name));
+        let next = present.with(active)?;
+        let catalog = &self.shared.catalog;
+        let generation = catalog.record(&[&stored], present.number).await?;
+        self.swap(next);
         tracing::info!(component = %name, version = %digest.short(), generation, "activated");
         Ok(Activation {
             name: name.to_string(),
@@ -240,16 +260,10 @@ impl Registry {
         })
     }
 
-    /// The component's own manifest; else that of the version it replaces; else none (the default).
-    fn manifest_for(&self, name: &ComponentName, bytes: &[u8]) -> Result<Option<Manifest>, Error> {
-        let own = Manifest::from_component(bytes).map_err(|e| Error::Invalid(e.to_string()))?;
-        let inherited = || {
-            self.generation()
-                .components
-                .get(name)
-                .map(|active| active.manifest.clone())
-        };
-        Ok(own.or_else(inherited))
+    fn swap(&self, next: Generation) {
+        let number = next.number;
+        self.shared.generation.store(Arc::new(next));
+        self.shared.changed.send_replace(number);
     }
 
     fn active_digest(&self, name: &ComponentName) -> Option<Digest> {
@@ -260,19 +274,57 @@ impl Registry {
     }
 }
 
-fn load(runtime: &Runtime, stored: catalog::Stored) -> Result<Active, Error> {
+/// A component's own manifest; else that of the version it replaces, and which one that is from; else none
+/// (the default).
+fn manifest_for(
+    present: &Generation,
+    name: &ComponentName,
+    bytes: &[u8],
+) -> Result<(Option<Manifest>, Option<Digest>), Error> {
+    let own = Manifest::from_component(bytes).map_err(|e| Error::Invalid(e.to_string()))?;
+    let former = present.components.get(name);
+    Ok(match (own, former) {
+        (None, Some(former)) => {
+            let from = former.manifest_of.unwrap_or(former.digest);
+            (Some(former.manifest.clone()), Some(from))
+        }
+        (own, _) => (own, None),
+    })
+}
+
+/// Loads all that is listed, several at once.
+async fn load_all(
+    catalog: &Catalog,
+    runtime: &Runtime,
+    listed: Vec<Listed>,
+) -> Result<Vec<Arc<Active>>, Error> {
+    let mut stored = Vec::new();
+    for listed in listed {
+        stored.push(catalog.load(listed).await?);
+    }
+    let loading = stored.into_iter().map(|stored| load(runtime, stored));
+    let loaded = futures_util::future::try_join_all(loading).await?;
+    Ok(loaded.into_iter().map(Arc::new).collect())
+}
+
+/// Compiles a version, on a thread for work that takes long.
+async fn load(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
+    let runtime = runtime.clone();
+    let compiling = tokio::task::spawn_blocking(move || compile(&runtime, stored));
+    let compiled = compiling.await;
+    compiled.unwrap_or_else(|_| Err(Error::Invalid("the compiler failed on it".into())))
+}
+
+fn compile(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
+    let listed = stored.listed;
     let culprit = Culprit {
-        component: stored.name.clone(),
-        version: stored.digest,
+        component: listed.name.clone(),
+        version: listed.digest,
     };
     let loaded = runtime
         .load(culprit, &stored.bytes, stored.manifest)
-        .map_err(|e| Error::Invalid(format!("{}: {e}", stored.name)))?;
-    Ok(Active::new(loaded, stored.source, stored.activated_at))
-}
-
-fn joined(result: Result<Result<Active, Error>, tokio::task::JoinError>) -> Result<Active, Error> {
-    result.unwrap_or_else(|_| Err(Error::Invalid("the compiler failed on it".into())))
+        .map_err(|e| Error::Invalid(format!("{}: {e}", listed.name)))?;
+    Ok(Active::new(loaded, &listed))
 }
 
 /// When something was recorded, for catalogues kept as JSON.

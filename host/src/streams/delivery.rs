@@ -1,7 +1,12 @@
-//! Delivers one stream to one component, batch by batch.
+//! Delivers one partition of a stream to one component, batch by batch.
 //!
 //! A batch that fails is halved until the record at fault stands alone; that one is tried a bounded
-//! number of times and then put among the dead letters. Afterwards batches grow again.
+//! number of times and then put among the dead letters. Afterwards batches grow again, as long as they
+//! are handled in good time. What is not the records' fault (the store, a race, a full log) is waited out
+//! and never counted against them.
+//!
+//! **Invariant.** Nothing of a partition's state is kept here but guesses: after everything unexpected the store
+//! is asked again for the first records that are not acknowledged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +14,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Group, Shared};
+use super::Shared;
+use super::letters::Failure;
+use super::status::Counters;
 use crate::clock;
-use crate::dispatch::{Acknowledgement, Error};
-use crate::ids::StreamName;
-use crate::store::{
-    Append, CommitError, Offset, ReadSet, Record, Space, Store, Transaction, Write,
-};
-
-/// Space of the groups' cursors: component, 0, stream → offset (8 bytes).
-const CURSORS: &str = "leyden.cursors";
-
-/// Stream of records that could not be handled.
-pub(super) const DEAD_LETTERS: &str = "leyden.dead-letters";
+use crate::dispatch::Error;
+use crate::ids::ComponentName;
+use crate::registry::{Active, Generation};
+use crate::store::{self, Acknowledgement, Claim, CommitError, Offset, Record, Subscription};
 
 /// Most deliveries of a record that fails alone.
 const DELIVERIES_MAX: u32 = 5;
@@ -29,24 +29,46 @@ const DELIVERIES_MAX: u32 = 5;
 /// Most payload bytes of a batch; one record may be longer.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
+/// Batches that take longer are cut, and those that take less than half of it grow: long ones keep others
+/// waiting and are more likely to be overtaken, short ones cost more commits.
+const BATCH_TIME: Duration = Duration::from_millis(200);
+
 /// First wait after a failure, ms; doubled up to [`BACKOFF_MS_MAX`].
 const BACKOFF_MS: u64 = 50;
 
 /// Longest wait after a failure, ms.
 const BACKOFF_MS_MAX: u64 = 5_000;
 
+/// Longest time without asking the store, in case news of a record was lost.
+const ASK_EVERY: Duration = Duration::from_secs(30);
+
 /// Delivery to one group.
 pub(super) struct Delivery {
     shared: Arc<Shared>,
-    group: Group,
-    cursor: watch::Sender<Offset>,
+    component: ComponentName,
+    claim: Claim,
+    /// Everything up to here is handled.
+    seen: watch::Sender<Offset>,
     /// Records of the next batch at most.
     limit: usize,
     /// Failures since the last success.
     failures: u32,
+    /// The record that fails alone, and how often it did.
+    suspect: (Offset, u32),
+    /// Whether the store is to be told of the group again before the next batch.
+    is_new: bool,
+}
+
+/// What a step came to.
+enum Step {
+    /// A batch was dealt with.
+    Moved,
+    /// There is nothing to handle.
+    Nothing,
 }
 
 /// What a failed batch calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// The records are at fault, or one of them.
     Poison {
@@ -55,189 +77,268 @@ enum Verdict {
     },
     /// The moment is at fault.
     Transient,
-    /// The cursor is not where this delivery thought.
+    /// The partition is held elsewhere, or the records were handled already.
     Fenced,
 }
 
 impl Delivery {
-    pub(super) fn new(shared: Arc<Shared>, group: Group, cursor: watch::Sender<Offset>) -> Self {
-        Self {
+    /// A delivery to a group; none where its name is not a component's.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        subscription: Subscription,
+        seen: watch::Sender<Offset>,
+    ) -> Option<Self> {
+        Some(Self {
+            component: ComponentName::parse(&subscription.group).ok()?,
+            claim: Claim {
+                subscription,
+                holder: shared.options.holder.clone(),
+            },
             shared,
-            group,
-            cursor,
+            seen,
             limit: usize::MAX,
             failures: 0,
-        }
+            suspect: (0, 0),
+            is_new: false,
+        })
     }
 
     /// Delivers until told to stop, finishing the batch at hand.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut tail = self.shared.store.tail(&self.group.stream);
+    pub(super) async fn run(mut self, mut tail: watch::Receiver<Offset>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let at = *self.cursor.borrow();
-            tokio::select! {
-                () = stop.cancelled() => return,
-                more = tail.wait_for(|tail| *tail > at) => if more.is_err() { return },
-            }
-            if let Err(error) = self.step(at).await {
-                tracing::warn!(group = %self.group.component, stream = %self.group.stream, %error, "delivery waits");
-                self.back_off(&stop).await;
+            // What comes after this is news, however soon it comes.
+            let newest = *tail.borrow_and_update();
+            match self.step(&stop).await {
+                Ok(Step::Moved) => self.failures = 0,
+                Ok(Step::Nothing) => {
+                    self.failures = 0;
+                    self.saw(newest);
+                    self.news(&mut tail, &stop).await;
+                }
+                Err(error) => self.back_off(&error, &stop).await,
             }
         }
     }
 
-    /// Reads a batch, has it handled, and draws the consequences.
-    async fn step(&mut self, at: Offset) -> Result<(), Error> {
-        let generation = self.shared.registry.generation();
-        let Some(active) = generation.components.get(&self.group.component) else {
-            return Err(Error::Stopping);
+    /// Waits for a record that was not seen.
+    async fn news(&self, tail: &mut watch::Receiver<Offset>, stop: &CancellationToken) {
+        let seen = *self.seen.borrow();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = tail.wait_for(|tail| *tail > seen) => {}
+            () = clock::sleep(ASK_EVERY) => {}
+        }
+    }
+
+    /// Fetches a batch, has it handled, and draws the consequences.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Step, Error> {
+        let shared = self.shared.clone();
+        let _place = tokio::select! {
+            () = stop.cancelled() => return Ok(Step::Nothing),
+            place = shared.places.acquire() => place.map_err(|_| Error::Stopping)?,
         };
+        let generation = shared.registry.generation();
+        let active = generation.components.get(&self.component);
+        let active = active.ok_or(Error::Stopping)?;
         let limit = self.limit.min(active.manifest.limits.batch).max(1);
-        let batch = self.read(at, limit).await?;
-        let Some(last) = batch.last() else {
-            return Err(Error::Stopping);
+        let batch = self.fetch(limit).await?;
+        if batch.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        self.handle(&generation, active, batch, limit).await?;
+        Ok(Step::Moved)
+    }
+
+    /// The first records that are not acknowledged.
+    async fn fetch(&mut self, limit: usize) -> Result<Vec<Record>, Error> {
+        let store = &self.shared.store;
+        if self.is_new {
+            store.subscribe(&self.claim.subscription).await?;
+            self.is_new = false;
+        }
+        let fetched = store.fetch(&self.claim, 0, limit, BATCH_BYTES_MAX).await;
+        // The store may have lost the group, as a Redis that keeps nothing does when it restarts.
+        self.is_new = fetched.is_err();
+        Ok(fetched?)
+    }
+
+    async fn handle(
+        &mut self,
+        generation: &Arc<Generation>,
+        active: &Active,
+        batch: Vec<Record>,
+        limit: usize,
+    ) -> Result<(), Error> {
+        let acknowledgement = Acknowledgement {
+            claim: self.claim.clone(),
+            offsets: batch.iter().map(|record| record.offset).collect(),
         };
-        let (count, to) = (batch.len(), last.offset);
+        let (count, last) = (batch.len(), batch.last().map_or(0, |record| record.offset));
         let alone = (count == 1).then(|| batch[0].clone());
-        let ack = Acknowledgement {
-            space: CURSORS.into(),
-            key: cursor_key(&self.group),
-            from: at,
-            to,
-        };
-        let component = &self.group.component;
-        let handled = self.shared.dispatch.events(
-            &generation,
-            component,
-            self.group.stream.clone(),
+        let partition = self.claim.subscription.partition.clone();
+        let (dispatch, began) = (&self.shared.dispatch, clock::monotonic());
+        let handled = dispatch.events(
+            generation,
+            &self.component,
+            partition,
             batch,
-            &ack,
+            &acknowledgement,
         );
-        match handled.await {
+        let handled = handled.await;
+        match handled {
             Ok(()) => {
-                self.limit = count.saturating_mul(2);
-                self.moved(to);
+                let took = clock::monotonic().saturating_duration_since(began);
+                self.limit = next_limit(count, limit, took);
+                Counters::add(&self.shared.counters.deliveries, 1);
+                Counters::add(&self.shared.counters.records, count);
+                self.moved(last);
                 Ok(())
             }
-            Err(error) => self.failed(error, at, count, alone).await,
+            Err(error) => {
+                Counters::add(&self.shared.counters.failed, 1);
+                self.failed(error, active, count, alone).await
+            }
         }
     }
 
     async fn failed(
         &mut self,
         error: Error,
-        at: Offset,
+        active: &Active,
         count: usize,
         alone: Option<Record>,
     ) -> Result<(), Error> {
         match (verdict(&error), alone) {
-            (Verdict::Fenced, _) => {
-                let stored = stored_cursor(self.shared.store.as_ref(), &self.group).await?;
-                self.moved(stored);
-                Ok(())
-            }
             (Verdict::Poison { .. }, None) => {
                 self.limit = count / 2;
                 Ok(())
             }
-            (Verdict::Poison { certain }, Some(record))
-                if certain || self.failures + 1 >= DELIVERIES_MAX =>
-            {
-                self.bury(at, record, &error).await
+            (Verdict::Poison { certain }, Some(record)) => {
+                let deliveries = self.suspected(record.offset);
+                if !certain && deliveries < DELIVERIES_MAX {
+                    return Err(error);
+                }
+                self.bury(record, active, &error, deliveries).await
             }
-            (Verdict::Poison { .. } | Verdict::Transient, _) => Err(error),
+            (Verdict::Transient | Verdict::Fenced, _) => Err(error),
         }
     }
 
-    /// Puts a record among the dead letters and moves past it, in one commit.
-    async fn bury(&mut self, at: Offset, record: Record, error: &Error) -> Result<(), Error> {
-        let to = record.offset;
-        tracing::error!(
-            group = %self.group.component, stream = %self.group.stream, offset = to, %error,
-            "a record could not be handled and is now a dead letter"
-        );
-        let Some(transaction) = self.burial(at, record, error).await? else {
-            return Err(Error::Fenced);
+    /// Counts a failure of a record alone; how many there have been.
+    fn suspected(&mut self, offset: Offset) -> u32 {
+        let before = match self.suspect {
+            (suspect, count) if suspect == offset => count,
+            _ => 0,
         };
-        match self.shared.store.commit(transaction).await {
+        self.suspect = (offset, before + 1);
+        before + 1
+    }
+
+    /// Puts a record among the dead letters and moves past it, in one commit.
+    async fn bury(
+        &mut self,
+        record: Record,
+        active: &Active,
+        error: &Error,
+        deliveries: u32,
+    ) -> Result<(), Error> {
+        let (offset, shared) = (record.offset, self.shared.clone());
+        let failure = Failure {
+            claim: &self.claim,
+            version: active.digest,
+            reason: error.to_string(),
+            deliveries,
+        };
+        let burial = failure.burial(record, shared.clock.now().0);
+        match shared.store.commit(burial).await {
             Ok(_) => {
-                self.moved(to);
+                let subscription = &self.claim.subscription;
+                let (stream, partition) = (
+                    &subscription.partition.stream,
+                    subscription.partition.number,
+                );
+                tracing::error!(
+                    group = %self.component, %stream, partition, offset, %error,
+                    "a record could not be handled and is now a dead letter"
+                );
+                Counters::add(&shared.counters.dead_letters, 1);
+                self.moved(offset);
                 Ok(())
             }
+            Err(CommitError::LogFull(stream)) => Err(Error::LogFull(stream)),
             Err(CommitError::Store(error)) => Err(error.into()),
             Err(_) => Err(Error::Fenced),
         }
     }
 
-    /// The commit that buries a record; none where the cursor has moved on without this delivery.
-    async fn burial(
-        &self,
-        at: Offset,
-        record: Record,
-        error: &Error,
-    ) -> Result<Option<Transaction>, crate::store::Error> {
-        let (space, key) = (Space::from(CURSORS), cursor_key(&self.group));
-        let mut snapshot = self.shared.store.snapshot().await?;
-        if offset_in(snapshot.read(&space, &key).await?) != at {
-            return Ok(None);
-        }
-        let reads = ReadSet {
-            version: snapshot.version(),
-            keys: vec![(space.clone(), key.clone())],
-            ranges: Vec::new(),
-        };
-        let to = record.offset.to_be_bytes().to_vec();
-        Ok(Some(Transaction {
-            reads,
-            writes: vec![Write {
-                space,
-                key,
-                value: Some(to),
-            }],
-            appends: self.letter(record, error).into_iter().collect(),
-            postings: Vec::new(),
-            at: self.shared.clock.now().0,
-        }))
-    }
-
-    fn letter(&self, record: Record, error: &Error) -> Option<Append> {
-        let letter = serde_json::json!({
-            "group": self.group.component.as_str(),
-            "stream": self.group.stream.as_str(),
-            "offset": record.offset,
-            "key": record.key,
-            "payload": String::from_utf8_lossy(&record.payload),
-            "reason": error.to_string(),
-            "deliveries": self.failures + 1,
-        });
-        let stream = StreamName::parse(DEAD_LETTERS).ok()?;
-        Some(Append {
-            stream,
-            key: record.key,
-            payload: letter.to_string().into_bytes(),
-        })
-    }
-
-    async fn read(&self, at: Offset, limit: usize) -> Result<Vec<Record>, Error> {
-        let mut snapshot = self.shared.store.snapshot().await?;
-        Ok(snapshot
-            .read_log(&self.group.stream, at, limit, BATCH_BYTES_MAX)
-            .await?)
-    }
-
-    fn moved(&mut self, to: Offset) {
-        self.failures = 0;
-        self.cursor.send_replace(to);
+    fn moved(&self, to: Offset) {
+        self.saw(to);
         self.shared.moves.send_modify(|moves| *moves += 1);
     }
 
-    async fn back_off(&mut self, stop: &CancellationToken) {
-        let wait = (BACKOFF_MS << self.failures.min(10)).min(BACKOFF_MS_MAX);
+    fn saw(&self, to: Offset) {
+        self.seen.send_if_modified(|seen| {
+            let further = *seen < to;
+            *seen = to.max(*seen);
+            further
+        });
+    }
+
+    /// Waits before the next try, and longer the more there have been.
+    async fn back_off(&mut self, error: &Error, stop: &CancellationToken) {
+        self.told(error);
+        let wait_ms = (BACKOFF_MS << self.failures.min(10)).min(BACKOFF_MS_MAX);
         self.failures = self.failures.saturating_add(1);
+        let mut health = self.shared.store.health();
+        let wait = async {
+            let more = Duration::from_millis(wait_ms.saturating_sub(BACKOFF_MS));
+            clock::sleep(Duration::from_millis(BACKOFF_MS)).await;
+            if is_store_away(error) {
+                // Tried at once when it is back.
+                let back = health.wait_for(Result::is_ok);
+                let _ = tokio::time::timeout(more, back).await;
+            } else {
+                clock::sleep(more).await;
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = clock::sleep(Duration::from_millis(wait)) => {}
+            () = wait => {}
         }
+    }
+
+    fn told(&self, error: &Error) {
+        let subscription = &self.claim.subscription;
+        let (group, stream) = (&self.component, &subscription.partition.stream);
+        let partition = subscription.partition.number;
+        match error {
+            Error::Fenced | Error::Store(store::Error::Fenced) => {
+                Counters::add(&self.shared.counters.fenced, 1);
+                tracing::info!(%group, %stream, partition, "refused: it is held elsewhere");
+                self.shared.look.notify_one();
+            }
+            // The store tells of itself once, not every group.
+            error if is_store_away(error) => {
+                tracing::debug!(%group, %stream, partition, %error, "delivery waits");
+            }
+            error => tracing::warn!(%group, %stream, partition, %error, "delivery waits"),
+        }
+    }
+}
+
+fn is_store_away(error: &Error) -> bool {
+    matches!(error, Error::Store(store::Error::Unavailable(_)))
+}
+
+/// Records of the next batch, at most, after one of `count` (of at most `limit`) took that long.
+fn next_limit(count: usize, limit: usize, took: Duration) -> usize {
+    if took > BATCH_TIME {
+        (count / 2).max(1)
+    } else if took <= BATCH_TIME / 2 {
+        // One that was smaller than it might be says nothing about larger ones.
+        limit.max(count).saturating_mul(2)
+    } else {
+        limit
     }
 }
 
@@ -247,8 +348,9 @@ fn verdict(error: &Error) -> Verdict {
         Error::Trapped(..) | Error::Deadline(..) | Error::Misbehaved(..) | Error::Retry(..) => {
             Verdict::Poison { certain: false }
         }
-        Error::Fenced => Verdict::Fenced,
+        Error::Fenced | Error::Store(store::Error::Fenced) => Verdict::Fenced,
         Error::Contended(_)
+        | Error::LogFull(_)
         | Error::Busy
         | Error::Stopping
         | Error::KeyReused
@@ -256,26 +358,39 @@ fn verdict(error: &Error) -> Verdict {
     }
 }
 
-fn cursor_key(group: &Group) -> Vec<u8> {
-    format!("{}\0{}", group.component, group.stream).into_bytes()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Where a group stands; 0 for a new one, which begins with the oldest record that is kept.
-pub(super) async fn stored_cursor(
-    store: &dyn Store,
-    group: &Group,
-) -> Result<Offset, crate::store::Error> {
-    let space = Space::from(CURSORS);
-    let stored = store
-        .snapshot()
-        .await?
-        .read(&space, &cursor_key(group))
-        .await?;
-    Ok(offset_in(stored))
-}
+    #[test]
+    fn batches_grow_while_they_are_fast_and_shrink_when_they_are_slow() {
+        let ms = Duration::from_millis;
+        assert_eq!(next_limit(100, 100, ms(10)), 200);
+        assert_eq!(
+            next_limit(3, 100, ms(10)),
+            200,
+            "a short one does not hold back"
+        );
+        assert_eq!(next_limit(100, 100, ms(150)), 100);
+        assert_eq!(next_limit(100, 100, ms(201)), 50);
+        assert_eq!(next_limit(1, 1, ms(5_000)), 1);
+        assert_eq!(next_limit(1, usize::MAX, ms(1)), usize::MAX);
+    }
 
-fn offset_in(stored: Option<Vec<u8>>) -> Offset {
-    stored
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, Offset::from_be_bytes)
+    #[test]
+    fn only_what_the_records_may_be_guilty_of_counts_against_them() {
+        let away = Error::Store(store::Error::Unavailable("gone"));
+        assert_eq!(verdict(&away), Verdict::Transient);
+        assert_eq!(
+            verdict(&Error::Store(store::Error::Unresolved)),
+            Verdict::Transient
+        );
+        assert_eq!(verdict(&Error::Contended(20)), Verdict::Transient);
+        assert_eq!(verdict(&Error::Busy), Verdict::Transient);
+        assert_eq!(verdict(&Error::Fenced), Verdict::Fenced);
+        assert_eq!(
+            verdict(&Error::Store(store::Error::Fenced)),
+            Verdict::Fenced
+        );
+    }
 }

@@ -1,31 +1,46 @@
-//! Streams: delivery to the components that subscribe, time's ticks, and what keeps streams bounded.
+//! Streams: delivery to the components that subscribe, time's ticks, and what keeps streams bounded; and
+//! which partitions this host sees to.
 //!
-//! **Invariants.** A group (one component's subscription to one stream) handles its stream in order, one
-//! batch at a time. The cursor moves in the same commit as the batch's effects. A record that
-//! cannot be handled ends among the dead letters and the group goes on.
+//! **Invariants.** A group (one component's subscription to one stream) handles each partition in order, one
+//! batch at a time, on the host that holds the partition's unit. A batch is acknowledged in the same
+//! commit as its effects. A record that cannot be handled ends among the dead letters and the group
+//! goes on.
 
 mod delivery;
+mod letters;
 mod maintenance;
+mod ownership;
+mod settle;
+mod shares;
+pub mod status;
+mod subscriptions;
 mod time;
+mod trimming;
+mod units;
 
 pub(crate) use time::restore as restore_clock;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::dispatch::Dispatcher;
-use crate::ids::{ComponentName, StreamName};
 use crate::registry::Registry;
-use crate::store::{Offset, Store};
+use crate::store::{Holder, Members, Store};
+use status::{Counters, HostStatus, StreamInfo};
+use subscriptions::Subscriptions;
+use units::Units;
 
-/// Longest wait for all groups to be idle, ms: a tick of 100,000 houses takes seconds.
-const SETTLE_MS_MAX: u64 = 600_000;
+/// Batches that are handled at once for each core: enough to keep the cores busy while others wait for
+/// the store, and few enough for memory.
+const BATCHES_PER_CORE: usize = 2;
+
+/// Batches that are handled at once, at least: a store across a network answers slowly.
+const BATCHES_MIN: usize = 8;
 
 /// Why time or streams could not be moved on.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +60,15 @@ pub enum Error {
     /// Groups are still busy after the longest wait (ms).
     #[error("streams are still busy after {0} ms")]
     Busy(u64),
+    /// No dead letter has this name.
+    #[error("there is no dead letter {0}")]
+    NoLetter(String),
+    /// A dead letter's group is not active any more.
+    #[error("no active component is named {0}, which this dead letter is for")]
+    NoGroup(String),
+    /// A dead letter failed again, and stays.
+    #[error("it failed again")]
+    FailedAgain(#[source] crate::dispatch::Error),
     /// The tick could not be recorded.
     #[error(transparent)]
     Commit(#[from] crate::store::CommitError),
@@ -53,48 +77,17 @@ pub enum Error {
     Store(#[from] crate::store::Error),
 }
 
-/// How far a group is.
-#[derive(Debug, Clone, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GroupInfo {
-    /// The subscribed component.
-    pub group: String,
-    /// Last offset it is done with.
-    pub offset: Offset,
-    /// Records it has still to handle.
-    pub lag: u64,
-}
-
-/// A stream and its groups.
-#[derive(Debug, Clone, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamInfo {
-    /// Its name.
-    pub stream: String,
-    /// Offset of its newest record.
-    pub newest: Offset,
-    /// Its groups.
-    pub groups: Vec<GroupInfo>,
-}
-
-/// One component's subscription to one stream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Group {
-    component: ComponentName,
-    stream: StreamName,
-}
-
-/// A group that is being delivered to.
-struct Running {
-    cursor: watch::Receiver<Offset>,
-    tail: watch::Receiver<Offset>,
-    stop: CancellationToken,
-}
-
-impl Running {
-    fn lag(&self) -> u64 {
-        self.tail.borrow().saturating_sub(*self.cursor.borrow())
-    }
+/// How a host takes part.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name, which no other start of a host ever has.
+    pub holder: Holder,
+    /// Where others reach it.
+    pub url: String,
+    /// How long it counts as alive after its last sign of life, ms.
+    pub lease_ms: u64,
+    /// Whether other hosts may serve the same store.
+    pub shared: bool,
 }
 
 /// Delivers streams and moves time. Cheap to clone.
@@ -108,8 +101,19 @@ struct Shared {
     registry: Registry,
     dispatch: Dispatcher,
     clock: Arc<Clock>,
-    groups: Mutex<HashMap<Group, Running>>,
-    /// Counts cursor moves, so that waiting for idleness sees every one.
+    options: Options,
+    started_at_ms: u64,
+    url: Mutex<String>,
+    counters: Counters,
+    subscriptions: Subscriptions,
+    units: Units,
+    /// Everyone, as last seen.
+    members: watch::Sender<Members>,
+    /// Asks for a look at who holds what.
+    look: Notify,
+    /// Places for batches.
+    places: Semaphore,
+    /// Counts batches that ended, so that waiting for idleness sees every one.
     moves: watch::Sender<u64>,
     /// Held while time moves.
     ticking: tokio::sync::Mutex<()>,
@@ -118,7 +122,7 @@ struct Shared {
 }
 
 impl Streams {
-    /// Starts delivering to whatever is active now and later.
+    /// Joins the hosts of the store and starts delivering to whatever is active now and later.
     ///
     /// # Errors
     /// The store did not answer.
@@ -127,165 +131,123 @@ impl Streams {
         registry: Registry,
         dispatch: Dispatcher,
         clock: Arc<Clock>,
+        options: Options,
     ) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             store,
             registry,
             dispatch,
             clock,
-            groups: Mutex::default(),
+            started_at_ms: clock::system_now().0,
+            url: Mutex::new(options.url.clone()),
+            options,
+            counters: Counters::default(),
+            subscriptions: Subscriptions::default(),
+            units: Units::default(),
+            members: watch::channel(Members::default()).0,
+            look: Notify::new(),
+            places: Semaphore::new((cores * BATCHES_PER_CORE).max(BATCHES_MIN)),
             moves: watch::channel(0).0,
             ticking: tokio::sync::Mutex::new(()),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         shared.follow_generation().await?;
+        let ownership = ownership::Ownership::join(shared.clone()).await?;
+        shared.tasks.spawn(ownership.run());
         shared.tasks.spawn(shared.clone().supervise());
         shared.tasks.spawn(maintenance::run(shared.clone()));
         shared.tasks.spawn(time::run(shared.clone()));
         Ok(Self { shared })
     }
 
-    /// Finishes the batches that are being handled and stops.
+    /// Finishes the batches that are being handled, gives up what this host holds, and stops.
     pub async fn stop(&self) {
-        self.shared.stop.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        let shared = &self.shared;
+        shared.stop.cancel();
+        shared.tasks.close();
+        shared.tasks.wait().await;
+        let patience = Duration::from_millis(shared.options.lease_ms);
+        let left = shared.store.release(&shared.options.holder, None);
+        match tokio::time::timeout(patience, left).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "left without saying so: the lease has to end")
+            }
+            Err(_) => tracing::warn!("left without saying so: the store does not answer"),
+        }
     }
 
-    /// All streams and their groups.
+    /// Tells others where they reach this host, once that is known.
+    pub fn advertise(&self, url: String) {
+        *self
+            .shared
+            .url
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = url;
+        self.shared.look.notify_one();
+    }
+
+    /// All streams, their partitions and their groups.
     ///
     /// # Errors
     /// The store did not answer.
     pub async fn list(&self) -> Result<Vec<StreamInfo>, Error> {
-        let streams = self.shared.store.streams().await?;
-        let groups = self.shared.groups();
-        let mut list: Vec<StreamInfo> = streams
-            .into_iter()
-            .map(|(stream, newest)| StreamInfo {
-                stream: stream.to_string(),
-                newest,
-                groups: Vec::new(),
-            })
-            .collect();
-        for (group, running) in groups.iter() {
-            let info = GroupInfo {
-                group: group.component.to_string(),
-                offset: *running.cursor.borrow(),
-                lag: running.lag(),
-            };
-            match list.iter_mut().find(|s| s.stream == group.stream.as_str()) {
-                Some(stream) => stream.groups.push(info),
-                None => list.push(StreamInfo {
-                    stream: group.stream.to_string(),
-                    newest: 0,
-                    groups: vec![info],
-                }),
-            }
+        let partitions = self.shared.store.streams().await?;
+        let owners = self.shared.members.borrow().owners.clone();
+        let now = self.shared.clock.now();
+        let mut list = Vec::new();
+        for of_stream in partitions.chunk_by(|a, b| a.partition.stream == b.partition.stream) {
+            let stream = &of_stream[0].partition.stream;
+            let count = self.shared.store.partitions(stream).await?;
+            let info = status::stream_info(stream.as_str(), count, of_stream, &owners, now);
+            list.push(info);
         }
-        list.sort_by(|a, b| a.stream.cmp(&b.stream));
-        list.iter_mut()
-            .for_each(|stream| stream.groups.sort_by(|a, b| a.group.cmp(&b.group)));
         Ok(list)
     }
 
-    /// Waits until every group has handled everything.
+    /// All hosts that are alive or still hold something, as last seen.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostStatus> {
+        let (members, me) = (self.shared.members.borrow(), &self.shared.options.holder);
+        let status = |member| status::host_status(member, &members.owners, me);
+        members.hosts.iter().map(status).collect()
+    }
+
+    /// Units that nobody alive holds, as last seen: their records wait.
+    #[must_use]
+    pub fn ownerless(&self) -> usize {
+        shares::ownerless(&self.shared.options.holder, &self.shared.members.borrow())
+    }
+
+    /// Units that this host holds.
+    #[must_use]
+    pub fn units_held(&self) -> usize {
+        self.shared.units.count()
+    }
+
+    /// What has happened since the host started.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Waits until every group has handled everything, on whatever host.
     ///
     /// # Errors
-    /// Groups are still busy after ten minutes.
+    /// Groups are still busy after ten minutes, or the store failed.
     pub async fn settle(&self) -> Result<(), Error> {
         self.shared.settle().await
     }
 }
 
 impl Shared {
-    fn groups(&self) -> std::sync::MutexGuard<'_, HashMap<Group, Running>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A group's cursor is moved only after the tails its commit moved. So if no cursor moved while all
-    /// groups were seen idle, all of them were idle at once.
-    async fn settle(&self) -> Result<(), Error> {
-        let mut moves = self.moves.subscribe();
-        let idle = async {
-            loop {
-                moves.borrow_and_update();
-                let lag: u64 = self.groups().values().map(Running::lag).sum();
-                if lag == 0 && !moves.has_changed().unwrap_or(false) {
-                    return;
-                }
-                // Time out now and then: a cursor can also be reached by a new group.
-                let _ = tokio::time::timeout(Duration::from_millis(100), moves.changed()).await;
-            }
-        };
-        let bound = Duration::from_millis(SETTLE_MS_MAX);
-        tokio::time::timeout(bound, idle)
-            .await
-            .map_err(|_| Error::Busy(SETTLE_MS_MAX))
-    }
-
-    /// Keeps the groups in step with what is active.
-    async fn supervise(self: Arc<Self>) {
-        let mut generation = self.registry.watch();
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                changed = generation.changed() => if changed.is_err() { break },
-            }
-            if let Err(error) = self.follow_generation().await {
-                tracing::error!(%error, "subscriptions could not be brought up to date");
-            }
+    /// Waits, unless the host stops before: whether it does not.
+    async fn rest(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = clock::sleep(duration) => true,
         }
-        self.groups()
-            .values()
-            .for_each(|running| running.stop.cancel());
-    }
-
-    /// Starts groups that the active generation has and this does not, and stops the others.
-    async fn follow_generation(self: &Arc<Self>) -> Result<(), Error> {
-        let wanted = self.wanted();
-        let missing: Vec<Group> = wanted
-            .iter()
-            .filter(|group| !self.groups().contains_key(group))
-            .cloned()
-            .collect();
-        for group in missing {
-            let cursor = delivery::stored_cursor(self.store.as_ref(), &group).await?;
-            let (sender, receiver) = watch::channel(cursor);
-            let stop = self.stop.child_token();
-            let tail = self.store.tail(&group.stream);
-            let running = Running {
-                cursor: receiver,
-                tail,
-                stop: stop.clone(),
-            };
-            self.groups().insert(group.clone(), running);
-            self.tasks
-                .spawn(delivery::Delivery::new(self.clone(), group, sender).run(stop));
-        }
-        self.groups().retain(|group, running| {
-            let keep = wanted.contains(group);
-            if !keep {
-                running.stop.cancel();
-            }
-            keep
-        });
-        Ok(())
-    }
-
-    fn wanted(&self) -> Vec<Group> {
-        let generation = self.registry.generation();
-        let of_component = |component: &ComponentName, streams: &[StreamName]| {
-            let group = |stream: &StreamName| Group {
-                component: component.clone(),
-                stream: stream.clone(),
-            };
-            streams.iter().map(group).collect::<Vec<_>>()
-        };
-        generation
-            .components
-            .values()
-            .flat_map(|a| of_component(&a.name, &a.manifest.subscribe))
-            .collect()
     }
 }

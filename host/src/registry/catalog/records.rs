@@ -1,0 +1,190 @@
+//! How the registry's records are written, and which of two bundled versions is the later. Pure.
+
+use super::super::Error;
+use super::Source;
+use crate::ids::{ComponentName, Digest, Instant};
+use crate::store::{Entry, Space, Write};
+
+/// When a bundled component was built: Leyden's version, and when its file was written, ms since 1970.
+/// Later builds compare greater.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Built {
+    version: [u64; 3],
+    modified_ms: u64,
+}
+
+impl Built {
+    /// A component that comes with this version of Leyden, in a file that was written then.
+    #[must_use]
+    pub fn of_this_version(modified_ms: u64) -> Self {
+        let numbers = [
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            env!("CARGO_PKG_VERSION_MINOR"),
+            env!("CARGO_PKG_VERSION_PATCH"),
+        ];
+        Self {
+            version: numbers.map(|number| number.parse().unwrap_or(0)),
+            modified_ms,
+        }
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct VersionRecord {
+    pub(super) deployed_at_ms: u64,
+    pub(super) size_bytes: u64,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct ActiveRecord {
+    digest: String,
+    source: Source,
+    activated_at_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    manifest_of: Option<String>,
+    #[serde(default)]
+    built: Built,
+}
+
+/// A version that is active, as its record says.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Listed {
+    pub(in super::super) name: ComponentName,
+    pub(in super::super) digest: Digest,
+    pub(in super::super) source: Source,
+    pub(in super::super) activated_at: Instant,
+    /// The version whose manifest it has, where it carries none itself.
+    pub(in super::super) manifest_of: Option<Digest>,
+    /// Of a bundled one, when it was built.
+    pub(in super::super) built: Built,
+}
+
+impl Listed {
+    /// Reads a component's record.
+    pub(super) fn from_entry(entry: &Entry) -> Result<Self, Error> {
+        let name = text(&entry.key);
+        let record: ActiveRecord = parse(&entry.value)?;
+        let name = ComponentName::parse(&name).map_err(|_| corrupt(&name))?;
+        let digest = |text: &str| Digest::parse(text).map_err(|_| corrupt(name.as_str()));
+        Ok(Self {
+            digest: digest(&record.digest)?,
+            source: record.source,
+            activated_at: Instant(record.activated_at_ms),
+            manifest_of: record.manifest_of.as_deref().map(digest).transpose()?,
+            built: record.built,
+            name,
+        })
+    }
+
+    /// Its record.
+    pub(super) fn record(&self) -> Vec<u8> {
+        json(&ActiveRecord {
+            digest: self.digest.to_string(),
+            source: self.source,
+            activated_at_ms: self.activated_at.0,
+            manifest_of: self.manifest_of.map(|digest| digest.to_string()),
+            built: self.built,
+        })
+    }
+
+    /// Whether this bundled version takes the place of what is active.
+    pub(super) fn replaces(&self, present: &Self, shared: bool) -> bool {
+        let may = present.source == Source::Bundled && present.digest != self.digest;
+        may && (!shared || present.built < self.built)
+    }
+}
+
+pub(super) fn put(space: &str, key: Vec<u8>, value: Vec<u8>) -> Write {
+    Write {
+        space: Space::from(space),
+        key,
+        value: Some(value),
+    }
+}
+
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(super) fn json<T: serde::Serialize>(record: &T) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+pub(super) fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|_| corrupt("a record"))
+}
+
+fn corrupt(what: &str) -> Error {
+    Error::Invalid(format!("the registry's record of {what} cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(bytes: &[u8], modified_ms: u64, source: Source) -> Listed {
+        Listed {
+            name: ComponentName::parse("a").expect("a name"),
+            digest: Digest::of(bytes),
+            source,
+            activated_at: Instant(3),
+            manifest_of: Some(Digest::of(b"m")),
+            built: Built {
+                version: [0, 1, 2],
+                modified_ms,
+            },
+        }
+    }
+
+    #[test]
+    fn hosts_of_different_builds_do_not_undo_each_other() {
+        let old = listed(b"old", 1, Source::Bundled);
+        let new = listed(b"new", 2, Source::Bundled);
+        assert!(new.replaces(&old, true) && !old.replaces(&new, true));
+        assert!(old.replaces(&new, false), "a host alone brings its own");
+        assert!(!new.replaces(&new, false));
+        let next_version = Built {
+            version: [0, 2, 0],
+            modified_ms: 0,
+        };
+        assert!(next_version > new.built);
+    }
+
+    #[test]
+    fn the_operators_version_stays() {
+        let own = listed(b"own", 0, Source::Operator);
+        let new = listed(b"new", 2, Source::Bundled);
+        assert!(!new.replaces(&own, true) && !new.replaces(&own, false));
+    }
+
+    #[test]
+    fn records_are_read_back_and_older_ones_too() {
+        let one = listed(b"x", 9, Source::Bundled);
+        let entry = |value| Entry {
+            key: b"a".to_vec(),
+            value,
+        };
+        let read = Listed::from_entry(&entry(one.record())).expect("a record");
+        assert_eq!(
+            (read.digest, read.manifest_of, read.built),
+            (one.digest, one.manifest_of, one.built)
+        );
+        let old = format!(
+            r#"{{"digest":"{}","source":"bundled","activated_at_ms":1}}"#,
+            one.digest
+        );
+        let read = Listed::from_entry(&entry(old.into_bytes())).expect("an old record");
+        assert_eq!((read.manifest_of, read.built), (None, Built::default()));
+    }
+}

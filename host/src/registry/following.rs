@@ -1,0 +1,95 @@
+//! Loads what other hosts have activated.
+//!
+//! **Invariant.** A host serves one whole generation at any time. One that cannot be loaded here, such as one
+//! that needs a newer host, leaves the present one serving.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Generation, Registry, load};
+use crate::clock;
+use crate::registry::Active;
+use crate::registry::catalog::Listed;
+
+/// Between two looks at whether another host has activated something: what is deployed on one is to be
+/// active on all within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Wait before a generation is tried again that could not be loaded.
+const FAILED_WAIT: Duration = Duration::from_secs(10);
+
+impl Registry {
+    /// Follows other hosts until told to stop.
+    pub async fn follow(self, stop: CancellationToken) {
+        let mut failed = None;
+        loop {
+            let wait = if failed.is_some() {
+                FAILED_WAIT
+            } else {
+                LOOK_EVERY
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = clock::sleep(wait) => {}
+            }
+            failed = match self.look().await {
+                Ok(()) => None,
+                Err(Error::Store(error)) => {
+                    tracing::debug!(%error, "the registry cannot be read");
+                    None
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if failed.as_ref() != Some(&error) {
+                        tracing::error!(error, "what another host activated cannot be loaded here");
+                    }
+                    Some(error)
+                }
+            };
+        }
+    }
+
+    async fn look(&self) -> Result<(), Error> {
+        if self.shared.catalog.number().await? == self.generation().number {
+            return Ok(());
+        }
+        let _alone = self.shared.activating.lock().await;
+        self.catch_up().await
+    }
+
+    /// Makes the store's generation the present one here. Only by whoever may activate.
+    pub(super) async fn catch_up(&self) -> Result<(), Error> {
+        let present = self.generation();
+        if self.shared.catalog.number().await? == present.number {
+            return Ok(());
+        }
+        let (number, listed) = self.shared.catalog.active().await?;
+        if listed.is_empty() {
+            let gone = "the registry's records are gone from the store";
+            return Err(Error::Invalid(gone.into()));
+        }
+        let mut components = Vec::new();
+        for listed in listed {
+            components.push(self.component(&present, listed).await?);
+        }
+        self.swap(Generation::new(number, components)?);
+        tracing::info!(generation = number, "follows what another host activated");
+        Ok(())
+    }
+
+    /// A listed component: the present one, where it is the same.
+    async fn component(&self, present: &Generation, listed: Listed) -> Result<Arc<Active>, Error> {
+        let former = present.components.get(&listed.name);
+        if let Some(same) = former.filter(|former| former.is(&listed)) {
+            return Ok(same.clone());
+        }
+        let stored = self.shared.catalog.load(listed).await?;
+        let mut active = load(&self.shared.runtime, stored).await?;
+        if let Some(former) = former {
+            active.turns = active.turns.following(&former.turns);
+        }
+        Ok(Arc::new(active))
+    }
+}
