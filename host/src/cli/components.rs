@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 
 use crate::ids::ComponentName;
 
-use super::{Context, Error};
-
-/// Signs of a version that tell it apart by eye.
-const VERSION_CHARS: usize = 12;
+use super::{Context, Error, table};
 
 /// Lists the active components, with version and routes.
 #[derive(Debug, clap::Args)]
@@ -41,7 +38,7 @@ pub(super) fn summary(components: &Value) -> Value {
         let digest = component["digest"].as_str().unwrap_or_default();
         json!({
             "name": component["name"],
-            "version": digest.get(..VERSION_CHARS).unwrap_or(digest),
+            "version": table::short(digest),
             "kind": component["kind"],
             "description": component["description"],
         })

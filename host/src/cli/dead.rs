@@ -5,11 +5,8 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Context, Error};
+use super::{Context, Error, table};
 use crate::store::offset_of;
-
-/// Signs of a version that tell it apart by eye.
-const VERSION_CHARS: usize = 12;
 
 /// Shows and deals with dead letters: records that failed in all their deliveries.
 ///
@@ -104,7 +101,7 @@ fn summary(letters: &Value) -> Value {
         json!({
             "id": letter["id"],
             "group": letter["group"],
-            "version": version.get(..VERSION_CHARS).unwrap_or(version),
+            "version": table::short(version),
             "stream": letter["stream"],
             "key": letter["key"],
             "deliveries": letter["deliveries"],

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Error};
+use super::{Context, Error, table};
 
 /// Lists the hosts of the installation: who is alive, and which partitions each one owns.
 ///
@@ -28,7 +28,7 @@ fn summary(answer: &Value) -> Value {
     let row = |host: &Value| {
         let units = units(&host["units"]);
         json!({
-            "host": host["holder"],
+            "host": host["holder"].as_str().map(table::short),
             "url": host["url"],
             "alive": if host["alive"] == true { "yes" } else { "no" },
             "since": host["startedAt"],

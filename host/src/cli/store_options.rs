@@ -8,9 +8,10 @@ use crate::config::{self, Store};
 use crate::store::redis;
 
 /// Schemes of a store's URL.
-const SCHEMES: [&str; 6] = [
+const SCHEMES: [&str; 7] = [
     "redis",
     "rediss",
+    "unix",
     "redis+sentinel",
     "rediss+sentinel",
     "redis+cluster",
@@ -160,7 +161,7 @@ fn check_url(option: &str, url: &str) -> Result<(), Error> {
             "{option}: must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://"
         )));
     }
-    if place.is_empty() || place.starts_with('/') {
+    if scheme != "unix" && (place.is_empty() || place.starts_with('/')) {
         return Err(Error::Usage(format!("{option}: names no host")));
     }
     Ok(())
@@ -185,6 +186,7 @@ mod tests {
             "rediss://u:p@h:6380/0",
             "redis+sentinel://a:1,b:2/main/0",
             "redis+cluster://a:1,b:2",
+            "unix:///run/redis.sock",
         ] {
             assert!(check_url("--store", good).is_ok(), "{good}");
         }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::dead::Dead;
-use super::{Context, Error, age};
+use super::{Context, Error, age, table};
 
 /// Lists the streams and how far each group has handled them.
 ///
@@ -68,9 +68,10 @@ fn each(streams: &Value) -> Value {
         list(&stream["partitions"]).flat_map(move |partition| {
             let mut place = partition.clone();
             place["stream"] = stream["stream"].clone();
+            let owner = json!(partition["owner"].as_str().map(table::short));
             let rows = groups(partition).map(|group| {
                 let number = ("partition", &partition["partition"]);
-                row(&place, number, &partition["owner"], group)
+                row(&place, number, &owner, group)
             });
             rows.collect::<Vec<_>>()
         })
@@ -99,7 +100,7 @@ fn row(place: &Value, partition: (&str, &Value), owner: &Value, group: &Value) -
 /// Who handles a stream's partitions: one host by its name, several by their number.
 fn owners(stream: &Value) -> Value {
     let owners = list(&stream["partitions"]).filter_map(|partition| partition["owner"].as_str());
-    let owners: BTreeSet<&str> = owners.collect();
+    let owners: BTreeSet<&str> = owners.map(table::short).collect();
     match owners.len() {
         0 | 1 => json!(owners.first()),
         many => json!(format!("{many} hosts")),

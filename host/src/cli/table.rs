@@ -6,6 +6,14 @@ use serde_json::{Map, Value};
 /// Longest text in a cell, characters: longer ones make tables unreadable.
 const CELL_CHARS_MAX: usize = 80;
 
+/// Signs of a digest or a host's name that tell it apart by eye.
+const ID_CHARS: usize = 12;
+
+/// The beginning of a digest or a host's name.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..ID_CHARS).unwrap_or(id)
+}
+
 /// Renders an answer.
 pub(crate) fn render(value: &Value) -> String {
     match value {
