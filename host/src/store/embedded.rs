@@ -15,6 +15,7 @@
 
 mod catalog;
 mod claims;
+mod dump;
 mod groups;
 mod jobs;
 mod ledger;
@@ -41,6 +42,7 @@ use tokio::sync::watch;
 
 use self::catalog::{Catalog, Names};
 use self::claims::Claims;
+pub(in crate::store) use self::dump::{Dump, StreamDump};
 use self::jobs::{Intake, Job, QUEUE_JOBS_MAX, Queue};
 pub use self::options::{OpenError, Options};
 use self::readers::{Lease, Pool};
@@ -59,6 +61,11 @@ impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         backend(error)
     }
+}
+
+/// Whether a store lies in a directory.
+pub(in crate::store) fn exists(directory: &Path) -> bool {
+    directory.join(schema::DATABASE_FILE).is_file()
 }
 
 /// What can go wrong beside SQLite's own errors.

@@ -8,6 +8,7 @@
 //! acknowledges the records of a partition in their order, each once, and only through the holder of
 //! that partition. The ledger sums to zero after every commit.
 
+pub mod copy;
 pub mod embedded;
 pub mod redis;
 

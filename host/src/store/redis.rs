@@ -19,6 +19,7 @@ mod members;
 mod options;
 mod pack;
 mod reply;
+mod restore;
 mod server;
 mod snapshot;
 mod tails;
@@ -36,6 +37,7 @@ use crate::ids::StreamName;
 #[cfg(feature = "mutations")]
 pub use options::Mutation;
 pub use options::{OpenError, Options};
+pub(in crate::store) use restore::{Place, Restore};
 pub use server::{Durability, Synced};
 
 /// The store. Cheap to share.
@@ -67,11 +69,16 @@ impl Redis {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(options: Options) -> std::result::Result<Self, OpenError> {
+        Ok(Self::over(server::open(&options).await?, options))
+    }
+
+    /// The store on a server with an installation in it.
+    fn over(opened: server::Opened, options: Options) -> Self {
         let server::Opened {
             link,
             units,
             durability,
-        } = server::open(&options).await?;
+        } = opened;
         let keys = keys::Keys::new(&options.namespace);
         let shared = Shared {
             tails: tails::Tails::start(&link, &keys),
@@ -84,9 +91,9 @@ impl Redis {
             keys,
             link,
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 
     /// What a crash of the server can lose, as far as the server tells.

@@ -81,7 +81,8 @@ impl ReadSnapshot {
     }
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+/// An entry from its key and value.
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         key: row.get(0)?,
         value: row.get(1)?,

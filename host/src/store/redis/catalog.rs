@@ -40,6 +40,12 @@ impl Catalog {
     }
 }
 
+/// How many partitions a stream gets in an installation of so many units.
+pub(super) fn partitions_of_new(stream: &StreamName, units: u16) -> u16 {
+    let single = SINGLE.iter().any(|name| stream.as_str().starts_with(name));
+    if single { 1 } else { units.max(1) }
+}
+
 impl Shared {
     /// How many partitions a stream has, or will have.
     pub(super) async fn partitions(&self, stream: &StreamName) -> Result<u16> {
@@ -80,8 +86,7 @@ impl Shared {
     }
 
     fn partitions_of_new(&self, stream: &StreamName) -> u16 {
-        let single = SINGLE.iter().any(|name| stream.as_str().starts_with(name));
-        if single { 1 } else { self.units.max(1) }
+        partitions_of_new(stream, self.units)
     }
 
     /// All streams, by name. Those that a crash of the server made it forget are told again.

@@ -170,7 +170,7 @@ pub enum OpenError {
     #[error("the installation has format {0}, which this version of Leyden does not know")]
     Format(String),
     /// Somebody copies into it, or stopped before the end.
-    #[error("a copy into namespace {0} is not finished: copy again into another namespace")]
+    #[error("a copy into namespace {0} is not finished: wait for it, or copy again")]
     Copying(String),
     /// The server did not answer.
     #[error(transparent)]

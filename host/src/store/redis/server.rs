@@ -22,7 +22,7 @@ pub use durability::{Durability, Synced};
 pub(super) use facts::Facts;
 
 /// The layout of keys that this version of Leyden reads and writes; see [`super::keys`].
-const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "1";
 
 /// Longest wait for a server that loads its data: a big one takes minutes, and a supervisor starts us
 /// again.
@@ -42,6 +42,17 @@ pub(super) struct Opened {
 
 /// Connects, checks the server and makes the namespace where it is new.
 pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
+    let (link, durability) = reach(options).await?;
+    let units = install(&link, &Keys::new(&options.namespace), options).await?;
+    Ok(Opened {
+        link,
+        units,
+        durability,
+    })
+}
+
+/// Connects and checks the server.
+pub(super) async fn reach(options: &Options) -> Result<(Link, Durability), OpenError> {
     options.check()?;
     // Rustls asks the process for an implementation; whoever was first to choose one has done so.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,12 +72,7 @@ pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
     } else {
         link
     };
-    let units = install(&link, &keys, options).await?;
-    Ok(Opened {
-        link,
-        units,
-        durability,
-    })
+    Ok((link, durability))
 }
 
 async fn connect(
