@@ -298,7 +298,7 @@ pub fn free_port() -> u16 {
     panic!("no port is free");
 }
 
-fn ask(port: u16, command: &[&str]) -> io::Result<String> {
+pub fn ask(port: u16, command: &[&str]) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(REPLY_WAIT_MAX))?;
     let mut request = format!("*{}\r\n", command.len());

@@ -47,27 +47,14 @@ pub(super) type Health = std::result::Result<(), &'static str>;
 pub(super) struct Trouble {
     /// In plain words.
     pub(super) reason: &'static str,
-    /// Whether trying again is of no use until somebody changes something.
-    pub(super) is_lasting: bool,
     /// What was met.
     pub(super) source: Option<RedisError>,
 }
 
 impl Trouble {
-    /// One that somebody has to mend.
-    pub(super) fn lasting(reason: &'static str) -> Self {
+    pub(super) fn new(reason: &'static str) -> Self {
         Self {
             reason,
-            is_lasting: true,
-            source: None,
-        }
-    }
-
-    /// One that may mend itself.
-    pub(super) fn passing(reason: &'static str) -> Self {
-        Self {
-            reason,
-            is_lasting: false,
             source: None,
         }
     }
@@ -77,9 +64,9 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost(reason) | Failure::Refused(reason) | Failure::Misplaced(reason) => {
-                Self::passing(reason)
+                Self::new(reason)
             }
-            Failure::Fault => Self::lasting("Redis does not understand what Leyden asks"),
+            Failure::Fault => Self::new("Redis does not understand what Leyden asks"),
         }
     }
 }

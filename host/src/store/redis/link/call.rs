@@ -158,6 +158,11 @@ impl<'a> Call<'a> {
                 self.core.feels(Err(reason));
                 self.refused(reason).await
             }
+            // What was sent before may have run all the same.
+            Failure::Fault if self.is_uncertain => {
+                tracing::error!(%error, "Redis does not say what it made of a command");
+                Err(Error::Unresolved)
+            }
             Failure::Fault => Err(Error::Backend(Box::new(error))),
         }
     }

@@ -105,7 +105,7 @@ impl Endpoint {
 
     /// Where the server is now.
     pub(super) async fn locate(&mut self) -> Result<ConnectionInfo, Trouble> {
-        let mut last = Trouble::lasting("the URL names no server");
+        let mut last = Trouble::new("the URL names no server");
         for _ in 0..self.places.len() {
             let Some(place) = self.places.first().cloned() else {
                 break;
@@ -152,9 +152,8 @@ impl Endpoint {
             .arg(service)
             .query_async(&mut sentinel)
             .await?;
-        let (host, port) = found.ok_or(Trouble::lasting(
-            "the sentinels know no service of that name",
-        ))?;
+        let (host, port) =
+            found.ok_or(Trouble::new("the sentinels know no service of that name"))?;
         Ok(self.at(place, &host, port))
     }
 
@@ -182,9 +181,7 @@ impl Endpoint {
             .position(|range| (range.first..=range.last).contains(&slot))
             .and_then(|index| known.get(index).cloned());
         self.remember(known);
-        found.ok_or(Trouble::passing(
-            "no node of the cluster has the keys' slot",
-        ))
+        found.ok_or(Trouble::new("no node of the cluster has the keys' slot"))
     }
 
     /// Adds places to ask, so that the cluster is found when all that the URL names have gone.
@@ -234,7 +231,7 @@ async fn slots(node: &mut MultiplexedConnection, key: &str) -> Result<(u16, Vec<
     let answer = pipeline.query_async(node).await;
     answer.map_err(|error: redis::RedisError| {
         if error.to_string().contains("cluster support disabled") {
-            Trouble::lasting("the server is not part of a cluster: use a redis:// URL")
+            Trouble::new("the server is not part of a cluster: use a redis:// URL")
         } else {
             error.into()
         }

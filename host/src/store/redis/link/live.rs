@@ -96,7 +96,7 @@ impl Barrier {
     ) -> Result<Self, Trouble> {
         let mut connection = connect(place).await?;
         if Facts::ask(&mut connection).await?.run != facts.run {
-            return Err(Trouble::passing("two connections lead to two servers"));
+            return Err(Trouble::new("two connections lead to two servers"));
         }
         Ok(Self {
             waits,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Facts, OpenError};
+use tokio::time::timeout;
+
+use super::{Facts, OpenError, facts};
 use crate::store::redis::link::Link;
 
 /// First version that can be waited for until its disk has what was written.
@@ -48,11 +50,7 @@ pub(in crate::store::redis) struct Waits {
 impl Durability {
     /// Asks the server what it is configured to keep. Managed services refuse to say.
     pub(super) async fn of(link: &Link, facts: &Facts) -> Self {
-        let mut pipeline = redis::pipe();
-        for name in ["appendfsync", "save"] {
-            pipeline.cmd("CONFIG").arg("GET").arg(name);
-        }
-        let told: Option<[(String, String); 2]> = link.pipe(&pipeline).await.ok();
+        let told = ask(link).await;
         Self::from(
             facts,
             told.as_ref()
@@ -84,21 +82,30 @@ impl Durability {
 
     /// What a durable commit waits for.
     pub(super) fn waits(&self) -> Result<Waits, OpenError> {
-        let mut parts = self
-            .version
-            .split('.')
-            .map(|part| part.parse().unwrap_or(0));
-        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         let is_synced = self.synced == Synced::Always;
         let waits = Waits {
             replica: self.replicas > 0,
-            disk: self.synced != Synced::Never && !is_synced && version >= WAITS_FOR_DISK_MIN,
+            disk: self.synced != Synced::Never
+                && !is_synced
+                && facts::number(&self.version) >= WAITS_FOR_DISK_MIN,
         };
         if waits == Waits::default() && !is_synced {
             return Err(OpenError::NotDurable);
         }
         Ok(waits)
     }
+}
+
+/// The values of `appendfsync` and `save`. Asked on a connection of its own, so that a refusal does not
+/// count as one of the store.
+async fn ask(link: &Link) -> Option<[(String, String); 2]> {
+    let mut connection = link.dedicated().await.ok()?;
+    let mut pipeline = redis::pipe();
+    for name in ["appendfsync", "save"] {
+        pipeline.cmd("CONFIG").arg("GET").arg(name);
+    }
+    let answer = pipeline.query_async(&mut connection);
+    timeout(link.reply_max(), answer).await.ok()?.ok()
 }
 
 impl fmt::Display for Durability {

@@ -61,32 +61,27 @@ impl Facts {
     pub(in crate::store::redis) fn check(&self, is_cluster: bool) -> Result<(), Trouble> {
         let mode = self.mode.as_str();
         if mode == "sentinel" {
-            return Err(Trouble::lasting(
+            return Err(Trouble::new(
                 "this is a sentinel: use redis+sentinel://HOST:PORT/SERVICE",
             ));
         }
         if mode == "cluster" && !is_cluster {
-            return Err(Trouble::lasting(
+            return Err(Trouble::new(
                 "this is a node of a cluster: use redis+cluster://HOST:PORT",
             ));
         }
         if self.is_loading {
-            return Err(Trouble::passing(LOADING));
+            return Err(Trouble::new(LOADING));
         }
         if self.role == "slave" {
-            return Err(Trouble::passing("Redis is a read-only replica"));
+            return Err(Trouble::new("Redis is a read-only replica"));
         }
         Ok(())
     }
 
     /// Whether an installation can live there.
     pub(super) fn suits(&self) -> Result<(), OpenError> {
-        let mut parts = self
-            .version
-            .split('.')
-            .map(|part| part.parse().unwrap_or(0));
-        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        if version < VERSION_MIN {
+        if number(&self.version) < VERSION_MIN {
             return Err(OpenError::Old(self.version.clone()));
         }
         // Evicting keys would take away state, accounts and unhandled records without a word.
@@ -96,6 +91,12 @@ impl Facts {
         }
         Ok(())
     }
+}
+
+/// The first two numbers of a version; what is no number is old.
+pub(super) fn number(version: &str) -> (u32, u32) {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 #[cfg(test)]

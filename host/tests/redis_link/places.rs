@@ -1,0 +1,151 @@
+//! Servers that move: a cluster's slot that goes to another node, and a sentinel's failover.
+
+use std::process::{Child, Command, Stdio};
+
+use leyden::store::Store as _;
+
+use crate::redis::{Cluster, Kept, Server, free_port};
+use crate::{eventually, hasty, host, open, refused, why_refused, works_again, write};
+
+#[tokio::test]
+async fn a_cluster_is_found_through_any_of_its_nodes() {
+    let cluster = Cluster::start(Kept::Nothing);
+    for node in &cluster.nodes {
+        let url = format!("redis+cluster://127.0.0.1:{}", node.port());
+        write(&open(&url).await).await.expect("taken");
+        let single = refused(hasty(&node.url())).await.to_string();
+        assert!(single.contains("redis+cluster://"), "{single}");
+    }
+    for namespace in ["a", "b", "c", "d", "e"] {
+        let mut options = hasty(&cluster.url());
+        namespace.clone_into(&mut options.namespace);
+        let store = leyden::store::redis::Redis::open(options)
+            .await
+            .expect("open");
+        write(&store).await.expect("taken");
+    }
+}
+
+#[tokio::test]
+async fn a_single_server_is_no_cluster() {
+    let server = Server::start(Kept::Nothing);
+    let url = format!("redis+cluster://127.0.0.1:{}", server.port());
+    let refused = refused(hasty(&url)).await.to_string();
+    assert!(refused.contains("redis://"), "{refused}");
+}
+
+/// Moves the slot of the installation from one node to another, as `redis-cli --cluster reshard` does.
+fn move_slot(from: &Server, to: &Server) {
+    let slot = from
+        .ask(&["CLUSTER", "KEYSLOT", "{leyden}:meta"])
+        .expect("a slot");
+    let id = |node: &Server| node.ask(&["CLUSTER", "MYID"]).expect("an id");
+    let (source, target) = (id(from), id(to));
+    to.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])
+        .expect("set");
+    from.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target])
+        .expect("set");
+    let port = to.port().to_string();
+    loop {
+        let keys = from
+            .ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"])
+            .expect("keys");
+        if keys.is_empty() {
+            break;
+        }
+        for key in keys.lines() {
+            from.ask(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"])
+                .expect("moved");
+        }
+    }
+    for node in [to, from] {
+        node.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &target])
+            .expect("set");
+    }
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_is_followed() {
+    let cluster = Cluster::start(Kept::Nothing);
+    let store = open(&cluster.url()).await;
+    write(&store).await.expect("taken");
+    let has_keys = |node: &&Server| node.ask(&["DBSIZE"]).expect("a size") != "0";
+    let from = cluster.nodes.iter().find(has_keys).expect("one has them");
+    let to = cluster
+        .nodes
+        .iter()
+        .find(|node| !has_keys(node))
+        .expect("another");
+    move_slot(from, to);
+    works_again(&store).await;
+    let members = store.beat(&host("another"), 60_000).await.expect("told");
+    assert_eq!(members.hosts.len(), 2, "what was there came along");
+}
+
+/// A sentinel that watches one primary under the name `main`.
+struct Sentinel {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Sentinel {
+    fn start(primary: &Server) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 10000\n",
+            primary.port()
+        );
+        std::fs::write(&file, text).expect("written");
+        let program =
+            std::env::var_os("LEYDEN_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+        let child = Command::new(program)
+            .arg(&file)
+            .arg("--sentinel")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a sentinel");
+        Self {
+            child,
+            port,
+            _folder: folder,
+        }
+    }
+
+    fn url(&self, service: &str) -> String {
+        format!("redis+sentinel://127.0.0.1:{}/{service}/0", self.port)
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_failover_is_followed_through_the_sentinels() {
+    let mut primary = Server::start(Kept::Nothing);
+    let replica = Server::replica_of(&primary, Kept::Nothing);
+    let sentinel = Sentinel::start(&primary);
+    eventually("the sentinel knows the replica", || async {
+        crate::redis::ask(sentinel.port, &["SENTINEL", "replicas", "main"])
+            .is_ok_and(|replicas| replicas.contains(&replica.port().to_string()))
+    })
+    .await;
+    let unknown = refused(hasty(&sentinel.url("other"))).await.to_string();
+    assert!(unknown.contains("no service of that name"), "{unknown}");
+
+    let store = open(&sentinel.url("main")).await;
+    write(&store).await.expect("taken");
+    primary.kill();
+    why_refused(&store).await;
+    works_again(&store).await;
+    let role = replica.ask(&["INFO", "replication"]).expect("told");
+    assert!(role.contains("role:master"), "{role}");
+}
