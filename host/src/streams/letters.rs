@@ -9,7 +9,8 @@ use super::{Error, Shared, Streams};
 use crate::dispatch;
 use crate::ids::{ComponentName, Digest, Instant, StreamName};
 use crate::store::{
-    Acknowledgement, Append, Claim, Offset, Partition, Record, Transaction, offset_of, offset_text,
+    Acknowledgement, Append, Claim, CommitError, Offset, Partition, Record, Transaction, offset_of,
+    offset_text,
 };
 
 /// Stream of records that could not be handled; it has one partition.
@@ -189,8 +190,12 @@ impl Streams {
             at: shared.clock.now().0,
             ..Transaction::default()
         };
-        shared.store.commit(dropped).await?;
-        Ok(letter.told(&record))
+        match shared.store.commit(dropped).await {
+            Ok(_) => Ok(letter.told(&record)),
+            // Somebody else dealt with it at the same time.
+            Err(CommitError::Conflict) => Err(Error::NoLetter(offset_text(id))),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
