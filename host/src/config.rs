@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::clock::{self, Mode};
-use crate::ids::Instant;
+use crate::ids::{Instant, StreamName};
 use crate::store::redis;
 
 /// Port that a host listens on unless told otherwise.
@@ -44,6 +44,15 @@ impl Store {
     }
 }
 
+/// A stream that is carried on to another installation in the same Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The stream.
+    pub stream: StreamName,
+    /// Name of the other installation.
+    pub to: String,
+}
+
 /// What a host is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -62,6 +71,8 @@ pub struct Config {
     pub lease_ms: u64,
     /// Where others reach this host, for people; none: where it listens.
     pub advertise: Option<String>,
+    /// Streams that are carried on; only with Redis.
+    pub links: Vec<Link>,
     /// Which clock it runs by.
     pub clock: Mode,
     /// Where a simulated clock starts in a new data folder; none: the system's time.
@@ -82,6 +93,7 @@ impl Default for Config {
             store: Store::Embedded,
             lease_ms: LEASE_MS,
             advertise: None,
+            links: Vec::new(),
             clock: Mode::System,
             start: None,
             tick_ms: TICK_MS,

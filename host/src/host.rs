@@ -14,7 +14,7 @@ use crate::runtime::{self, Runtime};
 use crate::store::embedded::{self, Embedded};
 use crate::store::redis::{self, Redis};
 use crate::store::{self, Holder, Store};
-use crate::streams::{self, Streams};
+use crate::streams::{self, Link, Streams};
 
 /// The parts of a running host, for its gateway. Cheap to clone.
 #[derive(Clone)]
@@ -87,7 +87,7 @@ impl Host {
             registry.clone(),
             dispatch.clone(),
             clock.clone(),
-            membership(config),
+            membership(config).await?,
         )
         .await?;
         let background = Background::default();
@@ -122,14 +122,36 @@ async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
 }
 
 /// How this start of a host takes part among others.
-fn membership(config: &Config) -> streams::Options {
+async fn membership(config: &Config) -> Result<streams::Options, Error> {
     let advertised = config.advertise.clone();
-    streams::Options {
+    Ok(streams::Options {
         holder: Holder(uuid::Uuid::new_v4().simple().to_string().into()),
         url: advertised.unwrap_or_else(|| format!("http://{}", config.listen)),
         lease_ms: config.lease_ms,
         shared: config.store.is_shared(),
+        links: links(config).await?,
+    })
+}
+
+/// Opens the installations that streams are carried on to.
+async fn links(config: &Config) -> Result<Vec<Link>, Error> {
+    let config::Store::Redis(here) = &config.store else {
+        return Ok(Vec::new());
+    };
+    let mut links = Vec::new();
+    for config::Link { stream, to } in &config.links {
+        let there = redis::Options {
+            namespace: to.clone(),
+            ..here.clone()
+        };
+        links.push(Link {
+            stream: stream.clone(),
+            source: here.namespace.as_str().into(),
+            target: to.as_str().into(),
+            store: Arc::new(Redis::open(there).await?),
+        });
     }
+    Ok(links)
 }
 
 async fn clock(config: &Config, store: &dyn Store) -> Result<Clock, store::Error> {

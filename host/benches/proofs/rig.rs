@@ -96,8 +96,11 @@ impl Rig {
             .proxy
             .as_ref()
             .map_or(self.redis.port(), |proxy| proxy.address.port());
-        let (store, lease) = (format!("redis://127.0.0.1:{port}/0"), LEASE_MS.to_string());
-        let more = ["--store", &store, "--lease-ms", &lease, "--log", "error"];
+        let (store, lease) = (
+            format!("redis://127.0.0.1:{port}/0"),
+            format!("{LEASE_MS}ms"),
+        );
+        let more = ["--store", &store, "--lease", &lease, "--log", "error"];
         let process = Process::start_in(&self.folder_of(number), &more, &self.broken).await;
         self.hosts[number] = Some(process);
         self.tell_urls();

@@ -5,7 +5,8 @@
 
 use super::{Error, age};
 use crate::config::{self, Store};
-use crate::store::redis;
+use crate::ids::StreamName;
+use crate::store::redis::{self, NAMESPACE};
 
 /// Schemes of a store's URL.
 const SCHEMES: [&str; 7] = [
@@ -45,6 +46,10 @@ pub(super) struct StoreOptions {
     /// Where others reach this host, as `leyden hosts` shows it [default: where it listens].
     #[arg(long, value_name = "URL", help_heading = "Many hosts")]
     advertise: Option<String>,
+    /// Carry a stream on to another installation in the same Redis, each record exactly once; give it to
+    /// every host, and again for every stream.
+    #[arg(long, value_name = "STREAM=NAMESPACE", help_heading = "Many hosts")]
+    link: Vec<String>,
 }
 
 /// Which installation, and what it promises.
@@ -89,6 +94,7 @@ impl StoreOptions {
             ("--durable", self.installation.durable),
             ("--lease", self.lease.is_some()),
             ("--advertise", self.advertise.is_some()),
+            ("--link", !self.link.is_empty()),
         ];
         match given.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Error::Usage(format!(
@@ -112,6 +118,27 @@ impl StoreOptions {
                 age::words(config::LEASE_MS_MAX)
             ))),
         }
+    }
+
+    /// Streams that are carried on to other installations.
+    ///
+    /// # Errors
+    /// A name breaks its rule, or the installation would be linked to itself.
+    pub(super) fn links(&self) -> Result<Vec<config::Link>, Error> {
+        self.link.iter().map(|given| self.link(given)).collect()
+    }
+
+    fn link(&self, given: &str) -> Result<config::Link, Error> {
+        let refused = |rule: &str| Error::Usage(format!("--link: {rule}"));
+        let (stream, to) = given
+            .split_once('=')
+            .ok_or_else(|| refused("must be STREAM=NAMESPACE"))?;
+        let stream = StreamName::parse(stream).map_err(|rule| refused(rule.0))?;
+        if !is_namespace(to) || self.installation.namespace.as_deref().unwrap_or(NAMESPACE) == to {
+            return Err(refused("must name another installation"));
+        }
+        let to = to.to_owned();
+        Ok(config::Link { stream, to })
     }
 
     /// The address that others see.
@@ -167,11 +194,15 @@ fn check_url(option: &str, url: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_namespace(name: &str) -> Result<(), Error> {
+fn is_namespace(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let ok = (1..=NAMESPACE_CHARS_MAX).contains(&name.len()) && name.chars().all(plain);
+    (1..=NAMESPACE_CHARS_MAX).contains(&name.len()) && name.chars().all(plain)
+}
+
+fn check_namespace(name: &str) -> Result<(), Error> {
     let rule = "--namespace: must be 1 to 64 letters, digits, '-', '_' and '.'";
-    ok.then_some(())
+    is_namespace(name)
+        .then_some(())
         .ok_or_else(|| Error::Usage(rule.to_owned()))
 }
 

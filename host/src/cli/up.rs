@@ -165,6 +165,7 @@ impl Up {
             store: self.store.store()?,
             lease_ms: self.store.lease_ms()?,
             advertise: self.store.advertise()?,
+            links: self.store.links()?,
             clock: self.clock,
             start: self.start,
             tick_ms: u64::from(self.tick) * 1_000,

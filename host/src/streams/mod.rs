@@ -8,6 +8,7 @@
 
 mod delivery;
 mod letters;
+mod links;
 mod maintenance;
 mod ownership;
 mod settle;
@@ -18,6 +19,7 @@ mod time;
 mod trimming;
 mod units;
 
+pub use links::Link;
 pub(crate) use time::restore as restore_clock;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +90,8 @@ pub struct Options {
     pub lease_ms: u64,
     /// Whether other hosts may serve the same store.
     pub shared: bool,
+    /// Streams that are carried on to other installations.
+    pub links: Vec<Link>,
 }
 
 /// Delivers streams and moves time. Cheap to clone.

@@ -101,21 +101,33 @@ impl Shared {
         let mut wanted = Vec::new();
         for active in generation.components.values() {
             for stream in &active.manifest.subscribe {
-                let count = self.store.partitions(stream).await?;
-                let of_number = |number| Subscription {
-                    group: active.name.as_str().into(),
-                    partition: Partition {
-                        stream: stream.clone(),
-                        number,
-                    },
-                };
-                wanted.extend((0..count).map(of_number));
+                wanted.extend(self.of_group(active.name.as_str().into(), stream).await?);
             }
+        }
+        for link in &self.options.links {
+            wanted.extend(self.of_group(link.group(), &link.stream).await?);
         }
         self.make_known(&wanted).await?;
         self.subscriptions.set(wanted, generation.number);
         self.reconcile();
         Ok(())
+    }
+
+    /// A group's subscriptions to all partitions of a stream.
+    async fn of_group(
+        &self,
+        group: Arc<str>,
+        stream: &StreamName,
+    ) -> Result<impl Iterator<Item = Subscription>, Error> {
+        let count = self.store.partitions(stream).await?;
+        let stream = stream.clone();
+        Ok((0..count).map(move |number| Subscription {
+            group: group.clone(),
+            partition: Partition {
+                stream: stream.clone(),
+                number,
+            },
+        }))
     }
 
     async fn make_known(&self, wanted: &[Subscription]) -> Result<(), Error> {

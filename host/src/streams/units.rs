@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::delivery::Delivery;
+use super::links::Relay;
 use crate::store::{Offset, Subscription};
 
 /// Units that are held, by number.
@@ -158,8 +160,13 @@ impl Shared {
         let (seen_by, seen) = watch::channel(0);
         let stop = unit.stop.child_token();
         let tail = self.store.tail(&subscription.partition);
-        if let Some(delivery) = Delivery::new(self.clone(), subscription.clone(), seen_by) {
-            let run = delivery.run(tail.clone(), stop.clone());
+        let run = if let Some(relay) = Relay::new(self, subscription, &seen_by) {
+            Some(relay.run(tail.clone(), stop.clone()).left_future())
+        } else {
+            let delivery = Delivery::new(self.clone(), subscription.clone(), seen_by);
+            delivery.map(|delivery| delivery.run(tail.clone(), stop.clone()).right_future())
+        };
+        if let Some(run) = run {
             // Both: the unit's holder waits for its own when it gives it up, the host for all at its end.
             unit.tasks.spawn(self.tasks.track_future(run));
         }
