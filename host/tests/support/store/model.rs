@@ -1,17 +1,36 @@
-//! What a store should do, said as plainly as possible: maps that are copied for every snapshot,
-//! and the whole history of writes for the optimistic check. It can also be made wrong on purpose,
-//! to show that the suite notices.
+//! What a store should do, said as plainly as possible: maps that are copied for every version, and the
+//! whole history of writes for the optimistic check. It can also be made wrong on purpose, to show that
+//! the suite notices. Streams, groups and units are in `model_log`; `model_store` puts it in the place of
+//! a store.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, ready};
-use leyden::ids::{Instant, StreamName};
+use leyden::ids::StreamName;
 use leyden::store::{
-    Account, CommitError, Entry, ISSUER, LedgerCheck, Offset, Order, Posting, Range, ReadSet,
-    Record, Result, Snapshot, Space, Store, Transaction, Version,
+    Account, CommitError, Entry, Error, ISSUER, LedgerCheck, Order, Posting, Range, ReadSet,
+    SUM_MAX, Space, Transaction, Version, Write,
 };
-use tokio::sync::watch;
+
+use crate::model_log::{Fence, Log};
+
+/// Records that a partition holds at most, in every store under test: few, so that it is met.
+pub(crate) const LOG_RECORDS_MAX: u64 = 100;
+
+/// What stores do differently without being wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// Partitions of a stream, and units.
+    pub(crate) partitions: u16,
+    /// Streams of one partition only: the host's own, and the clock's.
+    pub(crate) has_narrow_streams: bool,
+    /// From one offset to the next, at least.
+    pub(crate) step: u64,
+    /// Snapshots move forward rather than keep an old version.
+    pub(crate) extends: bool,
+    /// Hosts, their units and what they have fetched are still known when the store is opened again.
+    pub(crate) keeps_members: bool,
+}
 
 /// A mistake that a store could make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +44,72 @@ pub(crate) enum Flaw {
     IncludesTheEndOfARange,
     ReusesTrimmedOffsets,
     ForgetsOnReopen,
+    IgnoresBound,
+    IgnoresFence,
+    FetchesForAnyone,
+    AcknowledgesTwice,
+    AcknowledgesUnfetched,
+    AcknowledgesOutside,
+    NeverAcknowledges,
+    ForgetsPending,
+    BreaksKeyOrder,
+    ScattersKeys,
+    KeepsRemovedRecords,
+    RemovesTwice,
+    StartsGroupsAtTheEnd,
+    TakesFromAnyone,
+    ReleasesNothing,
+    CountsOneTooFew,
+    HidesLosses,
+    ExtendsBlindly,
+    ReadsAheadOfItsVersion,
+    OvertakesForNothing,
 }
 
-#[derive(Clone, Default)]
-struct Stream {
-    tail: Offset,
-    records: BTreeMap<Offset, Record>,
+/// How a commit ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    Fenced,
+    Conflict,
+    Full(StreamName),
+    Overdrawn(String, u64),
+    Invalid,
+    Failed(String),
 }
 
-/// Everything at one version.
+impl Outcome {
+    pub(crate) fn of(result: &Result<Version, CommitError>) -> Self {
+        match result {
+            Ok(_) => Self::Done,
+            Err(CommitError::Conflict) => Self::Conflict,
+            Err(CommitError::LogFull(stream)) => Self::Full(stream.clone()),
+            Err(CommitError::Overdrawn { account, balance }) => {
+                Self::Overdrawn(account.clone(), *balance)
+            }
+            Err(CommitError::InvalidPosting(_)) => Self::Invalid,
+            Err(CommitError::Store(Error::Fenced)) => Self::Fenced,
+            Err(CommitError::Store(error)) => Self::Failed(format!("{error:?}")),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> CommitError {
+        match self {
+            Self::Done | Self::Failed(_) => CommitError::Store(Error::Unresolved),
+            Self::Fenced => CommitError::Store(Error::Fenced),
+            Self::Conflict => CommitError::Conflict,
+            Self::Full(stream) => CommitError::LogFull(stream),
+            Self::Overdrawn(account, balance) => CommitError::Overdrawn { account, balance },
+            Self::Invalid => CommitError::InvalidPosting("invalid"),
+        }
+    }
+}
+
+/// The map and the ledger at one version.
 #[derive(Clone, Default)]
-struct State {
-    version: Version,
-    entries: BTreeMap<Space, BTreeMap<Vec<u8>, Vec<u8>>>,
-    streams: BTreeMap<StreamName, Stream>,
+pub(crate) struct State {
+    pub(crate) version: Version,
+    entries: BTreeMap<Space, BTreeMap<Vec<u8>, Arc<[u8]>>>,
     accounts: BTreeMap<String, Account>,
     postings: u64,
 }
@@ -46,346 +117,218 @@ struct State {
 /// A key that a version wrote (true) or removed (false).
 type Written = (Space, Vec<u8>, bool);
 
-#[derive(Default)]
-struct Inner {
-    state: Arc<State>,
+/// Everything there is.
+pub(crate) struct World {
+    pub(crate) kind: Kind,
+    pub(crate) flaw: Flaw,
+    pub(crate) state: Arc<State>,
+    pub(crate) log: Log,
+    /// Versions that a snapshot may still ask for.
+    past: BTreeMap<Version, Arc<State>>,
     /// What each version wrote; version 1 is the first.
     history: Vec<Vec<Written>>,
-    tails: BTreeMap<StreamName, watch::Sender<Offset>>,
 }
 
-/// The model.
-pub(crate) struct Model {
-    inner: Mutex<Inner>,
-    flaw: Flaw,
-}
-
-impl Model {
-    pub(crate) fn new(flaw: Flaw) -> Self {
+impl World {
+    pub(crate) fn new(kind: Kind, flaw: Flaw) -> Self {
         Self {
-            inner: Mutex::default(),
+            kind,
             flaw,
+            state: Arc::default(),
+            log: Log::new(kind, flaw),
+            past: BTreeMap::from([(0, Arc::default())]),
+            history: Vec::new(),
         }
     }
 
-    pub(crate) fn flaw(&self) -> Flaw {
-        self.flaw
+    pub(crate) fn version(&self) -> Version {
+        self.state.version
     }
 
-    fn commit_now(&self, transaction: &Transaction) -> std::result::Result<Version, CommitError> {
-        let mut inner = self.inner.lock().expect("not poisoned");
-        if transaction.is_empty() {
-            return Ok(inner.state.version);
-        }
-        if inner.conflicts(&transaction.reads, self.flaw) {
-            return Err(CommitError::Conflict);
-        }
-        let mut next = State::clone(&inner.state);
-        let judged = transaction
-            .postings
-            .iter()
-            .try_for_each(|posting| next.post(posting, self.flaw));
-        if judged.is_err() && self.flaw != Flaw::KeepsHalfOfARefusedTransaction {
-            return judged.map(|()| 0);
-        }
-        next.version += 1;
-        next.write(transaction);
-        next.append(transaction);
-        let written = |write: &leyden::store::Write| {
-            (
-                write.space.clone(),
-                write.key.clone(),
-                write.value.is_some(),
-            )
-        };
-        inner
-            .history
-            .push(transaction.writes.iter().map(written).collect());
-        inner.state = Arc::new(next);
-        inner.tell_tails();
-        judged.map(|()| inner.state.version)
+    /// The state at a version that was not forgotten.
+    pub(crate) fn at(&self, version: Version) -> Arc<State> {
+        Arc::clone(&self.past[&version])
     }
-}
 
-impl Inner {
-    fn conflicts(&self, reads: &ReadSet, flaw: Flaw) -> bool {
-        let later = self.history.iter().skip(reads.version as usize).flatten();
-        later.into_iter().any(|(space, key, present)| {
+    pub(crate) fn forget_before(&mut self, version: Version) {
+        self.past = self.past.split_off(&version);
+    }
+
+    /// Whether something of this was written after one version and up to another.
+    pub(crate) fn changed(&self, reads: &ReadSet, after: Version, up_to: Version) -> bool {
+        let later = &self.history[after.min(up_to) as usize..up_to as usize];
+        later.iter().flatten().any(|(space, key, present)| {
             let read = || reads.keys.iter().any(|(s, k)| s == space && k == key);
             let scanned = || {
-                reads
-                    .ranges
-                    .iter()
-                    .any(|(s, range)| s == space && contains(range, key))
+                let mut ranges = reads.ranges.iter();
+                ranges.any(|(s, range)| s == space && contains(range, key))
             };
-            let sees_range = flaw != Flaw::IgnoresRangesRead
-                && (*present || flaw != Flaw::IgnoresRemovalsInRanges);
-            (flaw != Flaw::IgnoresKeysRead && read()) || (sees_range && scanned())
+            let sees_range = self.flaw != Flaw::IgnoresRangesRead
+                && (*present || self.flaw != Flaw::IgnoresRemovalsInRanges);
+            (self.flaw != Flaw::IgnoresKeysRead && read()) || (sees_range && scanned())
         })
     }
 
-    fn tell_tails(&mut self) {
-        let state = Arc::clone(&self.state);
-        for (name, stream) in &state.streams {
-            let tail = self
-                .tails
-                .entry(name.clone())
-                .or_insert_with(|| watch::Sender::new(0));
-            tail.send_replace(stream.tail);
+    /// Every outcome of a transaction that is right; more than one where the contract leaves it open.
+    pub(crate) fn judge(&self, transaction: &Transaction) -> Vec<Outcome> {
+        let mut right = Vec::new();
+        let acknowledgement = transaction.acknowledgement.as_ref();
+        match acknowledgement.map_or(Fence::Open, |input| self.log.fence(input)) {
+            Fence::Shut => return vec![Outcome::Fenced],
+            Fence::Ajar => right.push(Outcome::Fenced),
+            Fence::Open => {}
         }
+        let reads = &transaction.reads;
+        let overtaken = self.changed(reads, reads.version, self.version());
+        if overtaken || !self.log.has_all(&transaction.removals) {
+            right.push(Outcome::Conflict);
+            return right;
+        }
+        let (full, would_be_full) = self.log.full(transaction);
+        let is_full = !full.is_empty();
+        right.extend(full.into_iter().chain(would_be_full).map(Outcome::Full));
+        if !is_full {
+            let judged = State::clone(&self.state).post(&transaction.postings, self.flaw);
+            right.extend(judged.err().unwrap_or_else(|| vec![Outcome::Done]));
+        }
+        right
+    }
+
+    /// Does what a transaction says, without a check.
+    pub(crate) fn apply(&mut self, transaction: &Transaction) -> Version {
+        let mut next = State::clone(&self.state);
+        next.version += 1;
+        next.write(&transaction.writes);
+        drop(next.post(&transaction.postings, self.flaw));
+        self.log.apply(transaction);
+        let written = |write: &Write| {
+            let present = write.value.is_some();
+            (write.space.clone(), write.key.clone(), present)
+        };
+        let written = transaction.writes.iter().map(written).collect();
+        self.history.push(written);
+        self.state = Arc::new(next);
+        self.past.insert(self.version(), Arc::clone(&self.state));
+        self.version()
+    }
+
+    /// Judges and, where it is right, does.
+    pub(crate) fn commit(&mut self, transaction: &Transaction) -> Result<Version, CommitError> {
+        if transaction.is_empty() {
+            return Ok(self.version());
+        }
+        let refusal = match self.judge(transaction).pop() {
+            None | Some(Outcome::Done) => return Ok(self.apply(transaction)),
+            Some(refusal) => refusal,
+        };
+        let of_movements = matches!(refusal, Outcome::Overdrawn(..) | Outcome::Invalid);
+        if of_movements && self.flaw == Flaw::KeepsHalfOfARefusedTransaction {
+            self.apply(transaction);
+        }
+        if self.flaw == Flaw::AcknowledgesOutside && refusal != Outcome::Fenced {
+            self.log.acknowledge(transaction);
+        }
+        Err(refusal.into_error())
     }
 }
 
-fn contains(range: &Range, key: &[u8]) -> bool {
+pub(crate) fn contains(range: &Range, key: &[u8]) -> bool {
     key >= range.start.as_slice() && range.end.as_ref().is_none_or(|end| key < end.as_slice())
 }
 
 impl State {
-    fn post(&mut self, posting: &Posting, flaw: Flaw) -> std::result::Result<(), CommitError> {
-        let Posting {
-            debit,
-            credit,
-            amount,
-            ..
-        } = posting;
-        if *amount == 0 || debit == credit {
-            return Err(CommitError::InvalidPosting("shape"));
-        }
-        let mut giver = self.accounts.get(debit).copied().unwrap_or_default();
-        let mut taker = self.accounts.get(credit).copied().unwrap_or_default();
-        if debit != ISSUER && giver.balance() < *amount && flaw != Flaw::IgnoresOverdraft {
-            return Err(CommitError::Overdrawn {
-                account: debit.clone(),
-                balance: giver.balance(),
-            });
-        }
-        giver.debits = sum(giver.debits, *amount)?;
-        taker.credits = sum(taker.credits, *amount)?;
-        self.accounts.insert(debit.clone(), giver);
-        self.accounts.insert(credit.clone(), taker);
-        self.postings += 1;
-        Ok(())
+    pub(crate) fn read(&self, space: &Space, key: &[u8]) -> Option<Vec<u8>> {
+        let value = self.entries.get(space).and_then(|entries| entries.get(key));
+        value.map(|value| value.to_vec())
     }
 
-    fn write(&mut self, transaction: &Transaction) {
-        for write in &transaction.writes {
+    pub(crate) fn scan(
+        &self,
+        space: &Space,
+        range: &Range,
+        order: Order,
+        limit: usize,
+        flaw: Flaw,
+    ) -> Vec<Entry> {
+        let at_end =
+            |key: &[u8]| flaw == Flaw::IncludesTheEndOfARange && range.end.as_deref() == Some(key);
+        let entries = self.entries.get(space).into_iter().flatten();
+        let entries = entries.filter(|(key, _)| contains(range, key) || at_end(key));
+        let entry = |(key, value): (&Vec<u8>, &Arc<[u8]>)| Entry {
+            key: key.clone(),
+            value: value.to_vec(),
+        };
+        match order {
+            Order::Ascending => entries.take(limit).map(entry).collect(),
+            Order::Descending => {
+                let all: Vec<_> = entries.collect();
+                all.into_iter().rev().take(limit).map(entry).collect()
+            }
+        }
+    }
+
+    pub(crate) fn account(&self, name: &str) -> Account {
+        self.accounts.get(name).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn check(&self) -> LedgerCheck {
+        let accounts = || self.accounts.values();
+        LedgerCheck {
+            entries: self.postings,
+            accounts: self.accounts.len() as u64,
+            debits: accounts().map(|account| u128::from(account.debits)).sum(),
+            credits: accounts().map(|account| u128::from(account.credits)).sum(),
+            wrong_accounts: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, writes: &[Write]) {
+        for write in writes {
             let entries = self.entries.entry(write.space.clone()).or_default();
             match &write.value {
-                Some(value) => entries.insert(write.key.clone(), value.clone()),
+                Some(value) => entries.insert(write.key.clone(), value.as_slice().into()),
                 None => entries.remove(&write.key),
             };
         }
     }
 
-    fn append(&mut self, transaction: &Transaction) {
-        for append in &transaction.appends {
-            let stream = self.streams.entry(append.stream.clone()).or_default();
-            stream.tail += 1;
-            let (offset, published_at) = (stream.tail, Instant(transaction.at));
-            let (key, payload) = (append.key.clone(), append.payload.clone());
-            stream.records.insert(
-                offset,
-                Record {
-                    offset,
-                    key,
-                    payload,
-                    published_at,
-                },
-            );
-        }
-    }
-}
-
-fn sum(sum: u64, amount: u64) -> std::result::Result<u64, CommitError> {
-    let grown = sum
-        .checked_add(amount)
-        .filter(|sum| i64::try_from(*sum).is_ok());
-    grown.ok_or(CommitError::InvalidPosting("sum"))
-}
-
-struct ModelSnapshot {
-    state: Arc<State>,
-    flaw: Flaw,
-}
-
-impl ModelSnapshot {
-    fn scan_now(&self, space: &Space, range: &Range, order: Order, limit: usize) -> Vec<Entry> {
-        let at_end = |key: &[u8]| {
-            self.flaw == Flaw::IncludesTheEndOfARange && range.end.as_deref() == Some(key)
-        };
-        let entries = self.state.entries.get(space).into_iter().flatten();
-        let entries = entries.filter(|(key, _)| contains(range, key) || at_end(key));
-        let entries = entries.map(|(key, value)| Entry {
-            key: key.clone(),
-            value: value.clone(),
-        });
-        match order {
-            Order::Ascending => entries.take(limit).collect(),
-            Order::Descending => {
-                let all: Vec<_> = entries.collect();
-                all.into_iter().rev().take(limit).collect()
+    /// Moves in order, up to the first movement that is not right.
+    fn post(&mut self, postings: &[Posting], flaw: Flaw) -> Result<(), Vec<Outcome>> {
+        postings.iter().try_for_each(|posting| {
+            let wrong = self.wrongs(posting, flaw);
+            if !wrong.is_empty() {
+                return Err(wrong);
             }
+            let mut giver = self.account(&posting.debit);
+            giver.debits += posting.amount;
+            self.accounts.insert(posting.debit.clone(), giver);
+            let mut taker = self.account(&posting.credit);
+            taker.credits += posting.amount;
+            self.accounts.insert(posting.credit.clone(), taker);
+            self.postings += 1;
+            Ok(())
+        })
+    }
+
+    /// All that is wrong with a movement; a store may name any of it.
+    fn wrongs(&self, posting: &Posting, flaw: Flaw) -> Vec<Outcome> {
+        let amount = posting.amount;
+        let (giver, taker) = (self.account(&posting.debit), self.account(&posting.credit));
+        let too_much = |sum: u64| sum.checked_add(amount).is_none_or(|sum| sum > SUM_MAX);
+        let mut wrongs = Vec::new();
+        let is_one = posting.debit == posting.credit;
+        if amount == 0 || is_one || too_much(giver.debits) || too_much(taker.credits) {
+            wrongs.push(Outcome::Invalid);
         }
-    }
-
-    fn read_log_now(
-        &self,
-        stream: &StreamName,
-        after: Offset,
-        limit: usize,
-        bytes_max: usize,
-    ) -> Vec<Record> {
-        let Some(stream) = self.state.streams.get(stream) else {
-            return Vec::new();
-        };
-        let mut bytes = 0;
-        let fits = |(n, record): &(usize, &Record)| {
-            bytes += record.payload.len();
-            *n == 0 || bytes <= bytes_max
-        };
-        let after = stream
-            .records
-            .values()
-            .filter(|record| record.offset > after);
-        after
-            .take(limit)
-            .enumerate()
-            .take_while(fits)
-            .map(|(_, record)| record.clone())
-            .collect()
+        let overdrawn = posting.debit != ISSUER && giver.balance() < amount;
+        if overdrawn && flaw != Flaw::IgnoresOverdraft {
+            wrongs.push(Outcome::Overdrawn(posting.debit.clone(), giver.balance()));
+        }
+        wrongs
     }
 }
 
-impl Snapshot for ModelSnapshot {
-    fn version(&self) -> Version {
-        self.state.version
-    }
-
-    fn read<'a>(
-        &'a mut self,
-        space: &'a Space,
-        key: &'a [u8],
-    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
-        let value = self
-            .state
-            .entries
-            .get(space)
-            .and_then(|entries| entries.get(key))
-            .cloned();
-        Box::pin(ready(Ok(value)))
-    }
-
-    fn scan<'a>(
-        &'a mut self,
-        space: &'a Space,
-        range: &'a Range,
-        order: Order,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Entry>>> {
-        Box::pin(ready(Ok(self.scan_now(space, range, order, limit))))
-    }
-
-    fn read_log<'a>(
-        &'a mut self,
-        stream: &'a StreamName,
-        after: Offset,
-        limit: usize,
-        bytes_max: usize,
-    ) -> BoxFuture<'a, Result<Vec<Record>>> {
-        Box::pin(ready(
-            Ok(self.read_log_now(stream, after, limit, bytes_max)),
-        ))
-    }
-
-    fn first_offset<'a>(
-        &'a mut self,
-        stream: &'a StreamName,
-    ) -> BoxFuture<'a, Result<Option<Offset>>> {
-        let first = self
-            .state
-            .streams
-            .get(stream)
-            .and_then(|stream| stream.records.keys().next().copied());
-        Box::pin(ready(Ok(first)))
-    }
-
-    fn account<'a>(&'a mut self, account: &'a str) -> BoxFuture<'a, Result<Account>> {
-        Box::pin(ready(Ok(self
-            .state
-            .accounts
-            .get(account)
-            .copied()
-            .unwrap_or_default())))
-    }
-}
-
-impl Store for Model {
-    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
-        let state = Arc::clone(&self.inner.lock().expect("not poisoned").state);
-        Box::pin(ready(Ok(Box::new(ModelSnapshot {
-            state,
-            flaw: self.flaw,
-        }) as Box<dyn Snapshot>)))
-    }
-
-    fn commit(
-        &self,
-        transaction: Transaction,
-    ) -> BoxFuture<'_, std::result::Result<Version, CommitError>> {
-        Box::pin(async move { self.commit_now(&transaction) })
-    }
-
-    fn tail(&self, stream: &StreamName) -> watch::Receiver<Offset> {
-        let mut inner = self.inner.lock().expect("not poisoned");
-        inner
-            .tails
-            .entry(stream.clone())
-            .or_insert_with(|| watch::Sender::new(0))
-            .subscribe()
-    }
-
-    fn streams(&self) -> BoxFuture<'_, Result<Vec<(StreamName, Offset)>>> {
-        let inner = self.inner.lock().expect("not poisoned");
-        let tails = inner
-            .state
-            .streams
-            .iter()
-            .map(|(name, stream)| (name.clone(), stream.tail))
-            .collect();
-        Box::pin(ready(Ok(tails)))
-    }
-
-    fn trim<'a>(&'a self, stream: &'a StreamName, up_to: Offset) -> BoxFuture<'a, Result<u64>> {
-        let mut inner = self.inner.lock().expect("not poisoned");
-        let state = Arc::make_mut(&mut inner.state);
-        let removed = state.streams.get_mut(stream).map_or(0, |stream| {
-            let before = stream.records.len();
-            stream.records.retain(|offset, _| *offset > up_to);
-            if self.flaw == Flaw::ReusesTrimmedOffsets && stream.records.is_empty() {
-                stream.tail = 0;
-            }
-            before - stream.records.len()
-        });
-        Box::pin(ready(Ok(removed as u64)))
-    }
-
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        let state = &self.inner.lock().expect("not poisoned").state;
-        let check = LedgerCheck {
-            entries: state.postings,
-            accounts: state.accounts.len() as u64,
-            debits: state
-                .accounts
-                .values()
-                .map(|account| u128::from(account.debits))
-                .sum(),
-            credits: state
-                .accounts
-                .values()
-                .map(|account| u128::from(account.credits))
-                .sum(),
-            wrong_accounts: Vec::new(),
-        };
-        Box::pin(ready(Ok(check)))
-    }
+/// Each of them once.
+pub(crate) fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    items.into_iter().collect()
 }

@@ -1,27 +1,33 @@
-//! The conformance suite: random sequences of everything a store can do, each answer compared with
-//! the model's. Runs against any backend; says at which step of which seed an answer differs, so
-//! that a failure can be repeated.
+//! The conformance suite: random sequences of everything a store can do, each answer compared with the
+//! model's. Runs against any backend; says at which step of which seed an answer differs, so that a
+//! failure can be repeated. Streams and groups are in `random_groups`, commits in `random_commits`.
+//!
+//! Numbers that are a store's own, versions and offsets, are translated: the store's commits are counted,
+//! and each partition's records are read after they were committed and paired with the model's.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::BoxFuture;
 use leyden::ids::StreamName;
 use leyden::store::{
-    CommitError, Offset, Order, Range, ReadSet, Snapshot, Space, Store, Transaction, Version,
+    Entry, Error, Offset, Order, Partition, Range, ReadSet, Record, Snapshot, Space, Store, Version,
 };
 
 use crate::inputs::{ACCOUNTS, SPACES, STREAMS, seen};
-use crate::model::{Flaw, Model};
+use crate::model::{Flaw, Kind, State, World};
 use crate::numbers::Numbers;
-use crate::rules::trim_all;
 
 /// Snapshots open at a time, at most.
 const OPEN_MAX: usize = 6;
 
 /// A store that can be closed and opened again.
 pub(crate) trait Backend: Sync {
-    fn open(&self) -> Arc<dyn Store>;
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>>;
+
+    /// What it does in its own way.
+    fn kind(&self) -> Kind;
 }
 
 /// How often what happened: a run that never met a conflict has shown nothing about conflicts.
@@ -31,7 +37,17 @@ pub(crate) struct Tally {
     pub(crate) conflicts: u64,
     pub(crate) overdrawn: u64,
     pub(crate) invalid: u64,
+    pub(crate) full: u64,
+    pub(crate) fenced: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) removed: u64,
+    pub(crate) fetched: u64,
+    pub(crate) refused_fetches: u64,
+    pub(crate) taken: u64,
+    pub(crate) lost: u64,
     pub(crate) reads: u64,
+    pub(crate) extended: u64,
+    pub(crate) overtaken: u64,
     pub(crate) trims: u64,
     pub(crate) reopened: u64,
 }
@@ -40,38 +56,44 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 pub(crate) struct Mismatch(pub(crate) String);
 
-type Outcome = Result<(), Mismatch>;
+pub(crate) type Checked<T = ()> = Result<T, Mismatch>;
 
-/// The same snapshot in both stores, and what was read from it.
-struct Open {
-    expected: Box<dyn Snapshot>,
+/// A snapshot of the store, and what was read from it; `reads.version` is the store's.
+pub(crate) struct Open {
     found: Box<dyn Snapshot>,
-    reads: ReadSet,
+    pub(crate) reads: ReadSet,
 }
 
-struct Run<'b> {
+pub(crate) struct Run<'b> {
     backend: &'b dyn Backend,
     subject: Option<Arc<dyn Store>>,
-    model: Model,
+    pub(crate) world: World,
     open: Vec<Open>,
-    numbers: Numbers,
-    tally: Tally,
+    pub(crate) numbers: Numbers,
+    pub(crate) tally: Tally,
     place: String,
+    /// The model's version after each of the store's.
+    versions: BTreeMap<Version, Version>,
+    /// The store's offset of each record; the model counts 1, 2, 3.
+    pub(crate) offsets: BTreeMap<Partition, Vec<Offset>>,
 }
 
 /// Runs so many steps from a seed.
-pub(crate) async fn run(backend: &dyn Backend, seed: u64, steps: u64) -> Result<Tally, Mismatch> {
-    let subject = Some(backend.open());
-    let (model, numbers) = (Model::new(Flaw::None), Numbers(seed));
-    let (open, tally, place) = (Vec::new(), Tally::default(), String::new());
+pub(crate) async fn run(backend: &dyn Backend, seed: u64, steps: u64) -> Checked<Tally> {
+    let kind = Kind {
+        step: 1,
+        ..backend.kind()
+    };
     let mut run = Run {
         backend,
-        subject,
-        model,
-        open,
-        numbers,
-        tally,
-        place,
+        subject: Some(backend.open().await),
+        world: World::new(kind, Flaw::None),
+        open: Vec::new(),
+        numbers: Numbers(seed),
+        tally: Tally::default(),
+        place: String::new(),
+        versions: BTreeMap::from([(0, 0)]),
+        offsets: BTreeMap::new(),
     };
     for step in 0..steps {
         run.place = format!("seed {seed}, step {step}");
@@ -82,63 +104,112 @@ pub(crate) async fn run(backend: &dyn Backend, seed: u64, steps: u64) -> Result<
 }
 
 impl Run<'_> {
-    async fn step(&mut self) -> Outcome {
+    async fn step(&mut self) -> Checked {
         if self.numbers.once_in(2500) {
             return self.reopen().await;
         }
         match self.numbers.below(100) {
-            0..20 => self.begin().await,
-            20..42 => self.read().await,
-            42..58 => self.scan().await,
-            58..66 => self.read_log().await,
-            66..70 => self.account().await,
-            70..90 => self.commit().await,
-            90..96 => self.commit_together().await,
-            96..98 => self.trim().await,
-            _ => self.overview().await,
+            0..13 => self.begin().await,
+            13..24 => self.read().await,
+            24..28 => self.read_many().await,
+            28..39 => self.scan().await,
+            39..45 => self.read_log().await,
+            45..48 => self.account().await,
+            48..68 => self.commit().await,
+            68..74 => self.commit_together().await,
+            74..77 => self.trim().await,
+            77..81 => self.take().await,
+            81..83 => self.release().await,
+            83..85 => self.beat().await,
+            85..95 => self.fetch().await,
+            95..97 => self.subscribe().await,
+            97..98 => self.backlog().await,
+            98..99 => self.status().await,
+            _ => self.ledger().await,
         }
     }
 
-    fn same<T: PartialEq + Debug>(&self, what: &str, expected: &T, found: &T) -> Outcome {
+    pub(crate) fn same<T: PartialEq + Debug>(
+        &self,
+        what: &str,
+        expected: &T,
+        found: &T,
+    ) -> Checked {
         if expected == found {
             return Ok(());
         }
-        Err(Mismatch(format!(
-            "{}: {what}: expected {expected:?}, found {found:?}",
-            self.place
-        )))
+        self.wrong(&format!("{what}: expected {expected:?}, found {found:?}"))
     }
 
-    fn works<T, E: Debug>(&self, what: &str, result: Result<T, E>) -> Result<T, Mismatch> {
-        result.map_err(|error| Mismatch(format!("{}: {what}: {error:?}", self.place)))
+    pub(crate) fn wrong<T>(&self, what: &str) -> Checked<T> {
+        Err(Mismatch(format!("{}: {what}", self.place)))
     }
 
-    fn subject(&self) -> Arc<dyn Store> {
+    pub(crate) fn works<T, E: Debug>(&self, what: &str, result: Result<T, E>) -> Checked<T> {
+        result.or_else(|error| self.wrong(&format!("{what}: {error:?}")))
+    }
+
+    pub(crate) fn subject(&self) -> Arc<dyn Store> {
         Arc::clone(self.subject.as_ref().expect("open between steps"))
     }
 
-    async fn begin(&mut self) -> Outcome {
-        if self.open.len() == OPEN_MAX {
-            let oldest = self.numbers.below(OPEN_MAX as u64) as usize;
-            self.open.swap_remove(oldest);
+    /// The model's version at one of the store's, which may count more than commits.
+    pub(crate) fn model_version(&self, version: Version) -> Version {
+        self.versions
+            .range(..=version)
+            .next_back()
+            .map_or(0, |(_, model)| *model)
+    }
+
+    pub(crate) fn note_version(&mut self, found: Version, expected: Version) -> Checked {
+        let newest = self.versions.keys().next_back().copied().unwrap_or(0);
+        self.same("versions grow", &true, &(found > newest))?;
+        self.versions.insert(found, expected);
+        Ok(())
+    }
+
+    /// The store's offset for one of the model's; for one that is not there yet, one that the store has
+    /// not reached.
+    pub(crate) fn offset(&self, partition: &Partition, offset: Offset) -> Offset {
+        let known = self.offsets.get(partition).map_or(&[][..], Vec::as_slice);
+        match offset.checked_sub(1).map(|index| index as usize) {
+            None => 0,
+            Some(index) if index < known.len() => known[index],
+            Some(_) if offset == Offset::MAX => offset,
+            Some(index) => known.last().unwrap_or(&0) + (index - known.len()) as u64 + 1,
         }
-        let expected = self.works("snapshot", self.model.snapshot().await)?;
+    }
+
+    pub(crate) fn translated(&self, partition: &Partition, records: Vec<Record>) -> Vec<Record> {
+        let translate = |record: Record| Record {
+            offset: self.offset(partition, record.offset),
+            ..record
+        };
+        records.into_iter().map(translate).collect()
+    }
+
+    async fn begin(&mut self) -> Checked {
+        if self.open.len() == OPEN_MAX {
+            let which = self.numbers.below(OPEN_MAX as u64) as usize;
+            self.open.swap_remove(which);
+        }
         let found = self.works("snapshot", self.subject().snapshot().await)?;
-        self.same("version", &expected.version(), &found.version())?;
+        let version = found.version();
+        let newest = self.world.version();
+        self.same("version", &newest, &self.model_version(version))?;
         let reads = ReadSet {
-            version: found.version(),
+            version,
             ..ReadSet::default()
         };
-        self.open.push(Open {
-            expected,
-            found,
-            reads,
-        });
+        self.open.push(Open { found, reads });
+        let versions = self.open.iter().map(|open| open.reads.version);
+        let oldest = self.model_version(versions.min().unwrap_or(version));
+        self.world.forget_before(oldest);
         Ok(())
     }
 
     /// Takes a snapshot out; whoever took it puts it back.
-    async fn any_open(&mut self) -> Result<Open, Mismatch> {
+    async fn any_open(&mut self) -> Checked<Open> {
         if self.open.is_empty() {
             self.begin().await?;
         }
@@ -146,246 +217,178 @@ impl Run<'_> {
         Ok(self.open.swap_remove(which))
     }
 
-    async fn read(&mut self) -> Outcome {
+    /// What the next transaction has read.
+    pub(crate) async fn any_reads(&mut self) -> Checked<ReadSet> {
+        let open = self.any_open().await?;
+        let reads = open.reads.clone();
+        // Most are done with their snapshot then, as an invocation is.
+        if self.numbers.once_in(3) {
+            self.open.push(open);
+        }
+        Ok(reads)
+    }
+
+    /// The state that a snapshot reads now. It may have moved to a later version, if nothing that it had
+    /// read has changed; `None` where it has, and the snapshot said so.
+    fn state_of(&mut self, open: &mut Open, error: Option<Error>) -> Checked<Option<Arc<State>>> {
+        let (from, newest) = (self.model_version(open.reads.version), self.world.version());
+        let overtaken = self.world.changed(&open.reads, from, newest);
+        match error {
+            None => {}
+            Some(Error::Overtaken) if overtaken && self.world.kind.extends => {
+                self.tally.overtaken += 1;
+                return Ok(None);
+            }
+            Some(error) => return self.wrong(&format!("read: {error:?}")),
+        }
+        let version = open.found.version();
+        let to = self.model_version(version);
+        if version != open.reads.version {
+            self.same("snapshots move", &self.world.kind.extends, &true)?;
+            self.same(
+                "snapshots move forward",
+                &true,
+                &(version > open.reads.version),
+            )?;
+            let changed = self.world.changed(&open.reads, from, to);
+            self.same("what was read has changed", &false, &changed)?;
+            open.reads.version = version;
+            self.tally.extended += 1;
+        }
+        self.tally.reads += 1;
+        Ok(Some(self.world.at(to)))
+    }
+
+    async fn read(&mut self) -> Checked {
         let mut open = self.any_open().await?;
         let (space, key) = (self.numbers.space(), self.numbers.key());
-        let expected = self.works("read", open.expected.read(&space, &key).await)?;
-        let found = self.works("read", open.found.read(&space, &key).await)?;
-        self.same(&format!("read of {space:?} {key:?}"), &expected, &found)?;
-        open.reads.keys.push((space, key));
-        self.open.push(open);
-        self.tally.reads += 1;
+        let (found, error) = split(open.found.read(&space, &key).await);
+        if let Some(state) = self.state_of(&mut open, error)? {
+            let expected = state.read(&space, &key);
+            self.same(
+                &format!("read of {space:?} {key:?}"),
+                &Some(expected),
+                &found,
+            )?;
+            open.reads.keys.push((space, key));
+            self.open.push(open);
+        }
         Ok(())
     }
 
-    async fn scan(&mut self) -> Outcome {
+    async fn read_many(&mut self) -> Checked {
+        let mut open = self.any_open().await?;
+        let space = self.numbers.space();
+        let keys: Vec<_> = (0..self.numbers.below(6))
+            .map(|_| self.numbers.key())
+            .collect();
+        let (found, error) = split(open.found.read_many(&space, &keys).await);
+        if let Some(state) = self.state_of(&mut open, error)? {
+            let expected = keys.iter().map(|key| state.read(&space, key)).collect();
+            self.same(
+                &format!("read of {space:?} {keys:?}"),
+                &Some(expected),
+                &found,
+            )?;
+            let keys = keys.into_iter().map(|key| (space.clone(), key));
+            open.reads.keys.extend(keys);
+            self.open.push(open);
+        }
+        Ok(())
+    }
+
+    async fn scan(&mut self) -> Checked {
         let mut open = self.any_open().await?;
         let (space, range) = (self.numbers.space(), self.numbers.range());
         let order = *self.numbers.pick(&[Order::Ascending, Order::Descending]);
         let limit = *self.numbers.pick(&[0, 1, 2, 5, 1000, usize::MAX]);
-        let expected = self.works(
-            "scan",
-            open.expected.scan(&space, &range, order, limit).await,
-        )?;
-        let found = self.works("scan", open.found.scan(&space, &range, order, limit).await)?;
-        self.same(
-            &format!("scan of {space:?} {range:?} {order:?} {limit}"),
-            &expected,
-            &found,
-        )?;
-        let reached = if found.len() == limit {
-            found.last().map(|entry| entry.key.clone())
-        } else {
-            None
-        };
-        open.reads.ranges.push((space, seen(range, order, reached)));
-        self.open.push(open);
-        self.tally.reads += 1;
+        let (found, error) = split(open.found.scan(&space, &range, order, limit).await);
+        if let Some(state) = self.state_of(&mut open, error)? {
+            let expected = state.scan(&space, &range, order, limit, Flaw::None);
+            let what = format!("scan of {space:?} {range:?} {order:?} {limit}");
+            let found: Vec<Entry> = found.unwrap_or_default();
+            self.same(&what, &expected, &found)?;
+            let seen = seen(range, order, limit, &found);
+            open.reads.ranges.push((space, seen));
+            self.open.push(open);
+        }
         Ok(())
     }
 
-    async fn read_log(&mut self) -> Outcome {
-        let mut open = self.any_open().await?;
-        let stream = self.numbers.stream();
-        let tail = *self.model.tail(&stream).borrow();
-        let after = self.numbers.below(tail + 3);
-        let limit = *self.numbers.pick(&[0, 1, 7, usize::MAX]);
-        let bytes_max = *self.numbers.pick(&[0, 30, 500, usize::MAX]);
-        let expected = open
-            .expected
-            .read_log(&stream, after, limit, bytes_max)
-            .await;
-        let found = open.found.read_log(&stream, after, limit, bytes_max).await;
-        let what = format!("log of {stream} after {after}, at most {limit} or {bytes_max} bytes");
-        self.same(
-            &what,
-            &self.works(&what, expected)?,
-            &self.works(&what, found)?,
-        )?;
-        let expected = self.works("first offset", open.expected.first_offset(&stream).await)?;
-        let found = self.works("first offset", open.found.first_offset(&stream).await)?;
-        self.same("first offset", &expected, &found)?;
-        self.open.push(open);
-        self.tally.reads += 1;
-        Ok(())
-    }
-
-    async fn account(&mut self) -> Outcome {
+    /// As it was at the snapshot's version, or as it is now.
+    async fn account(&mut self) -> Checked {
         let mut open = self.any_open().await?;
         let name = *self.numbers.pick(&ACCOUNTS);
-        let expected = self.works("account", open.expected.account(name).await)?;
         let found = self.works("account", open.found.account(name).await)?;
-        self.same(name, &expected, &found)?;
+        let then = self.world.at(self.model_version(open.reads.version));
+        let right = [then.account(name), self.world.state.account(name)];
         self.open.push(open);
-        Ok(())
-    }
-
-    async fn commit(&mut self) -> Outcome {
-        let transaction = self.transaction().await?;
-        let found = self.subject().commit(transaction.clone()).await;
-        self.judge(transaction, found).await
-    }
-
-    /// Sends several at once, so that they meet in one group; the queue keeps their order.
-    async fn commit_together(&mut self) -> Outcome {
-        let mut transactions = Vec::new();
-        for _ in 0..2 + self.numbers.below(8) {
-            transactions.push(self.transaction().await?);
-        }
-        let subject = self.subject();
-        let outcomes = join_all(
-            transactions
-                .iter()
-                .map(|transaction| subject.commit(transaction.clone())),
+        self.same(
+            &format!("{name}: {found:?} in {right:?}"),
+            &true,
+            &right.contains(&found),
         )
-        .await;
-        for (transaction, found) in transactions.into_iter().zip(outcomes) {
-            self.judge(transaction, found).await?;
-        }
-        Ok(())
     }
 
-    async fn judge(
-        &mut self,
-        transaction: Transaction,
-        found: Result<Version, CommitError>,
-    ) -> Outcome {
-        let (empty, streams) = (transaction.is_empty(), streams_of(&transaction));
-        let expected = self.model.commit(transaction).await;
-        match &expected {
-            Ok(_) => self.tally.committed += 1,
-            Err(CommitError::Conflict) => self.tally.conflicts += 1,
-            Err(CommitError::Overdrawn { .. }) => self.tally.overdrawn += 1,
-            Err(_) => self.tally.invalid += 1,
-        }
-        if empty {
-            return self.works("commit of nothing", found).map(|_| ());
-        }
-        self.same("commit", &plain(&expected), &plain(&found))?;
-        for stream in streams {
-            let tail = *self.model.tail(&stream).borrow();
-            let found = *self.subject().tail(&stream).borrow();
-            // Others of the same group may have moved it further already.
-            self.same("the tail is behind", &true, &(found >= tail))?;
-        }
-        Ok(())
-    }
-
-    async fn trim(&mut self) -> Outcome {
-        let stream = self.numbers.stream();
-        let tail = *self.model.tail(&stream).borrow();
-        let up_to = if self.numbers.once_in(5) {
-            Offset::MAX
-        } else {
-            self.numbers.below(tail + 2)
-        };
-        let expected = self.works("trim", self.model.trim(&stream, up_to).await)?;
-        let found = trim_all(&*self.subject(), &stream, up_to).await;
-        self.same("trimmed", &expected, &self.works("trim", found)?)?;
-        self.tally.trims += 1;
-        Ok(())
-    }
-
-    async fn overview(&mut self) -> Outcome {
-        let expected = self.works("streams", self.model.streams().await)?;
-        let found = self.works("streams", self.subject().streams().await)?;
-        self.same("streams", &expected, &found)?;
-        for (stream, tail) in expected {
-            self.same("tail", &tail, &*self.subject().tail(&stream).borrow())?;
-        }
-        let expected = self.works("ledger", self.model.check_ledger().await)?;
+    async fn ledger(&mut self) -> Checked {
         let found = self.works("ledger", self.subject().check_ledger().await)?;
-        self.same("ledger", &expected, &found)
+        self.same("ledger", &self.world.state.check(), &found)
     }
 
     /// Closes and opens the store, then compares all there is.
-    async fn reopen(&mut self) -> Outcome {
+    async fn reopen(&mut self) -> Checked {
         self.open.clear();
         self.subject = None;
-        self.subject = Some(self.backend.open());
+        self.subject = Some(self.backend.open().await);
         self.tally.reopened += 1;
+        if !self.world.kind.keeps_members {
+            self.world.log.forget_members();
+        }
         self.begin().await?;
-        let Some(mut open) = self.open.pop() else {
-            return Ok(());
-        };
+        self.compare_entries().await?;
+        for partition in self.partitions() {
+            self.compare_records(&partition).await?;
+        }
+        self.status().await?;
+        self.ledger().await
+    }
+
+    async fn compare_entries(&mut self) -> Checked {
+        let mut open = self.any_open().await?;
         let all = Range {
             start: Vec::new(),
             end: None,
         };
         for space in SPACES.map(Space::from) {
-            let expected = self.works(
-                "scan",
-                open.expected
-                    .scan(&space, &all, Order::Ascending, usize::MAX)
-                    .await,
-            )?;
-            let found = self.works(
-                "scan",
-                open.found
-                    .scan(&space, &all, Order::Ascending, usize::MAX)
-                    .await,
-            )?;
-            self.same("all entries after reopening", &expected, &found)?;
+            let found = open
+                .found
+                .scan(&space, &all, Order::Ascending, usize::MAX)
+                .await;
+            let expected =
+                self.world
+                    .state
+                    .scan(&space, &all, Order::Ascending, usize::MAX, Flaw::None);
+            self.same("all entries", &expected, &self.works("scan", found)?)?;
         }
-        for stream in STREAMS.map(|name| StreamName::parse(name).expect("a name")) {
-            let expected = self.works(
-                "log",
-                open.expected
-                    .read_log(&stream, 0, usize::MAX, usize::MAX)
-                    .await,
-            )?;
-            let found = self.works(
-                "log",
-                open.found
-                    .read_log(&stream, 0, usize::MAX, usize::MAX)
-                    .await,
-            )?;
-            self.same("all records after reopening", &expected, &found)?;
-        }
-        self.overview().await
+        Ok(())
     }
 
-    /// A transaction on a snapshot, or a blind one.
-    async fn transaction(&mut self) -> Result<Transaction, Mismatch> {
-        let reads = if self.numbers.once_in(3) {
-            ReadSet::default()
-        } else {
-            self.any_open().await?.reads
-        };
-        let writes = (0..self.numbers.below(5))
-            .map(|_| self.numbers.write())
-            .collect();
-        let appends = (0..self.numbers.below(3))
-            .map(|_| self.numbers.append())
-            .collect();
-        let postings = if self.numbers.once_in(3) {
-            1 + self.numbers.below(3)
-        } else {
-            0
-        };
-        let postings = (0..postings).map(|_| self.numbers.posting()).collect();
-        Ok(Transaction {
-            reads,
-            writes,
-            appends,
-            postings,
-            at: self.numbers.below(1 << 40),
-        })
+    pub(crate) fn partitions(&self) -> Vec<Partition> {
+        let streams = STREAMS.map(|name| StreamName::parse(name).expect("a name"));
+        let partitions = streams.iter().flat_map(|stream| {
+            let number = |number| Partition {
+                stream: stream.clone(),
+                number,
+            };
+            (0..self.world.log.partitions_of(stream)).map(number)
+        });
+        partitions.collect()
     }
 }
 
-fn streams_of(transaction: &Transaction) -> Vec<StreamName> {
-    transaction
-        .appends
-        .iter()
-        .map(|append| append.stream.clone())
-        .collect()
-}
-
-/// An outcome without the words of its message, which are each store's own.
-fn plain(outcome: &Result<Version, CommitError>) -> Result<Version, String> {
-    outcome.as_ref().copied().map_err(|error| match error {
-        CommitError::InvalidPosting(_) => "invalid posting".to_owned(),
-        error => format!("{error:?}"),
-    })
+fn split<T>(result: Result<T, Error>) -> (Option<T>, Option<Error>) {
+    match result {
+        Ok(found) => (Some(found), None),
+        Err(error) => (None, Some(error)),
+    }
 }

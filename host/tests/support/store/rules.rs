@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join;
 use leyden::ids::StreamName;
 use leyden::store::{
-    Append, CommitError, ISSUER, Order, Posting, Range, ReadSet, Snapshot, Space, Store,
-    Transaction, Version, Write,
+    Append, CommitError, Error, Order, Partition, Posting, Range, ReadSet, Snapshot, Space, Store,
+    Transaction, Version, Write, partition_of,
 };
 
 pub(crate) type Shared = Arc<dyn Store>;
@@ -17,6 +17,14 @@ pub(crate) fn space() -> Space {
 
 pub(crate) fn stream() -> StreamName {
     StreamName::parse("rules.stream").expect("a name")
+}
+
+/// The partition that [`appending`] writes to.
+pub(crate) async fn partition(store: &Shared) -> Partition {
+    let stream = stream();
+    let partitions = store.partitions(&stream).await.expect("partitions");
+    let number = partition_of("k", partitions);
+    Partition { stream, number }
 }
 
 fn put(key: &str, value: &str) -> Write {
@@ -123,12 +131,12 @@ pub(crate) fn is_conflict(outcome: &Result<Version, CommitError>) -> bool {
 /// Trims until nothing is left to trim.
 pub(crate) async fn trim_all(
     store: &dyn Store,
-    stream: &StreamName,
+    partition: &Partition,
     up_to: u64,
 ) -> leyden::store::Result<u64> {
     let mut removed = 0;
     loop {
-        match store.trim(stream, up_to).await? {
+        match store.trim(partition, up_to).await? {
             0 => return Ok(removed),
             more => removed += more,
         }
@@ -220,36 +228,77 @@ pub(crate) async fn blind_writes_commute(store: Shared) {
     assert_eq!(value(&store, "a").await.as_deref(), Some("3"));
 }
 
+/// A snapshot answers from one version, or says that it cannot any more.
 pub(crate) async fn a_snapshot_never_changes(store: Shared) {
+    done(&store, writing(vec![put("a", "1"), put("b", "1")])).await;
+    let mut before = snapshot(&store).await;
+    let read = before.read(&space(), b"a").await.expect("read");
+    assert_eq!(read.as_deref(), Some(&b"1"[..]));
+    let both = done(&store, writing(vec![put("a", "2"), put("b", "2")])).await;
+    match before.read(&space(), b"b").await {
+        Ok(read) => assert_eq!(read.as_deref(), Some(&b"1"[..]), "two versions are mixed"),
+        Err(error) => assert!(matches!(error, Error::Overtaken), "{error:?}"),
+    }
+    if before.read(&space(), b"a").await.is_ok() {
+        assert!(before.version() < both);
+    }
+    assert_eq!(value(&store, "a").await.as_deref(), Some("2"));
+}
+
+/// What others change beside what a snapshot has read does not hold it up.
+pub(crate) async fn a_snapshot_goes_on_beside_other_changes(store: Shared) {
     done(
         &store,
-        Transaction {
-            appends: appending(&["one", "two"]).appends,
-            ..put_one("a", "1")
-        },
+        writing(vec![put("a", "1"), put("b", "1"), put("c", "1")]),
     )
     .await;
     let mut before = snapshot(&store).await;
-    done(
-        &store,
-        Transaction {
-            appends: appending(&["three"]).appends,
-            ..put_one("a", "2")
-        },
-    )
-    .await;
-    done(&store, posting(vec![moving(ISSUER, "p", 5)])).await;
-    trim_all(&*store, &stream(), 1).await.expect("trimmed");
-
     let read = before.read(&space(), b"a").await.expect("read");
     assert_eq!(read.as_deref(), Some(&b"1"[..]));
-    let log = before
-        .read_log(&stream(), 0, 10, usize::MAX)
+    let newer = done(&store, writing(vec![put("b", "2"), remove("c")])).await;
+    let b = before.read(&space(), b"b").await.expect("read");
+    let has_moved = before.version() >= newer;
+    let expected = if has_moved { "2" } else { "1" };
+    assert_eq!(b.as_deref(), Some(expected.as_bytes()));
+    let c = before.read(&space(), b"c").await.expect("read");
+    assert_eq!(c.is_none(), before.version() >= newer);
+    let reads = having_read(before.version(), &["a", "b", "c"]);
+    let outcome = store
+        .commit(Transaction {
+            reads,
+            ..put_one("d", "1")
+        })
+        .await;
+    assert_eq!(outcome.is_ok(), has_moved, "{outcome:?}");
+}
+
+/// A removal that a snapshot sees makes it move like any other change.
+pub(crate) async fn a_removed_key_is_a_change(store: Shared) {
+    done(&store, writing(vec![put("a", "1"), put("b", "1")])).await;
+    let mut before = snapshot(&store).await;
+    let all = Range {
+        start: Vec::new(),
+        end: None,
+    };
+    let scanned = before
+        .scan(&space(), &all, Order::Ascending, 10)
         .await
-        .expect("read");
-    assert_eq!(log.len(), 2);
-    assert_eq!(before.account("p").await.expect("read").balance(), 0);
-    assert_eq!(value(&store, "a").await.as_deref(), Some("2"));
+        .expect("scanned");
+    assert_eq!(scanned.len(), 2);
+    let version = before.version();
+    done(&store, writing(vec![remove("b")])).await;
+    match before.read(&space(), b"b").await {
+        Ok(read) => assert_eq!(read.as_deref(), Some(&b"1"[..])),
+        Err(error) => assert!(matches!(error, Error::Overtaken), "{error:?}"),
+    }
+    let reads = having_read(version, &["b"]);
+    let outcome = store
+        .commit(Transaction {
+            reads,
+            ..put_one("d", "1")
+        })
+        .await;
+    assert!(is_conflict(&outcome), "{outcome:?}");
 }
 
 pub(crate) async fn versions_grow_by_one_and_reads_follow_writes(store: Shared) {

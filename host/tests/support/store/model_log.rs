@@ -1,0 +1,395 @@
+//! The model's streams, its groups, and who holds what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use leyden::ids::{Instant, StreamName};
+use leyden::store::{
+    Acknowledgement, Append, Claim, Holder, HostInfo, Member, Members, Offset, Partition, Record,
+    Subscription, Transaction, partition_of,
+};
+
+use crate::model::{Flaw, Kind, LOG_RECORDS_MAX};
+
+/// Whether an acknowledgement may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fence {
+    Open,
+    /// The contract leaves it open.
+    Ajar,
+    Shut,
+}
+
+/// What a group knows of records that went before it was done with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Loss {
+    #[default]
+    None,
+    /// A trim has just taken them.
+    Fresh,
+    /// It has gone on since, or they were taken out on purpose: a store may say either.
+    Old,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group {
+    pub(crate) done: Offset,
+    /// Records not acknowledged, and who fetched them last.
+    pub(crate) fetched: BTreeMap<Offset, Holder>,
+    /// Nothing after this was there when somebody last fetched.
+    pub(crate) seen: Offset,
+    last: Option<Holder>,
+    /// Records that went before they were acknowledged, and that no fetch has passed over.
+    pub(crate) gone: BTreeSet<Offset>,
+    pub(crate) loss: Loss,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept {
+    pub(crate) tail: Offset,
+    pub(crate) records: BTreeMap<Offset, Record>,
+    pub(crate) groups: BTreeMap<Arc<str>, Group>,
+}
+
+/// All partitions, and the hosts.
+pub(crate) struct Log {
+    kind: Kind,
+    flaw: Flaw,
+    pub(crate) partitions: BTreeMap<Partition, Kept>,
+    pub(crate) owners: Vec<Option<Holder>>,
+    hosts: BTreeMap<Holder, HostInfo>,
+    appended: u64,
+}
+
+impl Log {
+    pub(crate) fn new(kind: Kind, flaw: Flaw) -> Self {
+        Self {
+            kind,
+            flaw,
+            partitions: BTreeMap::new(),
+            owners: vec![None; kind.partitions.into()],
+            hosts: BTreeMap::new(),
+            appended: 0,
+        }
+    }
+
+    pub(crate) fn partitions_of(&self, stream: &StreamName) -> u16 {
+        let name = stream.as_str();
+        let narrow = name.starts_with("leyden.") || name.starts_with("clock.");
+        if narrow && self.kind.has_narrow_streams {
+            1
+        } else {
+            self.kind.partitions
+        }
+    }
+
+    pub(crate) fn partition_for(&self, append: &Append) -> Partition {
+        let partitions = self.partitions_of(&append.stream);
+        let number = match self.flaw {
+            Flaw::ScattersKeys => (self.appended % u64::from(partitions)) as u16,
+            _ => partition_of(&append.key, partitions),
+        };
+        let stream = append.stream.clone();
+        Partition { stream, number }
+    }
+
+    pub(crate) fn kept(&self, partition: &Partition) -> Kept {
+        self.partitions.get(partition).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn tail(&self, partition: &Partition) -> Offset {
+        self.partitions.get(partition).map_or(0, |kept| kept.tail)
+    }
+
+    /// Streams that are full, and those that this transaction takes over their bound: whether it may is
+    /// left open.
+    pub(crate) fn full(&self, transaction: &Transaction) -> (Vec<StreamName>, Vec<StreamName>) {
+        let mut appends = BTreeMap::<_, u64>::new();
+        for append in &transaction.appends {
+            *appends.entry(self.partition_for(append)).or_default() += 1;
+        }
+        let (mut full, mut nearly) = (Vec::new(), Vec::new());
+        for (partition, more) in appends {
+            let kept = self.partitions.get(&partition);
+            let length = kept.map_or(0, |kept| kept.records.len() as u64);
+            if self.flaw != Flaw::IgnoresBound && length >= LOG_RECORDS_MAX {
+                full.push(partition.stream);
+            } else if length + more > LOG_RECORDS_MAX {
+                nearly.push(partition.stream);
+            }
+        }
+        if self.flaw == Flaw::IgnoresBound {
+            nearly.clear();
+        }
+        (full, nearly)
+    }
+
+    /// Whether all these records are there.
+    pub(crate) fn has_all(&self, removals: &[(Partition, Offset)]) -> bool {
+        let has = |(partition, offset): &(Partition, Offset)| {
+            let kept = self.partitions.get(partition);
+            kept.is_some_and(|kept| kept.records.contains_key(offset))
+        };
+        self.flaw == Flaw::RemovesTwice || removals.iter().all(has)
+    }
+
+    /// Whether the claim is good, and the records are the group's next.
+    pub(crate) fn fence(&self, input: &Acknowledgement) -> Fence {
+        let Claim {
+            subscription,
+            holder,
+        } = &input.claim;
+        let kept = self.kept(&subscription.partition);
+        let group = kept.groups.get(&subscription.group);
+        let (Some(group), Some(first)) = (group, input.offsets.first()) else {
+            return Fence::Shut;
+        };
+        if self.flaw != Flaw::IgnoresFence && !self.holds(holder, subscription) {
+            return Fence::Shut;
+        }
+        if self.flaw == Flaw::AcknowledgesTwice || self.flaw == Flaw::IgnoresFence {
+            return Fence::Open;
+        }
+        let next = kept.records.range(group.done + 1..).next();
+        match next.is_some_and(|(next, _)| next == first) {
+            true if self.flaw == Flaw::AcknowledgesUnfetched => Fence::Open,
+            true => group.holds(holder, &input.offsets),
+            false if group.gone.contains(first) => Fence::Ajar,
+            false => Fence::Shut,
+        }
+    }
+
+    fn holds(&self, holder: &Holder, subscription: &Subscription) -> bool {
+        let unit = usize::from(subscription.partition.number);
+        self.owners.get(unit).and_then(Option::as_ref) == Some(holder)
+    }
+
+    /// What a commit does here.
+    pub(crate) fn apply(&mut self, transaction: &Transaction) {
+        if self.flaw != Flaw::NeverAcknowledges {
+            self.acknowledge(transaction);
+        }
+        for (partition, offset) in &transaction.removals {
+            let kept = self.partitions.entry(partition.clone()).or_default();
+            if self.flaw != Flaw::KeepsRemovedRecords {
+                kept.remove(&[*offset], Loss::Old);
+            }
+        }
+        for append in &transaction.appends {
+            let partition = self.partition_for(append);
+            self.appended += 1;
+            let kept = self.partitions.entry(partition).or_default();
+            kept.tail += self.kind.step;
+            let record = Record {
+                offset: kept.tail,
+                key: append.key.clone(),
+                payload: append.payload.clone(),
+                published_at: Instant(transaction.at),
+            };
+            kept.records.insert(kept.tail, record);
+        }
+    }
+
+    pub(crate) fn acknowledge(&mut self, transaction: &Transaction) {
+        let Some(Acknowledgement { claim, offsets }) = &transaction.acknowledgement else {
+            return;
+        };
+        let Subscription { group, partition } = &claim.subscription;
+        let kept = self.partitions.entry(partition.clone()).or_default();
+        let group = kept.groups.entry(Arc::clone(group)).or_default();
+        group.done = offsets.iter().copied().fold(group.done, Offset::max);
+        group.fetched = group.fetched.split_off(&(group.done + 1));
+        group.gone = group.gone.split_off(&(group.done + 1));
+        group.age();
+    }
+
+    pub(crate) fn subscribe(&mut self, subscription: &Subscription) {
+        let partition = subscription.partition.clone();
+        let kept = self.partitions.entry(partition).or_default();
+        let first = kept.records.keys().next().copied();
+        let before = first.map_or(kept.tail, |first| first - 1);
+        let done = match self.flaw {
+            Flaw::StartsGroupsAtTheEnd => kept.tail,
+            _ => before,
+        };
+        let group = || Group {
+            done,
+            ..Group::default()
+        };
+        kept.groups
+            .entry(Arc::clone(&subscription.group))
+            .or_insert_with(group);
+    }
+
+    /// The next records for a holder; `None` where the unit is not its own.
+    pub(crate) fn fetch(
+        &mut self,
+        claim: &Claim,
+        after: Offset,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Option<Vec<Record>> {
+        if self.flaw != Flaw::FetchesForAnyone && !self.holds(&claim.holder, &claim.subscription) {
+            return None;
+        }
+        let kept = self.partitions.get_mut(&claim.subscription.partition)?;
+        let group = kept.groups.get_mut(&claim.subscription.group)?;
+        let after_all = after.max(group.done);
+        let mut records = fitting(&kept.records, after_all, limit, bytes_max);
+        let foreign = |record: &Record| group.fetched.get(&record.offset);
+        if self.flaw == Flaw::ForgetsPending {
+            records.retain(|record| foreign(record).is_none_or(|by| *by == claim.holder));
+        }
+        let newest = records.last().map_or(0, |record| record.offset);
+        let left = kept.records.range(after_all.max(newest) + 1..).next();
+        group.fetch(claim, &records, kept.tail, after == 0 && left.is_none());
+        if self.flaw == Flaw::BreaksKeyOrder {
+            records.reverse();
+        }
+        Some(records)
+    }
+
+    pub(crate) fn lag(&self, subscription: &Subscription) -> u64 {
+        let kept = self.kept(&subscription.partition);
+        let group = kept.groups.get(&subscription.group);
+        let done = group.map_or(0, |group| group.done);
+        kept.records.range(done + 1..).count() as u64
+    }
+
+    pub(crate) fn trim(&mut self, partition: &Partition, up_to: Offset) -> u64 {
+        let Some(kept) = self.partitions.get_mut(partition) else {
+            return 0;
+        };
+        let old: Vec<_> = kept.records.range(..=up_to).map(|(old, _)| *old).collect();
+        kept.remove(&old, Loss::Fresh);
+        if self.flaw == Flaw::ReusesTrimmedOffsets && kept.records.is_empty() {
+            kept.tail = 0;
+        }
+        old.len() as u64
+    }
+
+    pub(crate) fn beat(&mut self, info: &HostInfo, lease_ms: u64) -> Members {
+        self.hosts.insert(info.holder.clone(), info.clone());
+        let member = |info: &HostInfo| Member {
+            info: info.clone(),
+            lease_ms,
+        };
+        Members {
+            hosts: self.hosts.values().map(member).collect(),
+            owners: self.owners.clone(),
+        }
+    }
+
+    pub(crate) fn knows(&self, holder: &Holder) -> bool {
+        self.hosts.contains_key(holder)
+    }
+
+    pub(crate) fn take(&mut self, unit: u16, from: Option<&Holder>, to: &Holder) -> bool {
+        let Some(owner) = self.owners.get_mut(usize::from(unit)) else {
+            return false;
+        };
+        let takes = owner.as_ref() == from || self.flaw == Flaw::TakesFromAnyone;
+        if takes {
+            *owner = Some(to.clone());
+        }
+        takes
+    }
+
+    pub(crate) fn release(&mut self, holder: &Holder, unit: Option<u16>) {
+        let is_meant = |n: usize| unit.is_none_or(|unit| usize::from(unit) == n);
+        for (number, owner) in self.owners.iter_mut().enumerate() {
+            let released = self.flaw != Flaw::ReleasesNothing && is_meant(number);
+            if released && owner.as_ref() == Some(holder) {
+                *owner = None;
+            }
+        }
+        if unit.is_none() {
+            self.hosts.remove(holder);
+        }
+    }
+
+    pub(crate) fn forget_members(&mut self) {
+        self.owners.fill(None);
+        self.hosts.clear();
+        let kept = self.partitions.values_mut();
+        let groups = kept.flat_map(|kept| kept.groups.values_mut());
+        groups.for_each(|group| group.fetched.clear());
+    }
+}
+
+impl Kept {
+    fn remove(&mut self, offsets: &[Offset], loss: Loss) {
+        for offset in offsets {
+            let was_there = self.records.remove(offset).is_some();
+            for group in self.groups.values_mut() {
+                if was_there && *offset > group.done {
+                    group.lose(*offset, loss);
+                }
+            }
+        }
+    }
+}
+
+impl Group {
+    fn holds(&self, holder: &Holder, offsets: &[Offset]) -> Fence {
+        let others = |offset: &Offset| self.fetched.get(offset).is_some_and(|by| by != holder);
+        if offsets
+            .iter()
+            .any(|offset| others(offset) || *offset > self.seen)
+        {
+            return Fence::Shut;
+        }
+        let own = offsets
+            .iter()
+            .all(|offset| self.fetched.contains_key(offset));
+        if own && self.last.as_ref() == Some(holder) && self.gone.is_empty() {
+            return Fence::Open;
+        }
+        Fence::Ajar
+    }
+
+    fn fetch(&mut self, claim: &Claim, records: &[Record], tail: Offset, is_all: bool) {
+        let holder = &claim.holder;
+        let held = records.iter().map(|record| (record.offset, holder.clone()));
+        self.fetched.extend(held);
+        (self.seen, self.last) = (tail, Some(holder.clone()));
+        if is_all {
+            self.gone.clear();
+        }
+        self.age();
+    }
+
+    fn lose(&mut self, offset: Offset, loss: Loss) {
+        self.fetched.remove(&offset);
+        self.gone.insert(offset);
+        if self.loss != Loss::Fresh {
+            self.loss = loss;
+        }
+    }
+
+    fn age(&mut self) {
+        if self.loss == Loss::Fresh {
+            self.loss = Loss::Old;
+        }
+    }
+}
+
+/// Records after an offset within both bounds, but always one.
+pub(crate) fn fitting(
+    records: &BTreeMap<Offset, Record>,
+    after: Offset,
+    limit: usize,
+    bytes_max: usize,
+) -> Vec<Record> {
+    let mut bytes = 0;
+    let fits = |(n, record): &(usize, &Record)| {
+        bytes += record.payload.len();
+        *n == 0 || bytes <= bytes_max
+    };
+    let Some(first) = after.checked_add(1) else {
+        return Vec::new();
+    };
+    let after = records.range(first..).map(|(_, record)| record);
+    let fitting = after.take(limit).enumerate().take_while(fits);
+    fitting.map(|(_, record)| record.clone()).collect()
+}
