@@ -1,6 +1,9 @@
 //! Writes MessagePack, as far as scripts read it: one argument of a script costs Redis less than
 //! thousands do.
 
+/// The greatest number written: one more than any that means something.
+const NUMBER_MAX: u64 = 1 << 53;
+
 /// A value under construction.
 #[derive(Debug, Default)]
 pub(super) struct Pack(Vec<u8>);
@@ -36,10 +39,11 @@ impl Pack {
         self.0.extend(bytes);
     }
 
-    /// Lua has doubles: beyond 2^53 this is read as the nearest.
+    /// Lua has doubles, which are exact up to 2^53; what is greater is written as that, since a script would
+    /// read some of it as less than zero.
     pub(super) fn number(&mut self, number: u64) {
         self.0.push(0xcf);
-        self.0.extend(number.to_be_bytes());
+        self.0.extend(number.min(NUMBER_MAX).to_be_bytes());
     }
 
     /// `false`: nothing here.
@@ -75,5 +79,12 @@ mod tests {
         pack.array(15);
         pack.array(16);
         assert_eq!(pack.finish(), [0x9f, 0xdd, 0, 0, 0, 16]);
+    }
+
+    #[test]
+    fn no_number_is_read_as_less_than_zero() {
+        let mut pack = Pack::default();
+        pack.number(u64::MAX);
+        assert_eq!(pack.finish(), [0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -31,7 +31,7 @@ local function range_changed(state, index, range, version)
 end
 
 local function changed(state, index, reads, ranges, version)
-  local marks = redis.call('HGET', state, '')
+  local marks = (#reads > 0 or #ranges > 0) and redis.call('HGET', state, '')
   if not marks then
     return false
   end

@@ -188,7 +188,7 @@ local function bury(space, forgotten, now)
       -- A key that was written again since is no tombstone any more.
       if values[i] and string.byte(values[i], 8) == 0 then
         gone[#gone + 1] = old[i]
-        forgotten = math.max(forgotten, struct.unpack('>I7', values[i]))
+        forgotten = math.max(forgotten, (struct.unpack('>I7', values[i])))
       end
     end
     if #gone > 0 then

@@ -20,7 +20,7 @@ local function take(keys, values)
     local value = values[i]
     last, looked = keys[i], looked + 1
     if value then
-      newest = math.max(newest, struct.unpack('>I7', value))
+      newest = math.max(newest, (struct.unpack('>I7', value)))
       if string.byte(value, 8) == 1 then
         found, bytes = found + 1, bytes + #last + #value
         reply[#reply + 1], reply[#reply + 2] = last, value
