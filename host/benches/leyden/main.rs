@@ -14,6 +14,12 @@ mod community;
 mod echo;
 mod figure;
 mod load;
+#[path = "../../tests/support/process.rs"]
+mod process;
+mod redis;
+#[path = "../../tests/support/redis.rs"]
+mod redis_server;
+mod takeover;
 
 use figure::Figure;
 
@@ -22,7 +28,17 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names of the benchmarks, in the order they run.
-const NAMES: [&str; 4] = ["echo", "readings", "aggregates", "memory"];
+const NAMES: [&str; 6] = [
+    "echo",
+    "readings",
+    "aggregates",
+    "memory",
+    "redis",
+    "takeover",
+];
+
+/// Those that share two hosts on the embedded store.
+const EMBEDDED: [&str; 3] = ["readings", "aggregates", "memory"];
 
 fn main() {
     let args: Vec<String> = std::env::args()
@@ -67,8 +83,14 @@ fn run(names: &[&str], quick: bool) -> Vec<Figure> {
     if names.contains(&"echo") {
         figures.extend(echo::run(quick));
     }
-    if names.iter().any(|name| *name != "echo") {
+    if names.iter().any(|name| EMBEDDED.contains(name)) {
         figures.extend(community::run(names, quick));
+    }
+    if names.contains(&"redis") {
+        figures.extend(redis::run(quick));
+    }
+    if names.contains(&"takeover") {
+        figures.extend(takeover::run(quick));
     }
     figures
 }
