@@ -3,16 +3,22 @@
 
 mod support {
     pub mod process;
+    pub mod redis;
 }
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::process::Process;
+use support::redis::{Kept, Server};
 
 /// A port on which nothing listens: the discard service's, which needs a privileged process.
 const NOBODY: &str = "http://127.0.0.1:9";
+
+/// Longest wait for what will be so, far beyond what a slow machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -62,6 +68,7 @@ async fn verbs_talk_to_a_host() {
     components_are_swapped_and_rolled_back(url);
     readings_are_taken_in_or_refused_by_row(url, folder.path());
     time_moves(url);
+    a_host_alone_owns_everything(url);
     routes_are_called(url);
     a_scenario_can_use_this_host(url, folder.path());
 }
@@ -128,6 +135,27 @@ fn time_moves(url: &str) {
     );
     assert_eq!(json_of(url, &["clock"])["mode"], "simulated");
     assert!(done(url, &["streams"]).contains("house.readings"));
+}
+
+fn a_host_alone_owns_everything(url: &str) {
+    let hosts = json_of(url, &["hosts"]);
+    assert_eq!((&hosts["units"], &hosts["free"]), (&json!(1), &json!([])));
+    let url_of_it = &hosts["hosts"][0]["url"];
+    assert_eq!(url_of_it, url, "it tells where it listens");
+    assert!(done(url, &["streams", "--partitions"]).contains("partition"));
+    assert_eq!(done(url, &["streams", "dead"]), "(none)\n");
+    for verb in ["show", "retry", "drop"] {
+        assert_eq!(
+            code(&leyden(url, &["streams", "dead", verb, "7"])),
+            1,
+            "{verb}"
+        );
+        assert_eq!(
+            code(&leyden(url, &["streams", "dead", verb, "../x"])),
+            2,
+            "{verb}"
+        );
+    }
 }
 
 fn routes_are_called(url: &str) {
@@ -197,6 +225,65 @@ fn a_scenario_can_use_this_host(url: &str, folder: &Path) {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_share_a_store_are_listed_with_what_they_own() {
+    let server = Server::start(Kept::Nothing);
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = [
+        "--store",
+        &server.url(),
+        "--partitions",
+        "4",
+        "--lease",
+        "5s",
+    ];
+    let first = Process::start_with(folder.path(), &store).await;
+    let second = Process::start_with(folder.path(), &store).await;
+    let shares = |hosts: &Value| {
+        let hosts = hosts["hosts"].as_array().cloned().unwrap_or_default();
+        let units = |host: &Value| host["units"].as_array().map_or(0, Vec::len);
+        hosts.iter().map(units).collect::<Vec<_>>()
+    };
+    let even = async {
+        loop {
+            let hosts = json_of(&second.url, &["hosts"]);
+            if shares(&hosts) == [2, 2] {
+                return hosts;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let hosts = tokio::time::timeout(PATIENCE, even).await;
+    let hosts = hosts.expect("even shares");
+    assert_eq!(hosts["free"], json!([]));
+    let urls: Vec<&str> = hosts["hosts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|host| host["url"].as_str())
+        .collect();
+    assert!(
+        urls.contains(&first.url.as_str()) && urls.contains(&second.url.as_str()),
+        "{urls:?}"
+    );
+    let table = done(&first.url, &["hosts"]);
+    assert!(
+        table.contains("yes") && table.lines().count() == 3,
+        "{table}"
+    );
+
+    done(&first.url, &["tick"]);
+    let readings = json_of(&second.url, &["streams"]);
+    let readings = readings
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|stream| stream["stream"] == "house.readings")
+        .expect("a stream that is subscribed to");
+    assert_eq!(readings["partitions"].as_array().map(Vec::len), Some(4));
+    assert!(done(&second.url, &["streams"]).contains("2 hosts"));
+}
+
 #[test]
 fn a_host_that_is_not_there_is_its_own_exit_code() {
     let output = leyden(NOBODY, &["components"]);
@@ -214,6 +301,56 @@ fn a_host_that_is_not_there_is_its_own_exit_code() {
         "scenarios/routes.toml",
     ];
     assert_eq!(code(&leyden(NOBODY, &scenario)), 3);
+}
+
+#[test]
+fn options_of_a_shared_store_are_checked_and_name_their_rule() {
+    let shared = "redis://user:secret@127.0.0.1:9/0";
+    for (arguments, says) in [
+        (
+            &["--store", "http://user:secret@h"][..],
+            "--store: must begin with redis://",
+        ),
+        (
+            &["--store", "redis://user:secret@"],
+            "--store: names no host",
+        ),
+        (
+            &["--store", shared, "--namespace", "{x}"],
+            "--namespace: must be",
+        ),
+        (&["--store", shared, "--partitions", "0"], "--partitions"),
+        (
+            &["--store", shared, "--lease", "1ms"],
+            "--lease: must be 500 ms to 10 min",
+        ),
+        (&["--store", shared, "--lease", "soon"], "--lease"),
+        (
+            &["--store", shared, "--advertise", "x"],
+            "--advertise: must be a URL",
+        ),
+        (
+            &["--lease", "3s"],
+            "--lease: is for hosts that share a store",
+        ),
+        (&["--durable"], "--durable: is for hosts that share a store"),
+    ] {
+        let output = leyden(NOBODY, &[&["up"], arguments].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        let complaint = complaint(&output);
+        assert!(complaint.contains(says), "{arguments:?}: {complaint}");
+        assert!(!complaint.contains("secret"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_without_its_password() {
+    let shared = "redis://user:secret@127.0.0.1:9/0";
+    let output = leyden(NOBODY, &["up", "--port", "0", "--store", shared]);
+    assert_eq!(code(&output), 1);
+    let complaint = complaint(&output);
+    assert!(complaint.contains("the host does not start"), "{complaint}");
+    assert!(!complaint.contains("secret"), "{complaint}");
 }
 
 #[test]

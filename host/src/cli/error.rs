@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::screen::Screen;
+use crate::store::copy;
 
 /// How a verb fails.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum Error {
     /// The host does not start.
     #[error("the host does not start")]
     Start(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A store could not be copied.
+    #[error("the store is not copied")]
+    Copy(#[source] Box<copy::Error>),
     /// The command line is wrong beyond what its parser sees.
     #[error("{0}")]
     Usage(String),
@@ -146,12 +150,18 @@ impl Error {
         Self::Start(Box::new(error))
     }
 
+    /// A copy that was not made.
+    pub(super) fn copy(error: copy::Error) -> Self {
+        Self::Copy(Box::new(error))
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_)
             | Self::Start(_)
+            | Self::Copy(_)
             | Self::Answer(_)
             | Self::NotMet
             | Self::Host(_)

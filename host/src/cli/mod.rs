@@ -1,5 +1,6 @@
 //! The command line: one file per verb. A verb talks to a running host over its HTTP interface
-//! only, so whatever it can do, any other client can do; only `up` starts a host.
+//! only, so whatever it can do, any other client can do; only `up` starts a host, and only
+//! `store` opens a store by itself.
 //!
 //! Invariants: results go to standard output, everything else to standard error; every failure
 //! ends in one of the exit codes of [`EXIT_CODES`].
@@ -19,6 +20,7 @@ mod rollback;
 mod scenario;
 mod screen;
 mod signals;
+mod store;
 mod store_options;
 mod streams;
 mod table;
@@ -51,7 +53,8 @@ Examples:
   leyden ingest scenarios/data/households-2013-07.csv
   leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
   leyden hosts                                       who is alive, and who owns what
-  leyden streams                                     how far behind every group is";
+  leyden streams                                     how far behind every group is
+  leyden store copy --to redis://127.0.0.1:6379/0    move ./leyden-data over";
 
 /// A serverless platform for energy communities: WebAssembly components as transactions.
 #[derive(Debug, Parser)]
@@ -94,6 +97,7 @@ enum Verb {
     Components(components::Components),
     Streams(streams::Streams),
     Hosts(hosts::Hosts),
+    Store(store::Command),
     Ingest(ingest::Ingest),
     Invoke(invoke::Invoke),
     Scenario(scenario::Command),
@@ -149,6 +153,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Components(verb) => verb.run(context).await,
         Verb::Streams(verb) => verb.run(context).await,
         Verb::Hosts(verb) => verb.run(context).await,
+        Verb::Store(verb) => verb.run(context).await,
         Verb::Ingest(verb) => verb.run(context).await,
         Verb::Invoke(verb) => verb.run(context).await,
         Verb::Scenario(verb) => verb.run(context).await,

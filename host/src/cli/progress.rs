@@ -1,4 +1,4 @@
-//! Progress bars for uploads. They are drawn on a terminal only.
+//! Progress bars for uploads and copies. They are drawn on a terminal only.
 
 use std::io;
 use std::path::Path;
@@ -15,11 +15,22 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 const TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)";
 
+const ROWS_TEMPLATE: &str = "{msg} {wide_bar} {pos}/{len} ({per_sec}, {eta} left)";
+
 /// A bar over a number of bytes.
 pub(crate) fn bar(what: &str, bytes: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(TEMPLATE);
+    drawn(TEMPLATE, what, bytes)
+}
+
+/// A bar over a number of rows.
+pub(crate) fn rows_bar(what: &str, rows: u64) -> ProgressBar {
+    drawn(ROWS_TEMPLATE, what, rows)
+}
+
+fn drawn(template: &str, what: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(bytes)
+    ProgressBar::new(length)
         .with_style(style)
         .with_message(what.to_owned())
 }

@@ -25,7 +25,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{select_all, try_join_all};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Gateway;
@@ -242,6 +242,8 @@ fn event(text: &mut String, id: &str, data: &str) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::ids::Instant;
 
