@@ -22,6 +22,7 @@ mod ledger;
 mod log;
 mod options;
 mod readers;
+mod runs;
 mod schema;
 mod snapshot;
 mod statements;
@@ -321,10 +322,8 @@ impl Store for Embedded {
             let waiting = |lease: &Lease| {
                 lease.view(|view| view.waiting(stream, of, after, limit, bytes_max))
             };
-            let records = self.now(waiting).await?;
-            if let Some(last) = records.last() {
-                self.claims.give(claim, last.offset)?;
-            }
+            let (done, records) = self.now(waiting).await?;
+            self.claims.give(claim, done, &records)?;
             Ok(records)
         })
     }

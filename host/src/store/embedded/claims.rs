@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::runs::Runs;
 use crate::clock::{self, Monotonic};
 use crate::store::{
-    Acknowledgement, Claim, Error, Holder, HostInfo, Member, Members, Offset, Result, Subscription,
+    Acknowledgement, Claim, Error, Holder, HostInfo, Member, Members, Offset, Record, Result,
+    Subscription,
 };
 
 /// Number of the one unit.
@@ -23,20 +25,12 @@ const LEASE_MS_MAX: u64 = 86_400_000;
 /// Hosts that beat at most: this store has one, and tests a handful.
 const HOSTS_MAX: usize = 64;
 
-/// Who has fetched a subscription's records last, and how far.
-struct Fetched {
-    holder: Holder,
-    up_to: Offset,
-    /// How far anyone has.
-    newest: Offset,
-}
-
 #[derive(Default)]
 struct State {
     owner: Option<Holder>,
     hosts: BTreeMap<Holder, (HostInfo, Monotonic)>,
-    /// One for each subscription that was ever fetched.
-    fetched: HashMap<Subscription, Fetched>,
+    /// Runs for each subscription that was ever fetched.
+    fetched: HashMap<Subscription, Runs>,
 }
 
 impl State {
@@ -71,7 +65,11 @@ impl Claims {
         }
         state.hosts.insert(info.holder.clone(), (info.clone(), end));
         let member = |(info, end): &(HostInfo, Monotonic)| {
-            let left = end.saturating_duration_since(now).as_millis();
+            // Rounded up, so that 0 means that it is over.
+            let left = end
+                .saturating_duration_since(now)
+                .as_nanos()
+                .div_ceil(1_000_000);
             Member {
                 info: info.clone(),
                 lease_ms: u64::try_from(left).unwrap_or(LEASE_MS_MAX),
@@ -107,47 +105,35 @@ impl Claims {
         self.state().holds(claim).then_some(()).ok_or(Error::Fenced)
     }
 
-    /// Gives the records up to an offset to a holder who has just read them. From then on nobody else can
-    /// acknowledge a record of the subscription without fetching it again.
-    pub(super) fn give(&self, claim: &Claim, up_to: Offset) -> Result<()> {
+    /// Gives records to a holder who has just read them; `done` is up to where the group has acknowledged.
+    /// Nobody else can acknowledge them without fetching them again.
+    pub(super) fn give(&self, claim: &Claim, done: Offset, records: &[Record]) -> Result<()> {
         let mut state = self.state();
         if !state.holds(claim) {
             return Err(Error::Fenced);
         }
-        let new = || Fetched {
-            holder: claim.holder.clone(),
-            up_to,
-            newest: up_to,
-        };
-        let fetched = state
-            .fetched
-            .entry(claim.subscription.clone())
-            .or_insert_with(new);
-        if fetched.holder != claim.holder {
-            fetched.holder = claim.holder.clone();
-            fetched.up_to = 0;
+        if let (Some(first), Some(last)) = (records.first(), records.last()) {
+            let fetched = state.fetched.entry(claim.subscription.clone());
+            let runs = fetched.or_default();
+            runs.give(done, first.offset, last.offset, &claim.holder);
         }
-        fetched.up_to = fetched.up_to.max(up_to);
-        fetched.newest = fetched.newest.max(up_to);
         Ok(())
     }
 
-    /// Up to where a subscription's records were fetched.
-    pub(super) fn fetched(&self, subscription: &Subscription) -> Offset {
+    /// The bounds of the runs of records that were fetched, both included; some may be acknowledged.
+    pub(super) fn fetched(&self, subscription: &Subscription) -> Vec<(Offset, Offset)> {
         let state = self.state();
-        state.fetched.get(subscription).map_or(0, |f| f.newest)
+        let runs = state.fetched.get(subscription);
+        runs.map(Runs::bounds).unwrap_or_default()
     }
 
     /// Whether the records are the holder's to acknowledge; their order is the writer's to judge.
     pub(super) fn allows(&self, acknowledgement: &Acknowledgement) -> bool {
         let state = self.state();
         let claim = &acknowledgement.claim;
-        let fetched = state.fetched.get(&claim.subscription);
-        let theirs = |fetched: &Fetched| {
-            let last = acknowledgement.offsets.last();
-            fetched.holder == claim.holder && last.is_some_and(|last| *last <= fetched.up_to)
-        };
-        state.holds(claim) && fetched.is_some_and(theirs)
+        let runs = state.fetched.get(&claim.subscription);
+        state.holds(claim)
+            && runs.is_some_and(|runs| runs.are_of(&claim.holder, &acknowledgement.offsets))
     }
 }
 

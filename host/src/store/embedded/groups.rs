@@ -60,7 +60,7 @@ impl<'c> View<'c> {
         Ok(value.optional()?.unwrap_or(0))
     }
 
-    /// The records after a group's cursor and after `after`.
+    /// Up to where a group has acknowledged, and the records after that and after `after`.
     pub(super) fn waiting(
         &self,
         stream: i64,
@@ -68,9 +68,11 @@ impl<'c> View<'c> {
         after: Offset,
         limit: usize,
         bytes_max: usize,
-    ) -> rusqlite::Result<Vec<Record>> {
-        let after = self.cursor(subscription)?.max(after);
-        log::records(self.connection, stream, after, limit, bytes_max)
+    ) -> rusqlite::Result<(Offset, Vec<Record>)> {
+        let done = self.cursor(subscription)?;
+        let after = done.max(after);
+        let records = log::records(self.connection, stream, after, limit, bytes_max)?;
+        Ok((done, records))
     }
 
     /// How many records a group has not acknowledged.
@@ -132,7 +134,7 @@ impl<'c> View<'c> {
                 group,
                 partition: partition.clone(),
             };
-            groups.push(self.group(stream, subscription, newest, done, claims)?);
+            groups.push(self.group(stream, subscription, done, claims)?);
         }
         Ok(PartitionStatus {
             partition,
@@ -142,27 +144,29 @@ impl<'c> View<'c> {
         })
     }
 
-    /// Every record after the cursor that is not kept was removed before the group has seen it.
     fn group(
         &self,
         stream: i64,
         subscription: Subscription,
-        newest: Offset,
         done: Offset,
         claims: &Claims,
     ) -> rusqlite::Result<GroupStatus> {
         let lag = log::kept_after(self.connection, stream, done)?;
-        let fetched = claims.fetched(&subscription).max(done);
-        let unfetched = log::kept_after(self.connection, stream, fetched)?;
+        let mut pending = 0;
+        for (first, last) in claims.fetched(&subscription) {
+            let from = log::kept_after(self.connection, stream, done.max(first - 1))?;
+            let after = log::kept_after(self.connection, stream, done.max(last))?;
+            pending += from - after;
+        }
         let first = log::first_after(self.connection, stream, done)?;
         let oldest = first.map(|first| log::published_at(self.connection, stream, first));
         Ok(GroupStatus {
             group: subscription.group,
             done,
             lag,
-            pending: lag - unfetched,
+            pending,
             oldest: oldest.transpose()?,
-            lost: newest.saturating_sub(done) > lag,
+            lost: log::trimmed(self.connection, stream)? > done,
         })
     }
 }

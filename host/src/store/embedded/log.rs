@@ -5,9 +5,9 @@
 //! and every record that was taken out from between them is a hole. So they are counted without being
 //! visited.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::schema::{OFFSET_MAX, offset_of, record_id, unsigned};
+use super::schema::{OFFSET_MAX, offset_of, record_id, trimmed_name, unsigned};
 use crate::ids::Instant;
 use crate::store::{Offset, Record};
 
@@ -15,6 +15,7 @@ const RECORDS: &str = "SELECT id, key, payload, published_at_ms FROM log WHERE i
 const PUBLISHED: &str = "SELECT published_at_ms FROM log WHERE id = ?1";
 const FIRST: &str = "SELECT min(id) FROM log WHERE id > ?1 AND id <= ?2";
 const LAST: &str = "SELECT max(id) FROM log WHERE id > ?1 AND id <= ?2";
+const TRIMMED: &str = "SELECT value FROM meta WHERE name = ?1";
 const HOLES: &str = "SELECT count(*) FROM holes WHERE id > ?1 AND id < ?2";
 
 /// Records of a stream after an offset, at most `limit` and as many as fit in `bytes_max`.
@@ -87,6 +88,13 @@ pub(super) fn kept_after(
     let mut statement = connection.prepare_cached(HOLES)?;
     let holes: i64 = statement.query_row([first, last], |row| row.get(0))?;
     Ok(unsigned(last - first + 1 - holes))
+}
+
+/// The greatest offset of a stream that was trimmed; 0 for none.
+pub(super) fn trimmed(connection: &Connection, stream: i64) -> rusqlite::Result<Offset> {
+    let mut statement = connection.prepare_cached(TRIMMED)?;
+    let trimmed = statement.query_row([trimmed_name(stream)], |row| row.get(0));
+    Ok(trimmed.optional()?.map_or(0, unsigned))
 }
 
 fn edge(

@@ -115,6 +115,11 @@ pub(super) fn record_id(stream: i64, offset: u64) -> i64 {
     (stream << OFFSET_BITS) | integer(offset.min(OFFSET_MAX))
 }
 
+/// Where `meta` keeps the greatest offset of a stream that was trimmed.
+pub(super) fn trimmed_name(stream: i64) -> String {
+    format!("trimmed {stream}")
+}
+
 /// The offset in a record's id.
 pub(super) fn offset_of(record_id: i64) -> u64 {
     unsigned(record_id) & OFFSET_MAX

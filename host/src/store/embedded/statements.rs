@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Statement, params};
 
 use super::groups::cursor_in;
-use super::schema::{OFFSET_MAX, integer, offset_of, record_id, unsigned};
+use super::schema::{OFFSET_MAX, integer, offset_of, record_id, trimmed_name, unsigned};
 use super::snapshot::{ACCOUNT, account_row};
 use crate::store::{Account, Append, Offset, Posting, Version, Write};
 
@@ -26,6 +26,8 @@ pub(super) struct Statements<'c> {
     set_tail: Statement<'c>,
     first: Statement<'c>,
     trim: Statement<'c>,
+    last: Statement<'c>,
+    set_trimmed: Statement<'c>,
     take_out: Statement<'c>,
     add_hole: Statement<'c>,
     drop_holes: Statement<'c>,
@@ -54,6 +56,8 @@ impl<'c> Statements<'c> {
             set_tail: prepare("UPDATE streams SET tail = ?2 WHERE id = ?1")?,
             first: prepare("SELECT min(id) FROM log WHERE id > ?1 AND id <= ?2")?,
             trim: prepare("DELETE FROM log WHERE id >= ?1 AND id <= ?2")?,
+            last: prepare("SELECT max(id) FROM log WHERE id >= ?1 AND id <= ?2")?,
+            set_trimmed: prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?,
             take_out: prepare("DELETE FROM log WHERE id = ?1")?,
             add_hole: prepare("INSERT INTO holes (id) VALUES (?1)")?,
             drop_holes: prepare("DELETE FROM holes WHERE id >= ?1 AND id <= ?2")?,
@@ -116,7 +120,11 @@ impl<'c> Statements<'c> {
             return Ok(0);
         };
         let last = record_id(stream, up_to.min(first.saturating_add(count_max - 1)));
-        let removed = self.trim.execute([record_id(stream, first), last])?;
+        let range = [record_id(stream, first), last];
+        let newest: i64 = self.last.query_row(range, |row| row.get(0))?;
+        self.set_trimmed
+            .execute(params![trimmed_name(stream), integer(offset_of(newest))])?;
+        let removed = self.trim.execute(range)?;
         self.drop_holes.execute([record_id(stream, 0), last])?;
         Ok(removed as u64)
     }
