@@ -162,7 +162,7 @@ fn what_nobody_answers_is_not_found() {
             "/house/house-editor",
             "/admin/nope",
             "/fn/x",
-            "/metrics",
+            "/metrics/x",
             "/partners/1",
         ] {
             assert_eq!(web.get(path).await.problem(404), "no-route", "{path}");
