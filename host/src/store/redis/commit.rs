@@ -145,6 +145,9 @@ impl Shared {
         let outcome = self.link.commit::<String>(&invocation).await?;
         drop(invocation);
         let version = self.read_outcome(&outcome, &written)?;
+        if let Some(done) = &transaction.acknowledgement {
+            self.reaches.acknowledged(done);
+        }
         #[cfg(feature = "mutations")]
         self.acknowledge_outside(transaction).await?;
         Ok(version)

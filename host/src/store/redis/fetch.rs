@@ -16,7 +16,8 @@ use super::groups::lost_field;
 use super::reply::{self, Batch, Body, Entry, entry_id, items, strange, text};
 use crate::ids::StreamName;
 use crate::store::{
-    Claim, Error, Holder, Offset, Partition, Record, Result, Subscription, offset_of,
+    Acknowledgement, Claim, Error, Holder, Offset, Partition, Record, Result, Subscription,
+    offset_of,
 };
 
 /// How often one fetch takes over what others hold: they fetch at the same time only for a moment.
@@ -42,6 +43,8 @@ pub(super) struct Reaches {
 struct Reach {
     /// What the holder was given up to here may be pending; after it nothing is, as far as one knows.
     through: Offset,
+    /// What this process has acknowledged up to here is not.
+    done: Offset,
     /// Bytes of a record.
     typical: Option<usize>,
 }
@@ -52,9 +55,23 @@ impl Reaches {
         known.get(&named(claim)).copied()
     }
 
-    fn keep(&self, claim: &Claim, reach: Reach) {
+    fn keep(&self, claim: &Claim, mut reach: Reach) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(named(claim), reach);
+        let name = named(claim);
+        // A commit may have acknowledged something during the fetch.
+        reach.done = known
+            .get(&name)
+            .map_or(reach.done, |known| known.done.max(reach.done));
+        known.insert(name, reach);
+    }
+
+    /// Takes note of what a commit has acknowledged.
+    pub(super) fn acknowledged(&self, done: &Acknowledgement) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(reach), Some(last)) = (known.get_mut(&named(&done.claim)), done.offsets.last())
+        {
+            reach.done = reach.done.max(*last);
+        }
     }
 
     fn forget(&self, claim: &Claim) {
@@ -98,6 +115,7 @@ impl Shared {
         let known = self.reaches.get(claim);
         let reach = known.unwrap_or(Reach {
             through: Offset::MAX,
+            done: 0,
             typical: None,
         });
         let mut fetch = Fetch {
@@ -131,7 +149,7 @@ impl Fetch<'_> {
         }
         let mut takeovers = 0;
         while let Some(count) = self.batch.room() {
-            let again = self.at < self.reach.through;
+            let again = self.at.max(self.reach.done) < self.reach.through;
             let given = self.ask(again, count).await?;
             if given.pending.as_deref() != given.entries.first().map(|entry| entry.id.as_str()) {
                 takeovers += 1;

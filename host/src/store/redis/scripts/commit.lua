@@ -84,7 +84,8 @@ end
 local function conflicts()
   if tonumber(redis.call('GET', VERSION) or 0) > read_version then
     for _, space in ipairs(spaces) do
-      if changed(KEYS[space[1]], KEYS[space[1] + 1], space[2], space[3], read_version) then
+      local seen = cmsgpack.unpack(space[2])
+      if changed(KEYS[space[1]], KEYS[space[1] + 1], seen[1], seen[2], read_version) then
         return true
       end
     end
@@ -157,7 +158,7 @@ local function put(space, pairs, header)
         members[#members + 1], members[#members + 2] = '0', pairs[i]
       end
       redis.call('ZADD', index, unpack(members))
-      redis.call('SADD', SPACES, space[6])
+      redis.call('SADD', SPACES, space[5])
     end
   end
 end
@@ -175,7 +176,7 @@ end
 -- Forgets some old tombstones; the version up to which they are gone.
 local function bury(space, forgotten, now)
   local state, index, removed = unpack(KEYS, space[1], space[1] + 2)
-  local left = FORGOTTEN_MIN + #space[5]
+  local left = FORGOTTEN_MIN + #space[4]
   while left > 0 do
     local old = redis.call(
       'ZRANGE', removed, '-inf', now - REMEMBERED_MS, 'BYSCORE', 'LIMIT', 0, math.min(left, CHUNK)
@@ -203,9 +204,9 @@ end
 
 local function write_space(space, version, now)
   local state, head = KEYS[space[1]], struct.pack('>I7', version)
-  put(space, space[4], head .. '\1')
-  put(space, space[5], head .. '\0')
-  remember_removals(space, space[5], now)
+  put(space, space[3], head .. '\1')
+  put(space, space[4], head .. '\0')
+  remember_removals(space, space[4], now)
   local marks = redis.call('HGET', state, '')
   local forgotten = bury(space, marks and struct.unpack('>I7', marks) or 0, now)
   redis.call('HSET', state, '', struct.pack('>I7', forgotten) .. head)
@@ -246,7 +247,7 @@ end
 local function write_spaces(version)
   local now = nil
   for _, space in ipairs(spaces) do
-    if #space[4] > 0 or #space[5] > 0 then
+    if #space[3] > 0 or #space[4] > 0 then
       if not now then
         local time = redis.call('TIME')
         now = time[1] * 1000 + math.floor(time[2] / 1000)
