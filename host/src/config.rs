@@ -144,6 +144,25 @@ impl Config {
     }
 }
 
+/// The options of a store that is opened; in builds for proofs with what `LEYDEN_MUTATION` says to break.
+#[cfg_attr(
+    feature = "mutations",
+    expect(
+        clippy::disallowed_methods,
+        reason = "this module is where the environment is read"
+    )
+)]
+pub(crate) fn opened(options: &redis::Options) -> redis::Options {
+    #[cfg(feature = "mutations")]
+    let options = &redis::Options {
+        mutation: std::env::var("LEYDEN_MUTATION")
+            .ok()
+            .and_then(|name| redis::Mutation::parse(&name)),
+        ..options.clone()
+    };
+    options.clone()
+}
+
 /// The folder of the user's caches, as the XDG base directory specification has it; without a home, that
 /// of temporary files.
 #[expect(

@@ -117,7 +117,7 @@ impl Host {
 async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
     Ok(match &config.store {
         config::Store::Embedded => Arc::new(Embedded::open(embedded::Options::new(&config.data))?),
-        config::Store::Redis(options) => Arc::new(Redis::open(options.clone()).await?),
+        config::Store::Redis(options) => Arc::new(Redis::open(config::opened(options)).await?),
     })
 }
 

@@ -11,6 +11,8 @@
     reason = "a test that cannot go on should stop"
 )]
 
+#[path = "redis_link/lost.rs"]
+mod lost;
 #[path = "redis_link/members.rs"]
 mod members;
 #[path = "redis_link/opening.rs"]

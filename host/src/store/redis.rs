@@ -36,7 +36,7 @@ use super::{
 use crate::ids::StreamName;
 #[cfg(feature = "mutations")]
 pub use options::Mutation;
-pub use options::{OpenError, Options};
+pub use options::{NAMESPACE, OpenError, Options};
 pub(in crate::store) use restore::{Place, Restore};
 pub use server::{Durability, Synced};
 
@@ -79,6 +79,11 @@ impl Redis {
             units,
             durability,
         } = opened;
+        if durability.is_nothing() {
+            tracing::warn!("{durability}");
+        } else {
+            tracing::info!("{durability}");
+        }
         let keys = keys::Keys::new(&options.namespace);
         let shared = Shared {
             tails: tails::Tails::start(&link, &keys),

@@ -8,6 +8,9 @@ const NAMESPACE_BYTES_MAX: usize = 64;
 /// Most partitions of a stream: more than hosts that one Redis can feed, and few enough to look at all.
 const PARTITIONS_MAX: u16 = 256;
 
+/// Name of an installation unless told otherwise.
+pub const NAMESPACE: &str = "leyden";
+
 /// How to open a store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
@@ -62,7 +65,7 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            namespace: "leyden".to_owned(),
+            namespace: NAMESPACE.to_owned(),
             partitions: 16,
             log_records_max: 1_000_000,
             durable: false,

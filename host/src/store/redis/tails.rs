@@ -3,6 +3,7 @@
 //! of its own. Offsets only grow; nothing is lost by missing one of them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +25,11 @@ const WATCHED_MAX: usize = 4_096;
 /// Longest wait of one read, ms: within that time a partition that is newly watched is followed too.
 const BLOCK_MS: u64 = 100;
 
-/// Between two reads, so that a busy stream costs a bounded number of them.
+/// Between two reads, so that busy streams cost a bounded number of them.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// As much longer for each partition, since a read of more costs the server more.
+const PAUSE_PER_PARTITION: Duration = Duration::from_micros(50);
 
 /// Between two tries to read after one failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +43,8 @@ pub(super) struct Tails {
 
 struct Watched {
     senders: Mutex<HashMap<Partition, watch::Sender<Offset>>>,
+    /// Grows when what is watched changes.
+    changes: AtomicU64,
     /// Told when there is something to watch.
     grew: Notify,
 }
@@ -48,6 +54,7 @@ impl Tails {
     pub(super) fn start(link: &Link, keys: &Keys) -> Self {
         let watched = Arc::new(Watched {
             senders: Mutex::default(),
+            changes: AtomicU64::new(1),
             grew: Notify::new(),
         });
         let end = CancellationToken::new();
@@ -70,6 +77,7 @@ impl Tails {
             return watch::channel(0).1;
         }
         let sender = senders.entry(partition.clone()).or_default();
+        self.watched.changes.fetch_add(1, Ordering::Release);
         self.watched.grew.notify_one();
         sender.subscribe()
     }
@@ -86,8 +94,13 @@ impl Watched {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Also remembered for one that nobody watches yet: whoever watches it next begins with that.
     fn moved(&self, partition: &Partition, offset: Offset) {
-        if let Some(sender) = self.senders().get(partition) {
+        let mut senders = self.senders();
+        if !senders.contains_key(partition) && senders.len() < WATCHED_MAX {
+            senders.insert(partition.clone(), watch::Sender::new(0));
+        }
+        if let Some(sender) = senders.get(partition) {
             sender.send_if_modified(|newest| {
                 let is_newer = offset > *newest;
                 *newest = offset.max(*newest);
@@ -96,23 +109,32 @@ impl Watched {
         }
     }
 
+    /// Those that somebody watches.
     fn partitions(&self) -> Vec<Partition> {
-        self.senders().keys().cloned().collect()
+        let senders = self.senders();
+        let watched = senders.iter().filter(|(_, s)| s.receiver_count() > 0);
+        watched.map(|(partition, _)| partition.clone()).collect()
+    }
+
+    /// Waits until somebody watches something.
+    async fn wait(&self) {
+        while self.partitions().is_empty() {
+            self.grew.notified().await;
+        }
     }
 }
 
 /// Follows for ever, through every break of the connection.
 async fn follow(watched: Arc<Watched>, link: Link, keys: Keys) {
     loop {
-        if watched.partitions().is_empty() {
-            watched.grew.notified().await;
-        }
+        watched.wait().await;
         if let Ok(connection) = link.dedicated().await {
             let follower = Follower {
                 watched: &watched,
                 keys: &keys,
                 connection,
                 wait_max: Duration::from_millis(BLOCK_MS) + link.reply_max(),
+                change: 0,
                 places: HashMap::new(),
             };
             let error = follower.run().await;
@@ -128,6 +150,8 @@ struct Follower<'a> {
     keys: &'a Keys,
     connection: MultiplexedConnection,
     wait_max: Duration,
+    /// What was watched when it last looked.
+    change: u64,
     /// By key: the partition, and the id of its newest entry that was seen.
     places: HashMap<String, (Partition, String)>,
 }
@@ -135,10 +159,12 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn run(mut self) -> RedisError {
         loop {
+            self.watched.wait().await;
             if let Err(error) = self.round().await {
                 return error;
             }
-            clock::sleep(PAUSE).await;
+            let partitions = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+            clock::sleep(PAUSE + PAUSE_PER_PARTITION.saturating_mul(partitions)).await;
         }
     }
 
@@ -151,6 +177,10 @@ impl Follower<'_> {
 
     /// Takes up what is newly watched and drops what is watched no more; returns the keys of the former.
     fn adopt(&mut self) -> Vec<String> {
+        let change = self.watched.changes.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.change, change) == change {
+            return Vec::new();
+        }
         let partitions = self.watched.partitions();
         let now: HashMap<_, _> = partitions
             .into_iter()

@@ -1,6 +1,7 @@
 //! The task that keeps the connection: makes another one when it broke, and asks now and then whether
 //! the server is well. It takes no input, and ends only when the last [`super::Link`] is dropped.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use redis::Cmd;
 use tokio::time::timeout;
 
 use super::failure::{Failure, SILENT, judge};
-use super::{Core, Endpoint, Health, Live, State, Trouble};
+use super::{Core, Endpoint, GRACE, Health, Live, State, Trouble};
 use crate::clock;
 
 /// Between two looks at the server.
@@ -37,8 +38,8 @@ pub(super) async fn keep(core: Arc<Core>, mut endpoint: Endpoint) {
                     look(&core, &live).await;
                 }
             }
-            State::Down { .. } => {
-                if let Err(trouble) = reconnect(&core, &mut endpoint).await {
+            State::Down { reason, .. } => {
+                if let Err(trouble) = reconnect(&core, &mut endpoint, reason).await {
                     despair(&core, &trouble);
                     clock::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -48,7 +49,21 @@ pub(super) async fn keep(core: Arc<Core>, mut endpoint: Endpoint) {
     }
 }
 
-async fn reconnect(core: &Core, endpoint: &mut Endpoint) -> Result<(), Trouble> {
+/// Makes another connection; `reason`: what became of the last one, said when that takes long.
+async fn reconnect(
+    core: &Core,
+    endpoint: &mut Endpoint,
+    reason: &'static str,
+) -> Result<(), Trouble> {
+    let mut connected = pin!(connect(core, endpoint));
+    if let Ok(connected) = timeout(GRACE, &mut connected).await {
+        return connected;
+    }
+    core.feels(Err(reason));
+    connected.await
+}
+
+async fn connect(core: &Core, endpoint: &mut Endpoint) -> Result<(), Trouble> {
     let live = Live::open(core.number(), endpoint, core.options.barrier()).await?;
     // A server that refuses writes is connected to all the same: it can be read.
     let health = write(core, &live).await?;

@@ -1,0 +1,205 @@
+//! Commits whose answers are lost or late: each counts once, and none is called done that is not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use leyden::ids::StreamName;
+use leyden::store::redis::{Options, Redis};
+use leyden::store::{Append, CommitError, Error, Partition, Store as _, Transaction};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::redis::{Kept, Server};
+use crate::{eventually, hasty, works_again};
+
+/// More records than any of the tests appends.
+const MANY: usize = 10_000;
+
+fn stream() -> StreamName {
+    // Host streams have one partition, so that all records are in one place.
+    StreamName::parse("leyden.test").expect("a name")
+}
+
+fn append(payload: &str) -> Transaction {
+    Transaction {
+        appends: vec![Append {
+            stream: stream(),
+            key: "k".to_owned(),
+            payload: payload.as_bytes().to_vec(),
+        }],
+        at: 1,
+        ..Transaction::default()
+    }
+}
+
+async fn payloads(store: &Redis) -> Vec<String> {
+    let partition = Partition {
+        stream: stream(),
+        number: 0,
+    };
+    let records = store.read_log(&partition, 0, MANY, usize::MAX).await;
+    let text = |payload: Vec<u8>| String::from_utf8(payload).expect("text");
+    records
+        .expect("read")
+        .into_iter()
+        .map(|record| text(record.payload))
+        .collect()
+}
+
+/// Stands between a store and its server, and on request lets a request through but not its answer.
+struct Proxy {
+    port: u16,
+    swallows: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    async fn start(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let port = listener.local_addr().expect("an address").port();
+        let swallows = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&swallows);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(("127.0.0.1", server)).await;
+                let Ok(server) = server else { continue };
+                tokio::spawn(forward(client, server, Arc::clone(&shared)));
+            }
+        });
+        Self { port, swallows }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Cuts the connection that the next answer would come on.
+    fn swallow(&self) {
+        self.swallows.store(true, Ordering::Release);
+    }
+}
+
+async fn forward(client: TcpStream, server: TcpStream, swallows: Arc<AtomicBool>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let requests = async {
+        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+    };
+    let answers = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+            let is_swallowed = swallows.swap(false, Ordering::AcqRel);
+            if is_swallowed || to_client.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+        }
+    };
+    // Whichever ends first ends both: the rest is dropped, and with it the connections.
+    tokio::select! {
+        () = requests => {}
+        () = answers => {}
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_done_once() {
+    let server = Server::start(Kept::Nothing);
+    let proxy = Proxy::start(server.port()).await;
+    let options = Options {
+        reply_ms_max: 5_000,
+        ..hasty(&proxy.url())
+    };
+    let store = Redis::open(options).await.expect("open");
+    let wanted: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+    for payload in &wanted {
+        proxy.swallow();
+        store.commit(append(payload)).await.expect("committed");
+    }
+    assert_eq!(payloads(&store).await, wanted);
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_answers_is_called_neither_done_nor_refused() {
+    let server = Server::start(Kept::Nothing);
+    let store = crate::open(&server.url()).await;
+    store.commit(append("zeroth")).await.expect("committed");
+    server.pause(true);
+    let unresolved = store.commit(append("first")).await;
+    assert!(
+        matches!(unresolved, Err(CommitError::Store(Error::Unresolved))),
+        "{unresolved:?}"
+    );
+    server.pause(false);
+    works_again(&store).await;
+    // It has happened or not, but not in part and not twice; what comes later is not held up.
+    store.commit(append("second")).await.expect("committed");
+    let payloads = payloads(&store).await;
+    let allowed = [vec!["zeroth", "second"], vec!["zeroth", "first", "second"]];
+    assert!(
+        allowed.iter().any(|allowed| *allowed == payloads),
+        "{payloads:?}"
+    );
+}
+
+fn durable(server: &Server) -> Options {
+    Options {
+        durable: true,
+        ..hasty(&server.url())
+    }
+}
+
+#[tokio::test]
+async fn a_durable_commit_waits_for_a_replica() {
+    let primary = Server::start(Kept::Nothing);
+    let replica = Server::replica_of(&primary, Kept::Nothing);
+    let store = Redis::open(durable(&primary)).await.expect("open");
+    store.commit(append("first")).await.expect("committed");
+    let on_replica = || replica.ask(&["XLEN", "{leyden}:stream:leyden.test:0"]);
+    assert_eq!(
+        on_replica().expect("told"),
+        "1",
+        "before the commit returned"
+    );
+
+    replica.pause(true);
+    let unresolved = store.commit(append("second")).await;
+    assert!(
+        matches!(unresolved, Err(CommitError::Store(Error::Unresolved))),
+        "{unresolved:?}"
+    );
+    replica.pause(false);
+    eventually("the replica is back", || async {
+        store.commit(append("third")).await.is_ok()
+    })
+    .await;
+    let payloads = payloads(&store).await;
+    let count = |wanted: &str| payloads.iter().filter(|payload| *payload == wanted).count();
+    // Asked for again and again, it is still one.
+    assert_eq!((count("first"), count("second")), (1, 1), "{payloads:?}");
+}
+
+#[tokio::test]
+async fn durable_commits_share_their_waits() {
+    let primary = Server::start(Kept::Nothing);
+    let _replica = Server::replica_of(&primary, Kept::Nothing);
+    let options = Options {
+        reply_ms_max: 5_000,
+        ..durable(&primary)
+    };
+    let store = Redis::open(options).await.expect("open");
+    let commits = (0..200).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.commit(append(&number.to_string())).await })
+    });
+    let commits: Vec<_> = commits.collect();
+    for commit in commits {
+        commit.await.expect("no panic").expect("committed");
+    }
+    assert_eq!(payloads(&store).await.len(), 200);
+    let rounds: u64 = primary
+        .ask(&["GET", "{leyden}:barrier"])
+        .expect("told")
+        .parse()
+        .expect("a number");
+    assert!((1..=200).contains(&rounds), "{rounds}");
+    println!("200 commits waited {rounds} times");
+}
