@@ -162,10 +162,7 @@ mod tests {
 
     #[test]
     fn what_a_server_does_not_tell_is_unknown() {
-        let facts = Facts {
-            keeps_log: true,
-            ..Facts::default()
-        };
+        let facts = Facts::read("aof_enabled:1");
         assert_eq!(Durability::from(&facts, None).synced, Synced::Unknown);
         let told = Durability::from(&facts, Some(("everysec", "3600 1")));
         assert_eq!((told.synced, told.saves), (Synced::EverySecond, Some(true)));
