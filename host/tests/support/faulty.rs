@@ -1,0 +1,211 @@
+//! A store that fails on request: everything is passed on to a real one but the calls that a test has
+//! chosen. For tests of what the dispatcher makes of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::BoxFuture;
+use leyden::ids::StreamName;
+use leyden::store::{
+    Account, Claim, CommitError, Entry, Error, Holder, HostInfo, LedgerCheck, Members, Offset,
+    Order, Partition, PartitionStatus, Range, Record, Result, Snapshot, Space, Store, Subscription,
+    Transaction, Version,
+};
+use tokio::sync::watch;
+
+/// What a chosen read answers.
+pub type ReadFault = fn() -> Error;
+
+/// What a commit answers instead of committing.
+pub type CommitFault = fn() -> CommitError;
+
+/// Passes calls on to a store, some chosen ones excepted.
+pub struct Faulty {
+    store: Arc<dyn Store>,
+    /// Which read from now on fails, from 1; 0 for none.
+    countdown: Arc<AtomicU64>,
+    read_fault: ReadFault,
+    commit_fault: Option<CommitFault>,
+}
+
+struct FaultySnapshot {
+    snapshot: Box<dyn Snapshot>,
+    countdown: Arc<AtomicU64>,
+    fault: ReadFault,
+}
+
+impl Faulty {
+    /// The `at`th read from now on (from 1) fails once.
+    pub fn at_read(store: Arc<dyn Store>, at: u64, read_fault: ReadFault) -> Self {
+        Self {
+            store,
+            countdown: Arc::new(at.into()),
+            read_fault,
+            commit_fault: None,
+        }
+    }
+
+    /// Every commit fails.
+    pub fn at_commit(store: Arc<dyn Store>, commit_fault: CommitFault) -> Self {
+        Self {
+            commit_fault: Some(commit_fault),
+            ..Self::at_read(store, 0, || Error::Overtaken)
+        }
+    }
+
+    /// Whether the chosen read was reached.
+    pub fn has_failed(&self) -> bool {
+        self.countdown.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl FaultySnapshot {
+    fn count(&self) -> Result<()> {
+        let down = |left: u64| left.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        match self.countdown.fetch_update(relaxed, relaxed, down) {
+            Ok(1) => Err((self.fault)()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Snapshot for FaultySnapshot {
+    fn version(&self) -> Version {
+        self.snapshot.version()
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        space: &'a Space,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        match self.count() {
+            Ok(()) => self.snapshot.read(space, key),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
+    fn scan<'a>(
+        &'a mut self,
+        space: &'a Space,
+        range: &'a Range,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Entry>>> {
+        match self.count() {
+            Ok(()) => self.snapshot.scan(space, range, order, limit),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
+    fn account<'a>(&'a mut self, account: &'a str) -> BoxFuture<'a, Result<Account>> {
+        match self.count() {
+            Ok(()) => self.snapshot.account(account),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+}
+
+impl Store for Faulty {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>>> {
+        Box::pin(async {
+            let faulty: Box<dyn Snapshot> = Box::new(FaultySnapshot {
+                snapshot: self.store.snapshot().await?,
+                countdown: self.countdown.clone(),
+                fault: self.read_fault,
+            });
+            Ok(faulty)
+        })
+    }
+
+    fn commit(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Version, CommitError>> {
+        match self.commit_fault {
+            None => self.store.commit(transaction),
+            Some(fault) => Box::pin(async move { Err(fault()) }),
+        }
+    }
+
+    fn partitions<'a>(&'a self, stream: &'a StreamName) -> BoxFuture<'a, Result<u16>> {
+        self.store.partitions(stream)
+    }
+
+    fn read_log<'a>(
+        &'a self,
+        partition: &'a Partition,
+        after: Offset,
+        limit: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>>> {
+        self.store.read_log(partition, after, limit, bytes_max)
+    }
+
+    fn first_offset<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Option<Offset>>> {
+        self.store.first_offset(partition)
+    }
+
+    fn tail(&self, partition: &Partition) -> watch::Receiver<Offset> {
+        self.store.tail(partition)
+    }
+
+    fn streams(&self) -> BoxFuture<'_, Result<Vec<PartitionStatus>>> {
+        self.store.streams()
+    }
+
+    fn subscribe<'a>(&'a self, subscription: &'a Subscription) -> BoxFuture<'a, Result<()>> {
+        self.store.subscribe(subscription)
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        claim: &'a Claim,
+        after: Offset,
+        limit: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Vec<Record>>> {
+        self.store.fetch(claim, after, limit, bytes_max)
+    }
+
+    fn backlog<'a>(&'a self, subscriptions: &'a [Subscription]) -> BoxFuture<'a, Result<u64>> {
+        self.store.backlog(subscriptions)
+    }
+
+    fn units(&self) -> u16 {
+        self.store.units()
+    }
+
+    fn beat<'a>(&'a self, info: &'a HostInfo, lease_ms: u64) -> BoxFuture<'a, Result<Members>> {
+        self.store.beat(info, lease_ms)
+    }
+
+    fn take<'a>(
+        &'a self,
+        unit: u16,
+        from: Option<&'a Holder>,
+        to: &'a Holder,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.store.take(unit, from, to)
+    }
+
+    fn release<'a>(&'a self, holder: &'a Holder, unit: Option<u16>) -> BoxFuture<'a, Result<()>> {
+        self.store.release(holder, unit)
+    }
+
+    fn trim<'a>(&'a self, partition: &'a Partition, up_to: Offset) -> BoxFuture<'a, Result<u64>> {
+        self.store.trim(partition, up_to)
+    }
+
+    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
+        self.store.check_ledger()
+    }
+
+    fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {
+        self.store.health()
+    }
+}
