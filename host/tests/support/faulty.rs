@@ -22,25 +22,38 @@ pub type CommitFault = fn() -> CommitError;
 /// Passes calls on to a store, some chosen ones excepted.
 pub struct Faulty {
     store: Arc<dyn Store>,
-    /// Which read from now on fails, from 1; 0 for none.
-    countdown: Arc<AtomicU64>,
-    read_fault: ReadFault,
+    reads: Arc<Reads>,
     commit_fault: Option<CommitFault>,
+}
+
+/// Which reads fail.
+struct Reads {
+    /// How many of them succeed before each that fails.
+    sound: u64,
+    /// Reads so far since the last that failed.
+    count: AtomicU64,
+    /// How many are still to fail.
+    left: AtomicU64,
+    fault: ReadFault,
 }
 
 struct FaultySnapshot {
     snapshot: Box<dyn Snapshot>,
-    countdown: Arc<AtomicU64>,
-    fault: ReadFault,
+    reads: Arc<Reads>,
 }
 
 impl Faulty {
-    /// The `at`th read from now on (from 1) fails once.
-    pub fn at_read(store: Arc<dyn Store>, at: u64, read_fault: ReadFault) -> Self {
+    /// Of the reads from now on, the `at`th (from 1) fails, the `at`th after that and so on, so many `times`.
+    pub fn at_read(store: Arc<dyn Store>, at: u64, times: u64, fault: ReadFault) -> Self {
+        let reads = Reads {
+            sound: at.saturating_sub(1),
+            count: AtomicU64::new(0),
+            left: times.into(),
+            fault,
+        };
         Self {
             store,
-            countdown: Arc::new(at.into()),
-            read_fault,
+            reads: Arc::new(reads),
             commit_fault: None,
         }
     }
@@ -49,24 +62,30 @@ impl Faulty {
     pub fn at_commit(store: Arc<dyn Store>, commit_fault: CommitFault) -> Self {
         Self {
             commit_fault: Some(commit_fault),
-            ..Self::at_read(store, 0, || Error::Overtaken)
+            ..Self::at_read(store, 1, 0, || Error::Overtaken)
         }
     }
 
-    /// Whether the chosen read was reached.
-    pub fn has_failed(&self) -> bool {
-        self.countdown.load(Ordering::Relaxed) == 0
+    /// Whether a chosen read was reached.
+    pub fn has_failed(&self, times: u64) -> bool {
+        self.reads.left.load(Ordering::Relaxed) < times
     }
 }
 
 impl FaultySnapshot {
     fn count(&self) -> Result<()> {
-        let down = |left: u64| left.checked_sub(1);
-        let relaxed = Ordering::Relaxed;
-        match self.countdown.fetch_update(relaxed, relaxed, down) {
-            Ok(1) => Err((self.fault)()),
-            _ => Ok(()),
+        let Reads {
+            sound,
+            count,
+            left,
+            fault,
+        } = self.reads.as_ref();
+        if left.load(Ordering::Relaxed) == 0 || count.fetch_add(1, Ordering::Relaxed) < *sound {
+            return Ok(());
         }
+        count.store(0, Ordering::Relaxed);
+        left.fetch_sub(1, Ordering::Relaxed);
+        Err(fault())
     }
 }
 
@@ -112,8 +131,7 @@ impl Store for Faulty {
         Box::pin(async {
             let faulty: Box<dyn Snapshot> = Box::new(FaultySnapshot {
                 snapshot: self.store.snapshot().await?,
-                countdown: self.countdown.clone(),
-                fault: self.read_fault,
+                reads: self.reads.clone(),
             });
             Ok(faulty)
         })
