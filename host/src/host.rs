@@ -29,6 +29,8 @@ pub struct Host {
     pub clock: Arc<Clock>,
     /// Keeps everything.
     pub store: Arc<dyn Store>,
+    /// What a crash of the store's server can lose, in words; none where there is no server.
+    pub durability: Option<String>,
     background: Background,
 }
 
@@ -72,7 +74,7 @@ impl Host {
     /// See [`Error`]; nothing runs then.
     pub async fn start(config: &Config) -> Result<Self, Error> {
         let bundled = bundle::find(config)?;
-        let store = open(config).await?;
+        let (store, durability) = open(config).await?;
         let options = runtime::Options {
             // The cache wants an absolute folder.
             cache_directory: std::path::absolute(config.compiled_folder()).ok(),
@@ -101,6 +103,7 @@ impl Host {
             streams,
             clock,
             store,
+            durability,
             background,
         })
     }
@@ -114,11 +117,18 @@ impl Host {
     }
 }
 
-async fn open(config: &Config) -> Result<Arc<dyn Store>, Error> {
-    Ok(match &config.store {
-        config::Store::Embedded => Arc::new(Embedded::open(embedded::Options::new(&config.data))?),
-        config::Store::Redis(options) => Arc::new(Redis::open(config::opened(options)).await?),
-    })
+/// Opens the store; and says what its server can lose, if there is one.
+async fn open(config: &Config) -> Result<(Arc<dyn Store>, Option<String>), Error> {
+    let options = match &config.store {
+        config::Store::Embedded => {
+            let store = Embedded::open(embedded::Options::new(&config.data))?;
+            return Ok((Arc::new(store), None));
+        }
+        config::Store::Redis(options) => options,
+    };
+    let store = Redis::open(config::opened(options)).await?;
+    let durability = store.durability().to_string();
+    Ok((Arc::new(store), Some(durability)))
 }
 
 /// How this start of a host takes part among others.

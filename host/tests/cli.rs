@@ -284,6 +284,60 @@ async fn hosts_that_share_a_store_are_listed_with_what_they_own() {
     assert!(done(&second.url, &["streams"]).contains("2 hosts"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_copied_to_a_shared_store_and_goes_on_there() {
+    let server = Server::start(Kept::Nothing);
+    let to = server.url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let from = data.to_str().expect("a path in UTF-8");
+    let mut alone = Process::start(&data).await;
+    let house = r#"{"client_name":"Ada"}"#;
+    let add = ["invoke", "/house/house-editor/add-house", "--data", house];
+    done(&alone.url, &add);
+    done(&alone.url, &["tick", "3"]);
+    let houses = ["invoke", "/client-database/client-registry/allHouses"];
+    let kept = json_of(&alone.url, &houses);
+    let copy = [
+        "store",
+        "copy",
+        "--from",
+        from,
+        "--to",
+        &to,
+        "--partitions",
+        "2",
+    ];
+    let busy = leyden(NOBODY, &copy);
+    assert_eq!(code(&busy), 1, "the folder is in use");
+
+    alone.kill();
+    let report = json_of(NOBODY, &copy);
+    assert_eq!(
+        (&report["verified"], &report["parts"][0]["part"]),
+        (&json!(true), &json!("state"))
+    );
+    assert!(report["parts"][1]["rows"].as_u64() > Some(3), "{report}");
+    let again = leyden(NOBODY, &copy);
+    assert_eq!(code(&again), 1);
+    assert!(
+        complaint(&again).contains("a copy needs one that is empty"),
+        "{}",
+        complaint(&again)
+    );
+    let nothing = ["store", "copy", "--from", "no such folder", "--to", &to];
+    assert_eq!(code(&leyden(NOBODY, &nothing)), 1);
+    assert_eq!(code(&leyden(NOBODY, &["store", "copy", "--to", "x"])), 2);
+
+    let shared = Process::start_with(folder.path(), &["--store", &to]).await;
+    assert_eq!(json_of(&shared.url, &houses), kept);
+    let ticked = json_of(&shared.url, &["tick"]);
+    assert_eq!(
+        ticked["now"], "2021-11-07T16:02:22.144Z",
+        "time goes on where it was"
+    );
+}
+
 #[test]
 fn a_host_that_is_not_there_is_its_own_exit_code() {
     let output = leyden(NOBODY, &["components"]);

@@ -20,11 +20,11 @@ pub(crate) fn render(value: &Value) -> String {
         Value::Array(rows) if rows.is_empty() => "(none)".to_owned(),
         Value::Array(rows) if rows.iter().all(Value::is_object) => table(rows),
         Value::Object(members) => lines(members),
-        other => cell(other),
+        other => text(other),
     }
 }
 
-/// One line per member, names padded; a list of objects follows as a table of its own.
+/// One line per member, names padded and values whole; a list of objects follows as a table of its own.
 fn lines(members: &Map<String, Value>) -> String {
     let width = members
         .keys()
@@ -35,7 +35,7 @@ fn lines(members: &Map<String, Value>) -> String {
         Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
             format!("{name}\n{}", table(rows))
         }
-        _ => format!("{name:width$}  {}", cell(value)),
+        _ => format!("{name:width$}  {}", text(value)),
     };
     members.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -73,18 +73,23 @@ fn grid(rows: &[Vec<String>]) -> String {
     rows.iter().map(padded).collect::<Vec<_>>().join("\n")
 }
 
+/// A value of a table, cut where it is too long.
 fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
-    };
+    let text = text(value);
     if text.chars().count() <= CELL_CHARS_MAX {
         return text;
     }
     let kept: String = text.chars().take(CELL_CHARS_MAX - 1).collect();
     format!("{kept}…")
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -106,5 +111,8 @@ mod tests {
             "now     x\ntickMs  60000"
         );
         assert_eq!(render(&json!([])), "(none)");
+        let long = "x".repeat(200);
+        assert_eq!(render(&json!({ "a": long })), format!("a  {long}"));
+        assert!(render(&json!([{ "a": long }])).ends_with('…'));
     }
 }

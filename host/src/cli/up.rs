@@ -71,6 +71,8 @@ pub(super) struct Up {
 struct Started {
     url: String,
     config: Config,
+    /// What a crash of the store's server can lose, if there is one.
+    durability: Option<String>,
     /// The active components as the admin interface lists them.
     components: Value,
 }
@@ -81,10 +83,13 @@ impl Started {
         let Self {
             url,
             config,
+            durability,
             components,
         } = self;
         let title = context.screen.bold(&format!("Leyden listens on {url}"));
         let place = place(config);
+        let durability = durability.as_ref();
+        let durability = durability.map_or(String::new(), |told| format!("\n       {told}"));
         let clock = self.clock();
         let table = table::render(&components::summary(components));
         let token = config
@@ -92,7 +97,7 @@ impl Started {
             .as_ref()
             .map_or("", |_| "-H \"Authorization: Bearer $TOKEN\" ");
         let example = format!("curl {token}{url}/client-database/client-registry/allHouses");
-        format!("{title}\n{place}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
+        format!("{title}\n{place}{durability}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
     }
 
     fn clock(&self) -> String {
@@ -105,16 +110,17 @@ impl Started {
 
     /// The same for programs.
     fn document(&self) -> Value {
-        let Self {
-            url,
-            config,
-            components,
-        } = self;
+        let Self { url, config, .. } = self;
         let (member, place) = match &config.store {
             Store::Embedded => ("data", config.data.display().to_string()),
             Store::Redis(options) => ("store", options.place()),
         };
-        json!({ "url": url, member: place, "clock": config.clock, "components": components })
+        let mut document = json!({ "url": url, member: place, "clock": config.clock });
+        if let Some(durability) = &self.durability {
+            document["durability"] = json!(durability);
+        }
+        document["components"] = self.components.clone();
+        document
     }
 }
 
@@ -142,7 +148,7 @@ impl Up {
                     host.streams
                         .advertise(format!("http://{}", server.address()));
                 }
-                serve(server, config, context, &shutdown).await
+                serve(server, config, host.durability.clone(), context, &shutdown).await
             }
             Err(error) => Err(Error::start(error)),
         };
@@ -198,10 +204,11 @@ fn options(config: &Config) -> Result<gateway::Options, Error> {
 async fn serve(
     server: Server,
     config: Config,
+    durability: Option<String>,
     context: &Context,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let greeted = greet(server.address(), config, context).await;
+    let greeted = greet(server.address(), config, durability, context).await;
     let ended = match greeted {
         Ok(()) => Ok(signals::told_to_stop().await?),
         Err(error) => Err(error),
@@ -211,13 +218,19 @@ async fn serve(
     ended
 }
 
-async fn greet(address: SocketAddr, config: Config, context: &Context) -> Result<(), Error> {
+async fn greet(
+    address: SocketAddr,
+    config: Config,
+    durability: Option<String>,
+    context: &Context,
+) -> Result<(), Error> {
     let url = format!("http://{address}");
     let client = Client::new(&reachable(address), context.global.token_file.as_deref())?;
     let components = client.get("/admin/components").await?;
     let started = Started {
         url,
         config,
+        durability,
         components,
     };
     let text = if context.global.json {
