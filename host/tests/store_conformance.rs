@@ -43,7 +43,7 @@ mod rules_log;
 #[path = "support/store/speed.rs"]
 mod speed;
 
-use crate::backends::{InMemory, Narrow, OnDisk, OnRedis, Wide};
+use crate::backends::{InMemory, Narrow, OnDisk, OnRedis, Wide, roomy};
 use crate::model::Flaw;
 use crate::random::{Backend, Mismatch, Tally, run};
 use crate::redis::{Cluster, Kept, Server};
@@ -140,32 +140,50 @@ fn the_suite_notices_flaws() {
 mod many_hosts {
     use super::*;
 
+    /// On one handle, or on two where a store can be opened twice.
+    async fn run(backend: &dyn Backend, handles: u32) {
+        let mut stores = Vec::new();
+        for _ in 0..handles {
+            stores.push(backend.open().await);
+        }
+        concurrent::run(&stores).await;
+    }
+
+    fn on_redis_at(url: String) -> OnRedis {
+        let mut backend = OnRedis::at(url, "hosts");
+        backend.kind = roomy(backend.kind);
+        backend
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn on_disk() {
-        let store = OnDisk::new().open().await;
-        concurrent::run(&[store]).await;
+        let mut backend = OnDisk::new();
+        backend.kind = roomy(backend.kind);
+        run(&backend, 1).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn on_redis() {
         let server = Server::start(Kept::Nothing);
-        let backend = OnRedis::at(server.url(), "hosts");
-        concurrent::run(&[backend.open().await, backend.open().await]).await;
+        run(&on_redis_at(server.url()), 2).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn on_a_cluster() {
         let cluster = Cluster::start(Kept::Nothing);
-        let backend = OnRedis::at(cluster.url(), "hosts");
-        concurrent::run(&[backend.open().await, backend.open().await]).await;
+        run(&on_redis_at(cluster.url()), 2).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn in_memory() {
+        run(&InMemory::new(roomy(Wide::KIND), Flaw::None), 2).await;
     }
 
     /// The test itself: it notices a store without a fence.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[should_panic = "times that record"]
     async fn without_a_fence() {
-        let store = InMemory::new(Wide::KIND, Flaw::IgnoresFence).open().await;
-        concurrent::run(&[store]).await;
+        run(&InMemory::new(roomy(Wide::KIND), Flaw::IgnoresFence), 2).await;
     }
 }
 

@@ -180,7 +180,7 @@ impl Batch {
         let bytes_left = self.bytes_max.saturating_sub(self.bytes);
         let fitting = self.typical.map_or(FIRST_STEP, |typical| {
             // One more than fits shows that the next does not.
-            bytes_left / typical.max(1) + 1
+            (bytes_left / typical.max(1)).saturating_add(1)
         });
         Some(left.min(fitting).min(STEP_MAX))
     }
@@ -217,6 +217,12 @@ mod tests {
 
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn without_a_bound_there_is_room_for_small_records() {
+        let batch = Batch::new(usize::MAX, usize::MAX, Some(1));
+        assert_eq!(batch.room(), Some(STEP_MAX));
     }
 
     #[test]

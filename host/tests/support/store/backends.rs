@@ -19,6 +19,7 @@ impl Narrow {
     pub(crate) const KIND: Kind = Kind {
         partitions: 1,
         has_narrow_streams: false,
+        log_records_max: LOG_RECORDS_MAX,
         step: 1,
         extends: false,
         keeps_members: false,
@@ -32,6 +33,7 @@ impl Wide {
     pub(crate) const KIND: Kind = Kind {
         partitions: 3,
         has_narrow_streams: true,
+        log_records_max: LOG_RECORDS_MAX,
         step: 7,
         extends: true,
         keeps_members: true,
@@ -74,12 +76,26 @@ pub(crate) const WIDE_FLAWS: [Flaw; 4] = [
     Flaw::OvertakesForNothing,
 ];
 
+/// The same store with room for everything.
+pub(crate) fn roomy(kind: Kind) -> Kind {
+    Kind {
+        log_records_max: 1_000_000,
+        ..kind
+    }
+}
+
 /// The embedded store in a directory.
-pub(crate) struct OnDisk(tempfile::TempDir);
+pub(crate) struct OnDisk {
+    directory: tempfile::TempDir,
+    pub(crate) kind: Kind,
+}
 
 impl OnDisk {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            kind: Narrow::KIND,
+        }
     }
 }
 
@@ -87,8 +103,8 @@ impl Backend for OnDisk {
     fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
         Box::pin(async {
             let options = embedded::Options {
-                log_records_max: LOG_RECORDS_MAX,
-                ..embedded::Options::new(self.0.path().join("data"))
+                log_records_max: self.kind.log_records_max,
+                ..embedded::Options::new(self.directory.path().join("data"))
             };
             let store = embedded::Embedded::open(options).expect("opened");
             Arc::new(store) as Arc<dyn Store>
@@ -96,7 +112,7 @@ impl Backend for OnDisk {
     }
 
     fn kind(&self) -> Kind {
-        Narrow::KIND
+        self.kind
     }
 }
 
@@ -133,6 +149,7 @@ impl Backend for InMemory {
 
 /// An installation in a Redis.
 pub(crate) struct OnRedis {
+    pub(crate) kind: Kind,
     url: String,
     namespace: String,
     server: Option<Mutex<Server>>,
@@ -144,6 +161,7 @@ pub(crate) struct OnRedis {
 impl OnRedis {
     pub(crate) fn at(url: String, namespace: &str) -> Self {
         Self {
+            kind: Wide::KIND,
             url,
             // A rule's name is longer than a namespace may be.
             namespace: namespace.replace('_', "-").chars().take(30).collect(),
@@ -174,8 +192,8 @@ impl Backend for OnRedis {
         }
         let options = redis::Options {
             namespace: self.namespace.clone(),
-            partitions: Wide::KIND.partitions,
-            log_records_max: LOG_RECORDS_MAX,
+            partitions: self.kind.partitions,
+            log_records_max: self.kind.log_records_max,
             ..redis::Options::new(&self.url)
         };
         Box::pin(async {
@@ -185,7 +203,7 @@ impl Backend for OnRedis {
     }
 
     fn kind(&self) -> Kind {
-        Wide::KIND
+        self.kind
     }
 }
 

@@ -119,6 +119,10 @@ impl Numbers {
 
 /// The part of a range that a scan has seen: as far as its last entry, where it stopped at its limit.
 pub(crate) fn seen(range: Range, order: Order, limit: usize, entries: &[Entry]) -> Range {
+    if limit == 0 {
+        let end = Some(range.start.clone());
+        return Range { end, ..range };
+    }
     let last = entries.last().filter(|_| entries.len() == limit);
     let Some(last) = last.map(|entry| entry.key.clone()) else {
         return range;

@@ -14,7 +14,7 @@ use leyden::store::{
 
 use crate::model_log::{Fence, Log};
 
-/// Records that a partition holds at most, in every store under test: few, so that it is met.
+/// Records that a partition holds at most in most tests: few, so that it is met.
 pub(crate) const LOG_RECORDS_MAX: u64 = 100;
 
 /// What stores do differently without being wrong.
@@ -24,6 +24,8 @@ pub(crate) struct Kind {
     pub(crate) partitions: u16,
     /// Streams of one partition only: the host's own, and the clock's.
     pub(crate) has_narrow_streams: bool,
+    /// Records that a partition holds at most.
+    pub(crate) log_records_max: u64,
     /// From one offset to the next, at least.
     pub(crate) step: u64,
     /// Snapshots move forward rather than keep an old version.

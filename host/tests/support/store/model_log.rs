@@ -9,7 +9,10 @@ use leyden::store::{
     Subscription, Transaction, partition_of,
 };
 
-use crate::model::{Flaw, Kind, LOG_RECORDS_MAX};
+use crate::model::{Flaw, Kind};
+
+/// Leases up to this are for tests of their end, ms.
+const SHORT_LEASE_MS: u64 = 10;
 
 /// Whether an acknowledgement may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub(crate) struct Group {
     /// Nothing after this was there when somebody last fetched.
     pub(crate) seen: Offset,
     last: Option<Holder>,
+    /// What the last one has fetched since nobody else did.
+    run: BTreeSet<Offset>,
     /// Records that went before they were acknowledged, and that no fetch has passed over.
     pub(crate) gone: BTreeSet<Offset>,
     pub(crate) loss: Loss,
@@ -57,7 +62,8 @@ pub(crate) struct Log {
     flaw: Flaw,
     pub(crate) partitions: BTreeMap<Partition, Kept>,
     pub(crate) owners: Vec<Option<Holder>>,
-    hosts: BTreeMap<Holder, HostInfo>,
+    /// With the lease that each told last, ms.
+    hosts: BTreeMap<Holder, (HostInfo, u64)>,
     appended: u64,
 }
 
@@ -112,9 +118,9 @@ impl Log {
         for (partition, more) in appends {
             let kept = self.partitions.get(&partition);
             let length = kept.map_or(0, |kept| kept.records.len() as u64);
-            if self.flaw != Flaw::IgnoresBound && length >= LOG_RECORDS_MAX {
+            if self.flaw != Flaw::IgnoresBound && length >= self.kind.log_records_max {
                 full.push(partition.stream);
-            } else if length + more > LOG_RECORDS_MAX {
+            } else if length + more > self.kind.log_records_max {
                 nearly.push(partition.stream);
             }
         }
@@ -269,10 +275,19 @@ impl Log {
     }
 
     pub(crate) fn beat(&mut self, info: &HostInfo, lease_ms: u64) -> Members {
-        self.hosts.insert(info.holder.clone(), info.clone());
-        let member = |info: &HostInfo| Member {
+        // A lease this short has ended when the next host tells.
+        for (_, lease) in self.hosts.values_mut() {
+            *lease = if *lease > SHORT_LEASE_MS { *lease } else { 0 };
+        }
+        let owners = self.owners.clone();
+        let holds = |holder: &Holder| owners.iter().flatten().any(|owner| owner == holder);
+        let told = (info.clone(), lease_ms);
+        self.hosts.insert(info.holder.clone(), told);
+        self.hosts
+            .retain(|holder, (_, lease)| *lease > 0 || holds(holder));
+        let member = |(info, lease): &(HostInfo, u64)| Member {
             info: info.clone(),
-            lease_ms,
+            lease_ms: *lease,
         };
         Members {
             hosts: self.hosts.values().map(member).collect(),
@@ -313,7 +328,9 @@ impl Log {
         self.hosts.clear();
         let kept = self.partitions.values_mut();
         let groups = kept.flat_map(|kept| kept.groups.values_mut());
-        groups.for_each(|group| group.fetched.clear());
+        for group in groups {
+            (group.fetched, group.run) = Default::default();
+        }
     }
 }
 
@@ -339,9 +356,7 @@ impl Group {
         {
             return Fence::Shut;
         }
-        let own = offsets
-            .iter()
-            .all(|offset| self.fetched.contains_key(offset));
+        let own = offsets.iter().all(|offset| self.run.contains(offset));
         if own && self.last.as_ref() == Some(holder) && self.gone.is_empty() {
             return Fence::Open;
         }
@@ -352,6 +367,10 @@ impl Group {
         let holder = &claim.holder;
         let held = records.iter().map(|record| (record.offset, holder.clone()));
         self.fetched.extend(held);
+        if self.last.as_ref() != Some(holder) {
+            self.run.clear();
+        }
+        self.run.extend(records.iter().map(|record| record.offset));
         (self.seen, self.last) = (tail, Some(holder.clone()));
         if is_all {
             self.gone.clear();

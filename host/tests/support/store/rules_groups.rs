@@ -343,11 +343,15 @@ pub(crate) async fn members_come_and_go(store: Shared) {
 
 /// A host that does not tell in time is known as long as it holds something.
 pub(crate) async fn a_silent_host_is_not_alive(store: Shared) {
-    for host in ["holds", "holds-nothing"] {
-        store.beat(&info(host), 1).await.expect("told");
-    }
-    let held = store.take(0, None, &holder("holds")).await.expect("asked");
-    assert!(held);
+    let tell = async |name: &str, lease_ms| {
+        let told = store.beat(&info(name), lease_ms).await;
+        told.expect("told");
+    };
+    tell("holds", LEASE_MS).await;
+    let held = store.take(0, None, &holder("holds")).await;
+    assert!(held.expect("asked"));
+    tell("holds", 1).await;
+    tell("holds-nothing", 1).await;
     let silent = async || {
         loop {
             let members = store.beat(&info("z"), LEASE_MS).await.expect("told");
