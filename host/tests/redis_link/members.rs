@@ -163,8 +163,10 @@ async fn what_others_append_shows() {
         shows(tail, offset).await;
     }
     // A burst ends with the newest.
-    let last = (0..500).map(|_| add(&server, "house.readings", 1)).last();
-    shows(&mut tail, last.expect("some")).await;
+    let burst: Vec<_> = (0..500)
+        .map(|_| add(&server, "house.readings", 1))
+        .collect();
+    shows(&mut tail, burst[burst.len() - 1]).await;
 }
 
 #[tokio::test]

@@ -28,8 +28,8 @@ impl Shared {
             let Some(last) = entries.last() else { break };
             let more = entries.len() == count;
             from.clone_from(&last.id);
-            let records = entries.into_iter().filter_map(Entry::into_record);
-            let fit = records.map(|record| batch.push(record)).all(|fits| fits);
+            let mut records = entries.into_iter().filter_map(Entry::into_record);
+            let fit = records.all(|record| batch.push(record));
             if !fit || !more {
                 break;
             }

@@ -3,6 +3,7 @@
 //! of its own. Offsets only grow; nothing is lost by missing one of them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -189,9 +190,9 @@ impl Follower<'_> {
         self.places.retain(|key, _| now.contains_key(key));
         let mut added = Vec::new();
         for (key, partition) in now {
-            if !self.places.contains_key(&key) {
-                added.push(key.clone());
-                self.places.insert(key, (partition, "0-0".to_owned()));
+            if let Entry::Vacant(place) = self.places.entry(key) {
+                added.push(place.key().clone());
+                place.insert((partition, "0-0".to_owned()));
             }
         }
         added
