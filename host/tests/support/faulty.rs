@@ -14,13 +14,13 @@ use leyden::store::{
 use tokio::sync::watch;
 
 /// What a chosen read answers.
-pub type ReadFault = fn() -> Error;
+pub(crate) type ReadFault = fn() -> Error;
 
 /// What a commit answers instead of committing.
-pub type CommitFault = fn() -> CommitError;
+pub(crate) type CommitFault = fn() -> CommitError;
 
 /// Passes calls on to a store, some chosen ones excepted.
-pub struct Faulty {
+pub(crate) struct Faulty {
     store: Arc<dyn Store>,
     reads: Arc<Reads>,
     commit_fault: Option<CommitFault>,
@@ -44,7 +44,7 @@ struct FaultySnapshot {
 
 impl Faulty {
     /// Of the reads from now on, the `at`th (from 1) fails, the `at`th after that and so on, so many `times`.
-    pub fn at_read(store: Arc<dyn Store>, at: u64, times: u64, fault: ReadFault) -> Self {
+    pub(crate) fn at_read(store: Arc<dyn Store>, at: u64, times: u64, fault: ReadFault) -> Self {
         let reads = Reads {
             sound: at.saturating_sub(1),
             count: AtomicU64::new(0),
@@ -59,7 +59,7 @@ impl Faulty {
     }
 
     /// Every commit fails.
-    pub fn at_commit(store: Arc<dyn Store>, commit_fault: CommitFault) -> Self {
+    pub(crate) fn at_commit(store: Arc<dyn Store>, commit_fault: CommitFault) -> Self {
         Self {
             commit_fault: Some(commit_fault),
             ..Self::at_read(store, 1, 0, || Error::Overtaken)
@@ -67,7 +67,7 @@ impl Faulty {
     }
 
     /// Whether a chosen read was reached.
-    pub fn has_failed(&self, times: u64) -> bool {
+    pub(crate) fn has_failed(&self, times: u64) -> bool {
         self.reads.left.load(Ordering::Relaxed) < times
     }
 }
