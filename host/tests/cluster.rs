@@ -162,10 +162,8 @@ async fn get(host: &Host, component: &str, path: &str) -> Value {
         head,
         body: Vec::new(),
     };
-    let generation = host.registry.generation();
-    let answer = host
-        .dispatch
-        .http(&generation, &name(component), request, None);
+    let (generation, component) = (host.registry.generation(), name(component));
+    let answer = host.dispatch.http(&generation, &component, request, None);
     let answer = answer.await.expect("an answer");
     serde_json::from_slice(&answer.body).expect("JSON")
 }

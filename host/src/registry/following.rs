@@ -34,9 +34,9 @@ impl Registry {
                 () = stop.cancelled() => return,
                 () = clock::sleep(wait) => {}
             }
-            failed = match self.look().await {
+            failed = match self.refresh().await {
                 Ok(()) => None,
-                Err(Error::Store(error)) => {
+                Err(error @ (Error::Store(_) | Error::Overtaken)) => {
                     tracing::debug!(%error, "the registry cannot be read");
                     None
                 }
@@ -51,7 +51,11 @@ impl Registry {
         }
     }
 
-    async fn look(&self) -> Result<(), Error> {
+    /// Loads what other hosts have activated, if anything.
+    ///
+    /// # Errors
+    /// It cannot be loaded, or the store did not answer; the present generation serves on.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
         if self.shared.catalog.number().await? == self.generation().number {
             return Ok(());
         }

@@ -36,6 +36,8 @@ pub(super) struct Ownership {
     even: bool,
     /// Whether the last look failed.
     blind: bool,
+    /// Until when nobody is taken for dead: where the store was away, nobody could tell that they live.
+    patient_until: Option<Monotonic>,
 }
 
 impl Ownership {
@@ -49,6 +51,7 @@ impl Ownership {
             told_at: clock::monotonic(),
             even: false,
             blind: false,
+            patient_until: None,
         };
         ownership.look().await?;
         Ok(ownership)
@@ -88,7 +91,10 @@ impl Ownership {
         self.told_at = sent_at;
         let me = self.shared.options.holder.clone();
         self.shared.hold_what_is_owned(&members);
-        let actions = shares::decide(&me, &members);
+        let mut actions = shares::decide(&me, &members);
+        if self.is_patient() {
+            actions.take.retain(|(_, from)| from.is_none());
+        }
         self.even = actions.is_empty() && shares::is_even(&me, &members);
         let taken = self.act(actions).await;
         for unit in &taken {
@@ -99,6 +105,16 @@ impl Ownership {
         self.shared.members.send_replace(members);
         self.shared.hold(taken);
         Ok(())
+    }
+
+    /// Whether those whose lease has ended may still come back.
+    fn is_patient(&mut self) -> bool {
+        let now = clock::monotonic();
+        if self.blind {
+            let lease = Duration::from_millis(self.shared.options.lease_ms);
+            self.patient_until = Some(now + lease);
+        }
+        self.patient_until.is_some_and(|until| now < until)
     }
 
     /// What a failed look means: nothing at first, and after a lease that everything may be lost.

@@ -24,6 +24,12 @@ impl Shared {
     }
 
     async fn idle(&self) -> Result<(), Error> {
+        // What another host has just activated is waited for as well.
+        if self.options.shared
+            && let Err(error) = self.registry.refresh().await
+        {
+            tracing::debug!(%error, "the registry could not be read");
+        }
         let generation = self.registry.generation().number;
         self.subscriptions.reach(generation).await;
         let mut moves = self.moves.subscribe();
