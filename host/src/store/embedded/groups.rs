@@ -21,6 +21,9 @@ const CURSOR: &str = "SELECT value FROM state WHERE space = ?1 AND key = ?2";
 const ALL_CURSORS: &str = "SELECT key, value FROM state WHERE space = ?1 ORDER BY key";
 const STREAMS: &str = "SELECT name, id, tail FROM streams ORDER BY name";
 
+/// Groups of one stream with their cursors.
+type Cursors = Vec<(Arc<str>, Offset)>;
+
 /// The space of the cursors.
 pub(super) fn cursors() -> Space {
     Space::from(CURSORS)
@@ -102,10 +105,10 @@ impl<'c> View<'c> {
     }
 
     /// The groups of each stream, by name, with their cursors.
-    fn groups(&self) -> rusqlite::Result<BTreeMap<String, Vec<(Arc<str>, Offset)>>> {
+    fn groups(&self) -> rusqlite::Result<BTreeMap<String, Cursors>> {
         let mut statement = self.connection.prepare_cached(ALL_CURSORS)?;
         let mut rows = statement.query([self.cursors])?;
-        let mut groups = BTreeMap::<String, Vec<_>>::new();
+        let mut groups = BTreeMap::<String, Cursors>::new();
         while let Some(row) = rows.next()? {
             let key = str::from_utf8(row.get_ref(0)?.as_blob()?).unwrap_or_default();
             if let Some((group, stream)) = key.split_once('\0') {
@@ -124,7 +127,7 @@ impl<'c> View<'c> {
         partition: Partition,
         stream: i64,
         newest: Offset,
-        cursors: Vec<(Arc<str>, Offset)>,
+        cursors: Cursors,
         claims: &Claims,
     ) -> rusqlite::Result<PartitionStatus> {
         let length = log::kept_after(self.connection, stream, 0)?;
