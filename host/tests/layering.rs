@@ -4,10 +4,22 @@
 use std::path::{Path, PathBuf};
 
 /// A crate or path, and the places under `src/` that may name it.
-const RULES: [(&[&str], &[&str]); 5] = [
+const RULES: [(&[&str], &[&str]); 6] = [
     (&["axum::", "hyper::", "hyper_util::"], &["gateway"]),
     (&["wasmtime::"], &["runtime", "capabilities"]),
     (&["rusqlite::"], &["store/embedded"]),
+    // The crate, not the module of the same name.
+    (
+        &[
+            "use ::redis",
+            "redis::cmd",
+            "redis::Client",
+            "redis::Script",
+            "redis::aio",
+            "redis::FromRedisValue",
+        ],
+        &["store/redis"],
+    ),
     (
         &["SystemTime", "Instant::now", "Utc::now", "thread::sleep"],
         &["clock.rs"],
