@@ -12,22 +12,25 @@ local function at(entry)
   return ''
 end
 
--- The id up to which everything is acknowledged, and the oldest entry that is not.
+-- The id up to which everything is acknowledged, the oldest entry that is not, and whether that was trimmed
+-- before it was acknowledged.
 local function place(key, stream, group, next)
   if group['pending'] == 0 then
-    return group['last-delivered-id'], next
+    return group['last-delivered-id'], next, false
   end
   local lowest = redis.call('XPENDING', key, group['name'])[2]
   local done = redis.call('XREVRANGE', key, '(' .. lowest, '-', 'COUNT', 1)[1]
-  local oldest = redis.call('XRANGE', key, lowest, lowest)[1] or { lowest, {} }
+  local oldest = redis.call('XRANGE', key, lowest, lowest)[1]
+  local trimmed = not oldest
+  oldest = oldest or { lowest, {} }
   if done then
-    return done[1], oldest
+    return done[1], oldest, trimmed
   end
   -- Nothing is before it: it never was, or it was trimmed.
   if stream['entries-added'] == stream['length'] then
-    return '0-0', oldest
+    return '0-0', oldest, trimmed
   end
-  return '(' .. lowest, oldest
+  return '(' .. lowest, oldest, trimmed
 end
 
 -- Whether entries were taken out that the group was not given.
@@ -49,8 +52,8 @@ local function status(key, field)
   for _, row in ipairs(redis.call('XINFO', 'GROUPS', key)) do
     local group = fields(row)
     local missing, next = undelivered(key, stream, group)
-    local done, oldest = place(key, stream, group, next)
-    local lost = skipped(stream, group, missing)
+    local done, oldest, trimmed = place(key, stream, group, next)
+    local lost = trimmed or skipped(stream, group, missing)
       or redis.call('HEXISTS', KEYS[1], field .. ':' .. group['name']) == 1
     reply[#reply + 1] = {
       group['name'], done, missing, group['pending'],
