@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::redis::{Kept, Server};
-use crate::{eventually, hasty, works_again};
+use crate::{eventually, hasty, open, open_with, patient, works};
 
 /// More records than any of the tests appends.
 const MANY: usize = 10_000;
@@ -104,11 +104,7 @@ async fn forward(client: TcpStream, server: TcpStream, swallows: Arc<AtomicBool>
 async fn a_commit_whose_answer_was_lost_is_done_once() {
     let server = Server::start(Kept::Nothing);
     let proxy = Proxy::start(server.port()).await;
-    let options = Options {
-        reply_ms_max: 5_000,
-        ..hasty(&proxy.url())
-    };
-    let store = Redis::open(options).await.expect("open");
+    let store = open_with(patient(&proxy.url())).await;
     let wanted: Vec<_> = (0..100).map(|number| number.to_string()).collect();
     for payload in &wanted {
         proxy.swallow();
@@ -118,10 +114,28 @@ async fn a_commit_whose_answer_was_lost_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_restart_between_two_commits_goes_unnoticed() {
+    let mut server = Server::start(Kept::Always);
+    let store = open_with(patient(&server.url())).await;
+    for round in 0..3 {
+        let commit = store.commit(append(&round.to_string())).await;
+        commit.expect("committed");
+        server.restart();
+    }
+    assert_eq!(payloads(&store).await, ["0", "1", "2"]);
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_answers_is_called_neither_done_nor_refused() {
     let server = Server::start(Kept::Nothing);
-    let store = crate::open(&server.url()).await;
-    store.commit(append("zeroth")).await.expect("committed");
+    let patiently = open_with(patient(&server.url())).await;
+    let zeroth = patiently.commit(append("zeroth")).await;
+    zeroth.expect("committed");
+    // So that it has asked for the stream before.
+    let store = open(&server.url()).await;
+    works(&store).await;
+    let partitions = || async { store.partitions(&stream()).await.is_ok() };
+    eventually("the stream is known", partitions).await;
     server.pause(true);
     let unresolved = store.commit(append("first")).await;
     assert!(
@@ -129,10 +143,11 @@ async fn a_commit_that_nobody_answers_is_called_neither_done_nor_refused() {
         "{unresolved:?}"
     );
     server.pause(false);
-    works_again(&store).await;
+    works(&store).await;
     // It has happened or not, but not in part and not twice; what comes later is not held up.
-    store.commit(append("second")).await.expect("committed");
-    let payloads = payloads(&store).await;
+    let second = patiently.commit(append("second")).await;
+    second.expect("committed");
+    let payloads = payloads(&patiently).await;
     let allowed = [vec!["zeroth", "second"], vec!["zeroth", "first", "second"]];
     assert!(
         allowed.iter().any(|allowed| *allowed == payloads),
@@ -140,10 +155,10 @@ async fn a_commit_that_nobody_answers_is_called_neither_done_nor_refused() {
     );
 }
 
-fn durable(server: &Server) -> Options {
+fn durable(options: Options) -> Options {
     Options {
         durable: true,
-        ..hasty(&server.url())
+        ..options
     }
 }
 
@@ -151,8 +166,9 @@ fn durable(server: &Server) -> Options {
 async fn a_durable_commit_waits_for_a_replica() {
     let primary = Server::start(Kept::Nothing);
     let replica = Server::replica_of(&primary, Kept::Nothing);
-    let store = Redis::open(durable(&primary)).await.expect("open");
-    store.commit(append("first")).await.expect("committed");
+    let patiently = open_with(durable(patient(&primary.url()))).await;
+    let first = patiently.commit(append("first")).await;
+    first.expect("committed");
     let on_replica = || replica.ask(&["XLEN", "{leyden}:stream:leyden.test:0"]);
     assert_eq!(
         on_replica().expect("told"),
@@ -160,18 +176,19 @@ async fn a_durable_commit_waits_for_a_replica() {
         "before the commit returned"
     );
 
+    let hastily = open_with(durable(hasty(&primary.url()))).await;
+    let partitions = || async { hastily.partitions(&stream()).await.is_ok() };
+    eventually("the stream is known", partitions).await;
     replica.pause(true);
-    let unresolved = store.commit(append("second")).await;
+    let unresolved = hastily.commit(append("second")).await;
     assert!(
         matches!(unresolved, Err(CommitError::Store(Error::Unresolved))),
         "{unresolved:?}"
     );
     replica.pause(false);
-    eventually("the replica is back", || async {
-        store.commit(append("third")).await.is_ok()
-    })
-    .await;
-    let payloads = payloads(&store).await;
+    let third = patiently.commit(append("third")).await;
+    third.expect("committed");
+    let payloads = payloads(&patiently).await;
     let count = |wanted: &str| payloads.iter().filter(|payload| *payload == wanted).count();
     // Asked for again and again, it is still one.
     assert_eq!((count("first"), count("second")), (1, 1), "{payloads:?}");
@@ -181,11 +198,7 @@ async fn a_durable_commit_waits_for_a_replica() {
 async fn durable_commits_share_their_waits() {
     let primary = Server::start(Kept::Nothing);
     let _replica = Server::replica_of(&primary, Kept::Nothing);
-    let options = Options {
-        reply_ms_max: 5_000,
-        ..durable(&primary)
-    };
-    let store = Redis::open(options).await.expect("open");
+    let store = open_with(durable(patient(&primary.url()))).await;
     let commits = (0..200).map(|number| {
         let store = store.clone();
         tokio::spawn(async move { store.commit(append(&number.to_string())).await })

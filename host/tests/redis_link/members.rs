@@ -8,7 +8,7 @@ use leyden::store::{Holder, Partition, Store as _, offset_of};
 use tokio::sync::watch;
 
 use crate::redis::{Kept, Server};
-use crate::{WAIT_MAX, eventually, host, open};
+use crate::{WAIT_MAX, eventually, host, open_with, patient};
 
 fn holder(name: &str) -> Holder {
     Holder(name.into())
@@ -26,7 +26,10 @@ async fn alive(store: &Redis, name: &str) -> bool {
 #[tokio::test]
 async fn hosts_see_each_other_until_their_lease_ends() {
     let server = Server::start(Kept::Nothing);
-    let (one, two) = (open(&server.url()).await, open(&server.url()).await);
+    let (one, two) = (
+        open_with(patient(&server.url())).await,
+        open_with(patient(&server.url())).await,
+    );
     one.beat(&host("a"), 60_000).await.expect("told");
     let members = two.beat(&host("b"), 200).await.expect("told");
     let infos: Vec<_> = members.hosts.iter().map(|member| &member.info).collect();
@@ -42,7 +45,7 @@ async fn hosts_see_each_other_until_their_lease_ends() {
 #[tokio::test]
 async fn a_unit_is_taken_only_from_whom_the_taker_believes_to_hold_it() {
     let server = Server::start(Kept::Nothing);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     let (a, b) = (holder("a"), holder("b"));
     assert!(store.take(0, None, &a).await.expect("answered"));
     assert!(!store.take(0, None, &b).await.expect("answered"));
@@ -62,7 +65,7 @@ async fn a_unit_is_taken_only_from_whom_the_taker_believes_to_hold_it() {
 #[tokio::test]
 async fn a_dead_host_is_known_while_it_holds_something() {
     let server = Server::start(Kept::Nothing);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     store.beat(&host("a"), 1).await.expect("told");
     assert!(store.take(1, None, &holder("a")).await.expect("answered"));
     eventually("a's lease ends", || async { !alive(&store, "a").await }).await;
@@ -82,7 +85,7 @@ async fn a_dead_host_is_known_while_it_holds_something() {
 #[tokio::test]
 async fn who_leaves_gives_up_everything() {
     let server = Server::start(Kept::Nothing);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     let (a, b) = (holder("a"), holder("b"));
     store.beat(&host("a"), 60_000).await.expect("told");
     for (unit, to) in [(0, &a), (1, &a), (2, &b)] {
@@ -104,7 +107,7 @@ async fn who_leaves_gives_up_everything() {
 #[tokio::test]
 async fn a_take_whose_answer_was_lost_is_not_refused_for_it() {
     let mut server = Server::start(Kept::Always);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     for round in 0..4_u16 {
         // The server goes away while takes are on their way; each is answered by what it did.
         let (taker, name) = (store.clone(), holder("a"));
@@ -147,7 +150,7 @@ async fn shows(tail: &mut watch::Receiver<u64>, offset: u64) {
 async fn what_others_append_shows() {
     let server = Server::start(Kept::Nothing);
     let before = add(&server, "house.readings", 1);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     let mut tail = store.tail(&partition("house.readings", 1));
     shows(&mut tail, before).await;
     for _ in 0..20 {
@@ -172,7 +175,7 @@ async fn what_others_append_shows() {
 #[tokio::test]
 async fn tails_outlive_the_connection() {
     let mut server = Server::start(Kept::Always);
-    let store = open(&server.url()).await;
+    let store = open_with(patient(&server.url())).await;
     let mut tail = store.tail(&partition("house.readings", 0));
     let offset = add(&server, "house.readings", 0);
     shows(&mut tail, offset).await;

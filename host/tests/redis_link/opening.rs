@@ -4,15 +4,15 @@ use leyden::store::Store as _;
 use leyden::store::redis::{OpenError, Options, Redis, Synced};
 
 use crate::redis::{Kept, Server};
-use crate::{hasty, open, refused};
+use crate::{open_with, patient, refused};
 
 #[tokio::test]
 async fn the_first_host_decides_how_many_units_there_are() {
     let server = Server::start(Kept::Nothing);
-    assert_eq!(open(&server.url()).await.units(), 4);
+    assert_eq!(open_with(patient(&server.url())).await.units(), 4);
     let more = Options {
         partitions: 9,
-        ..hasty(&server.url())
+        ..patient(&server.url())
     };
     assert_eq!(Redis::open(more.clone()).await.expect("open").units(), 4);
     let elsewhere = Options {
@@ -31,7 +31,7 @@ async fn what_another_version_made_or_a_copy_left_is_not_touched() {
     };
     let named = |namespace: &str| Options {
         namespace: namespace.to_owned(),
-        ..hasty(&server.url())
+        ..patient(&server.url())
     };
     set("later", "format");
     let later = refused(named("later")).await;
@@ -48,7 +48,7 @@ async fn what_another_version_made_or_a_copy_left_is_not_touched() {
 async fn a_server_that_evicts_is_refused() {
     let limits = ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"];
     let server = Server::start_with(Kept::Nothing, &limits);
-    let evicts = refused(hasty(&server.url())).await;
+    let evicts = refused(patient(&server.url())).await;
     assert!(evicts.to_string().contains("noeviction"), "{evicts}");
 }
 
@@ -56,7 +56,7 @@ async fn a_server_that_evicts_is_refused() {
 async fn passwords_are_asked_for_and_never_shown() {
     let server = Server::start_with(Kept::Nothing, &["--requirepass", "secret"]);
     let port = server.port();
-    let at = |user: &str| hasty(&format!("redis://{user}127.0.0.1:{port}/0"));
+    let at = |user: &str| patient(&format!("redis://{user}127.0.0.1:{port}/0"));
     let none = refused(at("")).await;
     assert_eq!(none.to_string(), "Redis asks for a password");
     let wrong = refused(at(":guessed@")).await;
@@ -71,14 +71,14 @@ async fn passwords_are_asked_for_and_never_shown() {
 async fn a_replica_is_refused() {
     let primary = Server::start(Kept::Nothing);
     let replica = Server::replica_of(&primary, Kept::Nothing);
-    let refused = refused(hasty(&replica.url())).await;
+    let refused = refused(patient(&replica.url())).await;
     assert_eq!(refused.to_string(), "Redis is a read-only replica");
 }
 
 #[tokio::test]
 async fn nobody_there_is_said_at_once() {
     let port = crate::redis::free_port();
-    let refused = refused(hasty(&format!("redis://127.0.0.1:{port}"))).await;
+    let refused = refused(patient(&format!("redis://127.0.0.1:{port}"))).await;
     assert_eq!(refused.to_string(), "Redis refuses connections");
 }
 
@@ -90,7 +90,7 @@ async fn options_and_urls_that_break_a_rule_name_it() {
         ("redis+cluster://127.0.0.1:1/3", "database"),
         ("redis://127.0.0.1:6379/x", "database's number"),
     ] {
-        let refused = refused(hasty(url)).await;
+        let refused = refused(patient(url)).await;
         assert!(refused.to_string().contains(rule), "{url}: {refused}");
     }
 }
@@ -104,7 +104,7 @@ async fn the_server_tells_what_a_crash_loses() {
         (Kept::Eventually, Synced::Eventually),
     ] {
         let server = Server::start(kept);
-        let store = open(&server.url()).await;
+        let store = open_with(patient(&server.url())).await;
         let durability = store.durability();
         assert_eq!(durability.synced, synced);
         assert_eq!(
@@ -119,7 +119,7 @@ async fn the_server_tells_what_a_crash_loses() {
 async fn durable_needs_something_to_wait_for() {
     let durable = |server: &Server| Options {
         durable: true,
-        ..hasty(&server.url())
+        ..patient(&server.url())
     };
     let forgetful = Server::start(Kept::EverySecond);
     let kept = Server::start(Kept::Always);

@@ -5,24 +5,22 @@ use std::process::{Child, Command, Stdio};
 use leyden::store::Store as _;
 
 use crate::redis::{Cluster, Kept, Server, free_port};
-use crate::{eventually, hasty, host, open, refused, why_refused, works_again, write};
+use crate::{eventually, hasty, host, open, open_with, refused, unhealthy, works};
 
 #[tokio::test]
 async fn a_cluster_is_found_through_any_of_its_nodes() {
     let cluster = Cluster::start(Kept::Nothing);
     for node in &cluster.nodes {
         let url = format!("redis+cluster://127.0.0.1:{}", node.port());
-        write(&open(&url).await).await.expect("taken");
+        works(&open(&url).await).await;
         let single = refused(hasty(&node.url())).await.to_string();
         assert!(single.contains("redis+cluster://"), "{single}");
     }
     for namespace in ["a", "b", "c", "d", "e"] {
         let mut options = hasty(&cluster.url());
         namespace.clone_into(&mut options.namespace);
-        let store = leyden::store::redis::Redis::open(options)
-            .await
-            .expect("open");
-        write(&store).await.expect("taken");
+        let store = open_with(options).await;
+        works(&store).await;
     }
 }
 
@@ -68,7 +66,7 @@ fn move_slot(from: &Server, to: &Server) {
 async fn a_slot_that_moves_is_followed() {
     let cluster = Cluster::start(Kept::Nothing);
     let store = open(&cluster.url()).await;
-    write(&store).await.expect("taken");
+    works(&store).await;
     let has_keys = |node: &&Server| node.ask(&["DBSIZE"]).expect("a size") != "0";
     let from = cluster.nodes.iter().find(has_keys).expect("one has them");
     let to = cluster
@@ -77,7 +75,7 @@ async fn a_slot_that_moves_is_followed() {
         .find(|node| !has_keys(node))
         .expect("another");
     move_slot(from, to);
-    works_again(&store).await;
+    works(&store).await;
     let members = store.beat(&host("another"), 60_000).await.expect("told");
     assert_eq!(members.hosts.len(), 2, "what was there came along");
 }
@@ -142,10 +140,10 @@ async fn a_failover_is_followed_through_the_sentinels() {
     assert!(unknown.contains("no service of that name"), "{unknown}");
 
     let store = open(&sentinel.url("main")).await;
-    write(&store).await.expect("taken");
+    works(&store).await;
     primary.kill();
-    why_refused(&store).await;
-    works_again(&store).await;
+    unhealthy(&store, Result::is_err).await;
+    works(&store).await;
     let role = replica.ask(&["INFO", "replication"]).expect("told");
     assert!(role.contains("role:master"), "{role}");
 }

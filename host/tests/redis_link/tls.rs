@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::redis::{Kept, Server, free_port};
-use crate::{hasty, refused};
+use crate::{open_with, patient, refused, works};
 
 /// Set for the process that trusts the test's authority: the system's are read once per connection, but a
 /// variable of this process cannot be changed while others read it.
@@ -42,10 +42,7 @@ fn certificates(folder: &Path) -> bool {
 #[tokio::test]
 async fn tls_is_used_and_certificates_are_checked() {
     if let Ok(url) = std::env::var(CHILD) {
-        let store = leyden::store::redis::Redis::open(hasty(&url))
-            .await
-            .expect("trusted");
-        crate::write(&store).await.expect("taken");
+        works(&open_with(patient(&url)).await).await;
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -70,7 +67,7 @@ async fn tls_is_used_and_certificates_are_checked() {
     let server = Server::start_with(Kept::Nothing, &options);
     let url = format!("rediss://localhost:{port}/0");
 
-    let untrusted = refused(hasty(&url)).await;
+    let untrusted = refused(patient(&url)).await;
     let cause = std::error::Error::source(&untrusted)
         .expect("a cause")
         .to_string();

@@ -183,8 +183,8 @@ impl Link {
         &self,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T> {
-        let mut call = Call::new(&self.core);
-        call.commit(Request::Script(invocation)).await
+        let mut call = Call::commit(&self.core);
+        call.durable_answer(Request::Script(invocation)).await
     }
 
     /// A connection of one's own to the server, for commands that wait. It is not made again: ask for
@@ -220,11 +220,8 @@ impl Link {
     }
 
     async fn ask<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T> {
-        let mut call = Call::new(&self.core);
-        match call.answer(request).await {
-            Err(Error::Unresolved) => Err(Error::Unavailable(call.reason())),
-            answer => answer.map(|(value, _)| value),
-        }
+        let (answer, _) = Call::ask(&self.core).answer(request).await?;
+        Ok(answer)
     }
 }
 

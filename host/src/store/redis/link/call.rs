@@ -42,33 +42,41 @@ pub(super) struct Call<'a> {
     core: &'a Core,
     /// When it is given up: time for one answer that is lost and one more.
     deadline: Monotonic,
-    /// Whether it may have run without an answer.
+    /// Whether it matters that it may have run without an answer.
+    is_commit: bool,
+    /// Whether that may be so: then it is sent again for as long as there is time.
     is_uncertain: bool,
     pause: Duration,
     reason: &'static str,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(core: &'a Core) -> Self {
+    /// One that reads or may be run twice: given up when there is no connection for a while.
+    pub(super) fn ask(core: &'a Core) -> Self {
+        Self::new(core, false)
+    }
+
+    /// One of a commit.
+    pub(super) fn commit(core: &'a Core) -> Self {
+        Self::new(core, true)
+    }
+
+    fn new(core: &'a Core, is_commit: bool) -> Self {
         let now = clock::monotonic();
         Self {
             core,
             deadline: now + core.options.reply_max * 2,
+            is_commit,
             is_uncertain: false,
             pause: PAUSE_MIN,
             reason: "Redis does not answer",
         }
     }
 
-    /// Why it has no answer.
-    pub(super) fn reason(&self) -> &'static str {
-        self.reason
-    }
-
     /// The answer, and the connection that it came on.
     ///
     /// # Errors
-    /// `Unavailable`: it did not run. `Unresolved`: it may have run.
+    /// `Unavailable`: it did not run, or is no commit. `Unresolved`: it may have run.
     pub(super) async fn answer<T: FromRedisValue>(
         &mut self,
         request: Request<'_>,
@@ -92,7 +100,10 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// As there.
-    pub(super) async fn commit<T: FromRedisValue>(&mut self, request: Request<'_>) -> Result<T> {
+    pub(super) async fn durable_answer<T: FromRedisValue>(
+        &mut self,
+        request: Request<'_>,
+    ) -> Result<T> {
         loop {
             let (value, live) = self.answer(request).await?;
             match self.wait(&live).await {
@@ -144,7 +155,7 @@ impl<'a> Call<'a> {
     async fn failed(&mut self, live: &Live, error: RedisError) -> Result<()> {
         match judge(&error) {
             Failure::Lost(reason) => {
-                self.is_uncertain = true;
+                self.is_uncertain = self.is_commit;
                 self.reason = reason;
                 self.core.broke(live.number, reason);
                 self.rest().await

@@ -302,3 +302,86 @@ fn place(url: &str) -> Result<ConnectionInfo, &'static str> {
     // Small commands wait for nobody.
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Endpoint {
+        Endpoint::parse(url, "{leyden}:meta").expect("a URL")
+    }
+
+    fn addresses(url: &str) -> Vec<String> {
+        let places = parsed(url).places;
+        places
+            .iter()
+            .map(|place| place.addr().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn every_place_is_asked_at_its_port() {
+        assert_eq!(addresses("redis://a"), ["a:6379"]);
+        assert_eq!(
+            addresses("redis+cluster://a:1,b,[::1]:3,[::2]"),
+            ["a:1", "b:6379", "::1:3", "::2:6379"]
+        );
+        assert_eq!(addresses("redis+sentinel://a,b:7/main"), ["a:26379", "b:7"]);
+    }
+
+    #[test]
+    fn user_password_and_database_are_the_servers() {
+        let sentinel = parsed("redis+sentinel://me:p%40ss,word@a:1,b:2/main/3");
+        assert_eq!(sentinel.topology, Topology::Sentinel("main".to_owned()));
+        assert_eq!(sentinel.places.len(), 2);
+        assert_eq!(sentinel.settings.db(), 3);
+        assert_eq!(sentinel.settings.password(), Some("p@ss,word"));
+        // Sentinels have no databases.
+        assert!(
+            sentinel
+                .places
+                .iter()
+                .all(|place| place.redis_settings().db() == 0)
+        );
+        let found = sentinel.at(&sentinel.places[0], "c", 9);
+        assert_eq!(found.addr().to_string(), "c:9");
+        assert_eq!(found.redis_settings().db(), 3);
+    }
+
+    #[test]
+    fn what_is_reached_over_tls_leads_to_what_is_reached_over_tls() {
+        let cluster = parsed("rediss+cluster://a:1");
+        let found = cluster.at(&cluster.places[0], "b", 2);
+        assert!(matches!(
+            found.addr(),
+            ConnectionAddr::TcpTls {
+                insecure: false,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn slots_are_read_with_their_primaries() {
+        let node = |host: Value, port| Value::Array(vec![host, Value::Int(port)]);
+        let named = |host: &str| Value::BulkString(host.as_bytes().to_vec());
+        let range_of = |first, last, primary| {
+            let replica = node(named("replica"), 9);
+            Value::Array(vec![Value::Int(first), Value::Int(last), primary, replica])
+        };
+        let told = [
+            range_of(0, 99, node(named("a"), 1)),
+            range_of(100, 16_383, node(Value::Nil, 2)),
+            Value::Nil,
+        ];
+        let read: Vec<_> = ranges(&told)
+            .into_iter()
+            .map(|range| (range.first, range.last, range.primary))
+            .collect();
+        let wanted = [
+            (0, 99, ("a".to_owned(), 1)),
+            (100, 16_383, (String::new(), 2)),
+        ];
+        assert_eq!(read, wanted);
+    }
+}
