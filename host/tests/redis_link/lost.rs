@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use leyden::ids::StreamName;
 use leyden::store::redis::{Options, Redis};
@@ -13,7 +14,7 @@ use crate::redis::{Kept, Server};
 use crate::{eventually, hasty, open, open_with, patient, works};
 
 /// More records than any of the tests appends.
-const MANY: usize = 10_000;
+const MANY: usize = 1_000_000;
 
 fn stream() -> StreamName {
     // Host streams have one partition, so that all records are in one place.
@@ -123,6 +124,45 @@ async fn a_restart_between_two_commits_goes_unnoticed() {
         server.restart();
     }
     assert_eq!(payloads(&store).await, ["0", "1", "2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_through_crashes_of_the_server_count_once() {
+    let mut server = Server::start(Kept::Always);
+    let store = open_with(patient(&server.url())).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..8)
+        .map(|writer| tokio::spawn(keep_committing(store.clone(), writer, Arc::clone(&over))))
+        .collect();
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::task::block_in_place(|| server.restart());
+    }
+    over.store(true, Ordering::Release);
+    let mut wanted = Vec::new();
+    for writer in writers {
+        wanted.extend(writer.await.expect("no panic"));
+    }
+    let mut kept = payloads(&store).await;
+    kept.sort();
+    wanted.sort();
+    assert!(!wanted.is_empty());
+    assert_eq!(kept, wanted);
+}
+
+/// Commits one record after the other and returns those that are committed: all that it has tried.
+async fn keep_committing(store: Redis, writer: u64, over: Arc<AtomicBool>) -> Vec<String> {
+    let mut committed = Vec::new();
+    while !over.load(Ordering::Acquire) {
+        let payload = format!("{writer}-{}", committed.len());
+        match store.commit(append(&payload)).await {
+            Ok(_) => committed.push(payload),
+            // It was not sent: the next one has the same number.
+            Err(CommitError::Store(Error::Unavailable(_))) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    committed
 }
 
 #[tokio::test]
