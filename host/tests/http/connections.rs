@@ -83,7 +83,11 @@ fn heads_are_bounded() {
 #[test]
 fn what_runs_is_finished_before_the_host_stops() {
     run(async {
-        let web = own(|_| {}).await;
+        // However busy the machine is, the request is neither cut by its deadline nor by the host's end.
+        let web = own(|options| options.drain_ms = 60_000).await;
+        let manifest = "[[routes]]\npath = \"/probe/{action}\"\nmethods = [\"GET\"]\n\
+            [limits]\ndeadline-ms = 30000\n";
+        web.deploy("probe", manifest).await;
         let address = web.server.address();
         let slow = tokio::spawn(send(web.request(Method::GET, "/probe/busy?ms=700")));
         tokio::time::sleep(Duration::from_millis(200)).await;
