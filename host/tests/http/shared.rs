@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use leyden::config::Store;
 use leyden::store::redis;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -31,12 +31,20 @@ async fn publish(web: &Web, key: &str, payload: &str) {
 
 /// Reads events until there are `count`: their ids and data.
 async fn events(web: &Web, query: &str, last: Option<&str>, count: usize) -> Vec<(String, Value)> {
+    read(watch(web, query, last).await, count).await
+}
+
+async fn watch(web: &Web, query: &str, last: Option<&str>) -> Response {
     let mut request = web.request(Method::GET, &format!("/streams/probe.out{query}"));
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }
     let response = request.send().await.expect("an answer");
     assert_eq!(response.status(), 200);
+    response
+}
+
+async fn read(response: Response, count: usize) -> Vec<(String, Value)> {
     let mut chunks = response.bytes_stream();
     let mut text = String::new();
     let reading = async {
@@ -116,6 +124,7 @@ fn while_the_store_is_down_callers_are_told_so() {
         let web = shared(&server).await;
         assert_eq!(web.get("/ready").await.json()["of"], PARTITIONS);
         publish(&web, "k", "1").await;
+        let watching = watch(&web, "?from=earliest&format=record", None).await;
 
         server.kill();
         until("the loss is noticed", async || {
@@ -137,7 +146,8 @@ fn while_the_store_is_down_callers_are_told_so() {
         })
         .await;
         publish(&web, "k", "2").await;
-        let all = events(&web, "?from=earliest&format=record", None, 2).await;
+        // Whoever watched goes on watching.
+        let all = read(watching, 2).await;
         let payloads: Vec<&Value> = all.iter().map(|(_, data)| &data["payload"]).collect();
         assert_eq!(payloads, [&json!(1), &json!(2)]);
         web.host.clone().stop().await;
