@@ -20,6 +20,8 @@ mod durability;
 mod inputs;
 #[path = "support/store/model.rs"]
 mod model;
+#[path = "support/store/model_groups.rs"]
+mod model_groups;
 #[path = "support/store/model_log.rs"]
 mod model_log;
 #[path = "support/store/model_store.rs"]

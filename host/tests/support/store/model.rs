@@ -1,6 +1,6 @@
 //! What a store should do, said as plainly as possible: maps that are copied for every version, and the
 //! whole history of writes for the optimistic check. It can also be made wrong on purpose, to show that
-//! the suite notices. Streams, groups and units are in `model_log`; `model_store` puts it in the place of
+//! the suite notices. Streams, groups and units are in `model_log` and `model_groups`; `model_store` puts it in the place of
 //! a store.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,11 @@ use leyden::store::{
     SUM_MAX, Space, Transaction, Version, Write,
 };
 
-use crate::model_log::{Fence, Log};
+use crate::model_groups::Fence;
+use crate::model_log::Log;
 
 /// Records that a partition holds at most in most tests: few, so that it is met.
-pub(crate) const LOG_RECORDS_MAX: u64 = 100;
+pub(crate) const LOG_RECORDS_MAX: u64 = 200;
 
 /// What stores do differently without being wrong.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The model's streams, its groups, and who holds what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leyden::ids::{Instant, StreamName};
@@ -10,51 +10,10 @@ use leyden::store::{
 };
 
 use crate::model::{Flaw, Kind};
+use crate::model_groups::{Fence, Group, Kept, Loss, fitting};
 
 /// Leases up to this are for tests of their end, ms.
 const SHORT_LEASE_MS: u64 = 10;
-
-/// Whether an acknowledgement may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fence {
-    Open,
-    /// The contract leaves it open.
-    Ajar,
-    Shut,
-}
-
-/// What a group knows of records that went before it was done with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Loss {
-    #[default]
-    None,
-    /// A trim has just taken them.
-    Fresh,
-    /// It has gone on since, or they were taken out on purpose: a store may say either.
-    Old,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Group {
-    pub(crate) done: Offset,
-    /// Records not acknowledged, and who fetched them last.
-    pub(crate) fetched: BTreeMap<Offset, Holder>,
-    /// Nothing after this was there when somebody last fetched.
-    pub(crate) seen: Offset,
-    last: Option<Holder>,
-    /// What the last one has fetched since nobody else did.
-    run: BTreeSet<Offset>,
-    /// Records that went before they were acknowledged, and that no fetch has passed over.
-    pub(crate) gone: BTreeSet<Offset>,
-    pub(crate) loss: Loss,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Kept {
-    pub(crate) tail: Offset,
-    pub(crate) records: BTreeMap<Offset, Record>,
-    pub(crate) groups: BTreeMap<Arc<str>, Group>,
-}
 
 /// All partitions, and the hosts.
 pub(crate) struct Log {
@@ -160,7 +119,7 @@ impl Log {
         match next.is_some_and(|(next, _)| next == first) {
             true if self.flaw == Flaw::AcknowledgesUnfetched => Fence::Open,
             true => group.holds(holder, &input.offsets),
-            false if group.gone.contains(first) => Fence::Ajar,
+            false if group.gone.contains_key(first) => Fence::Ajar,
             false => Fence::Shut,
         }
     }
@@ -179,6 +138,7 @@ impl Log {
             let kept = self.partitions.entry(partition.clone()).or_default();
             if self.flaw != Flaw::KeepsRemovedRecords {
                 kept.remove(&[*offset], Loss::Old);
+                kept.is_holed = true;
             }
         }
         for append in &transaction.appends {
@@ -203,10 +163,7 @@ impl Log {
         let Subscription { group, partition } = &claim.subscription;
         let kept = self.partitions.entry(partition.clone()).or_default();
         let group = kept.groups.entry(Arc::clone(group)).or_default();
-        group.done = offsets.iter().copied().fold(group.done, Offset::max);
-        group.fetched = group.fetched.split_off(&(group.done + 1));
-        group.gone = group.gone.split_off(&(group.done + 1));
-        group.age();
+        group.acknowledge(offsets);
     }
 
     pub(crate) fn subscribe(&mut self, subscription: &Subscription) {
@@ -332,83 +289,4 @@ impl Log {
             (group.fetched, group.run) = Default::default();
         }
     }
-}
-
-impl Kept {
-    fn remove(&mut self, offsets: &[Offset], loss: Loss) {
-        for offset in offsets {
-            let was_there = self.records.remove(offset).is_some();
-            for group in self.groups.values_mut() {
-                if was_there && *offset > group.done {
-                    group.lose(*offset, loss);
-                }
-            }
-        }
-    }
-}
-
-impl Group {
-    fn holds(&self, holder: &Holder, offsets: &[Offset]) -> Fence {
-        let others = |offset: &Offset| self.fetched.get(offset).is_some_and(|by| by != holder);
-        if offsets
-            .iter()
-            .any(|offset| others(offset) || *offset > self.seen)
-        {
-            return Fence::Shut;
-        }
-        let own = offsets.iter().all(|offset| self.run.contains(offset));
-        if own && self.last.as_ref() == Some(holder) && self.gone.is_empty() {
-            return Fence::Open;
-        }
-        Fence::Ajar
-    }
-
-    fn fetch(&mut self, claim: &Claim, records: &[Record], tail: Offset, is_all: bool) {
-        let holder = &claim.holder;
-        let held = records.iter().map(|record| (record.offset, holder.clone()));
-        self.fetched.extend(held);
-        if self.last.as_ref() != Some(holder) {
-            self.run.clear();
-        }
-        self.run.extend(records.iter().map(|record| record.offset));
-        (self.seen, self.last) = (tail, Some(holder.clone()));
-        if is_all {
-            self.gone.clear();
-        }
-        self.age();
-    }
-
-    fn lose(&mut self, offset: Offset, loss: Loss) {
-        self.fetched.remove(&offset);
-        self.gone.insert(offset);
-        if self.loss != Loss::Fresh {
-            self.loss = loss;
-        }
-    }
-
-    fn age(&mut self) {
-        if self.loss == Loss::Fresh {
-            self.loss = Loss::Old;
-        }
-    }
-}
-
-/// Records after an offset within both bounds, but always one.
-pub(crate) fn fitting(
-    records: &BTreeMap<Offset, Record>,
-    after: Offset,
-    limit: usize,
-    bytes_max: usize,
-) -> Vec<Record> {
-    let mut bytes = 0;
-    let fits = |(n, record): &(usize, &Record)| {
-        bytes += record.payload.len();
-        *n == 0 || bytes <= bytes_max
-    };
-    let Some(first) = after.checked_add(1) else {
-        return Vec::new();
-    };
-    let after = records.range(first..).map(|(_, record)| record);
-    let fitting = after.take(limit).enumerate().take_while(fits);
-    fitting.map(|(_, record)| record.clone()).collect()
 }

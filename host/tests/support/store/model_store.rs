@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::inputs::seen;
 use crate::model::{Flaw, Kind, State, World};
-use crate::model_log::{Group, Kept, Loss, fitting};
+use crate::model_groups::{Group, Kept, Loss, fitting};
 
 type Tails = BTreeMap<Partition, watch::Sender<Offset>>;
 
