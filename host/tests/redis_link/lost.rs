@@ -21,7 +21,7 @@ fn stream() -> StreamName {
     StreamName::parse("leyden.test").expect("a name")
 }
 
-fn append(payload: &str) -> Transaction {
+pub(crate) fn append(payload: &str) -> Transaction {
     Transaction {
         appends: vec![Append {
             stream: stream(),
@@ -33,7 +33,7 @@ fn append(payload: &str) -> Transaction {
     }
 }
 
-async fn payloads(store: &Redis) -> Vec<String> {
+pub(crate) async fn payloads(store: &Redis) -> Vec<String> {
     let partition = Partition {
         stream: stream(),
         number: 0,
@@ -195,7 +195,7 @@ async fn a_commit_that_nobody_answers_is_called_neither_done_nor_refused() {
     );
 }
 
-fn durable(options: Options) -> Options {
+pub(crate) fn durable(options: Options) -> Options {
     Options {
         durable: true,
         ..options

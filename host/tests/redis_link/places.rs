@@ -3,9 +3,11 @@
 use std::process::{Child, Command, Stdio};
 
 use leyden::store::Store as _;
+use leyden::store::redis::OpenError;
 
+use crate::lost::{append, durable, payloads};
 use crate::redis::{Cluster, Kept, Server, free_port};
-use crate::{eventually, hasty, host, open, open_with, refused, unhealthy, works};
+use crate::{eventually, hasty, host, open, open_with, patient, refused, unhealthy, works};
 
 #[tokio::test]
 async fn a_cluster_is_found_through_any_of_its_nodes() {
@@ -114,6 +116,16 @@ impl Sentinel {
         }
     }
 
+    /// Waits until it could promote a replica.
+    async fn knows(&self, replica: &Server) {
+        let port = replica.port().to_string();
+        eventually("the sentinel knows the replica", || async {
+            crate::redis::ask(self.port, &["SENTINEL", "replicas", "main"])
+                .is_ok_and(|replicas| replicas.contains(&port))
+        })
+        .await;
+    }
+
     fn url(&self, service: &str) -> String {
         format!("redis+sentinel://127.0.0.1:{}/{service}/0", self.port)
     }
@@ -131,11 +143,7 @@ async fn a_failover_is_followed_through_the_sentinels() {
     let mut primary = Server::start(Kept::Nothing);
     let replica = Server::replica_of(&primary, Kept::Nothing);
     let sentinel = Sentinel::start(&primary);
-    eventually("the sentinel knows the replica", || async {
-        crate::redis::ask(sentinel.port, &["SENTINEL", "replicas", "main"])
-            .is_ok_and(|replicas| replicas.contains(&replica.port().to_string()))
-    })
-    .await;
+    sentinel.knows(&replica).await;
     let unknown = refused(hasty(&sentinel.url("other"))).await.to_string();
     assert!(unknown.contains("no service of that name"), "{unknown}");
 
@@ -146,4 +154,30 @@ async fn a_failover_is_followed_through_the_sentinels() {
     works(&store).await;
     let role = replica.ask(&["INFO", "replication"]).expect("told");
     assert!(role.contains("role:master"), "{role}");
+}
+
+#[tokio::test]
+async fn what_a_durable_commit_promised_outlives_the_primary() {
+    let mut primary = Server::start(Kept::Nothing);
+    let replica = Server::replica_of(&primary, Kept::Nothing);
+    let sentinel = Sentinel::start(&primary);
+    sentinel.knows(&replica).await;
+    let url = sentinel.url("main");
+    let store = open_with(durable(patient(&url))).await;
+    let wanted: Vec<_> = (0..50).map(|number| number.to_string()).collect();
+    for payload in &wanted {
+        store.commit(append(payload)).await.expect("committed");
+    }
+    primary.kill();
+    eventually("the replica is promoted", || async {
+        let role = replica.ask(&["INFO", "replication"]);
+        role.is_ok_and(|role| role.contains("role:master"))
+    })
+    .await;
+    let afterwards = open_with(patient(&url)).await;
+    assert_eq!(payloads(&afterwards).await, wanted);
+    // Nothing can be promised while there is no replica; that is said, not assumed.
+    let hastily = hasty(&url);
+    let refused = refused(durable(hastily)).await;
+    assert!(matches!(refused, OpenError::NotDurable), "{refused}");
 }
