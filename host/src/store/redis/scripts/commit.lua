@@ -65,20 +65,28 @@ local function known()
   return nil
 end
 
--- The pending entry at or after an id, if it is this consumer's.
-local function pending(log, group, from, to, holder)
-  local found = redis.pcall('XPENDING', log, group, from, to, 1)
-  if found.err or not found[1] or found[1][2] ~= holder then
-    return nil
-  end
-  return found[1][1]
-end
-
--- Whether the input is not the holder's to be done with, or not next.
+-- Whether the input is not the holder's to be done with, or not next: the first record must be the first
+-- that is pending, and all of them this consumer's.
 local function fenced(log, group, holder, unit, ids)
-  return redis.call('HGET', OWNERS, unit) ~= holder
-    or pending(log, group, '-', '+', holder) ~= ids[1]
-    or pending(log, group, ids[#ids], ids[#ids], holder) ~= ids[#ids]
+  if redis.call('HGET', OWNERS, unit) ~= holder then
+    return true
+  end
+  local all = redis.pcall('XPENDING', log, group)
+  if all.err or all[2] ~= ids[1] then
+    return true
+  end
+  -- Where nobody else has anything pending, first and last tell of all between them.
+  local first, count = ids[#ids], 1
+  if #all[4] > 1 then
+    first, count = ids[1], #ids
+  end
+  local rows = redis.call('XPENDING', log, group, first, ids[#ids], count)
+  for _, row in ipairs(rows) do
+    if row[2] ~= holder then
+      return true
+    end
+  end
+  return #rows == 0 or rows[#rows][1] ~= ids[#ids]
 end
 
 local function conflicts()
