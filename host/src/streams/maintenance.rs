@@ -118,7 +118,7 @@ impl Rounds {
             }
         };
         let mut gone = 0;
-        while up_to > 0 {
+        loop {
             match store.trim(partition, up_to).await? {
                 0 => break,
                 count => gone += count,

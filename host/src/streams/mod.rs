@@ -177,7 +177,7 @@ impl Streams {
         match tokio::time::timeout(patience, left).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "left without saying so: the lease has to end")
+                tracing::warn!(%error, "left without saying so: the lease has to end");
             }
             Err(_) => tracing::warn!("left without saying so: the store does not answer"),
         }
