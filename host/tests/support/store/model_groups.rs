@@ -40,6 +40,8 @@ pub(crate) struct Group {
     pub(crate) gone: BTreeMap<Offset, bool>,
     /// How many ever went so: a store whose counters know only what was read may count them again.
     pub(crate) missed: u64,
+    /// Whether the store was opened again and nobody has fetched since: it may count what was read before.
+    pub(crate) is_uncounted: bool,
     pub(crate) loss: Loss,
 }
 
@@ -84,7 +86,8 @@ impl Group {
         if lag == 0 && self.gone.is_empty() {
             return 0;
         }
-        lag + self.missed
+        let read_before = if self.is_uncounted { self.seen } else { 0 };
+        lag + self.missed + read_before
     }
 
     pub(crate) fn holds(&self, holder: &Holder, offsets: &[Offset]) -> Fence {
@@ -109,6 +112,7 @@ impl Group {
             self.run.clear();
         }
         self.run.extend(records.iter().map(|record| record.offset));
+        self.is_uncounted = false;
         (self.seen, self.last) = (tail, Some(holder.clone()));
         if is_all {
             let gone = std::mem::take(&mut self.gone);

@@ -280,7 +280,18 @@ impl Log {
         }
     }
 
-    pub(crate) fn forget_members(&mut self) {
+    /// What a store that is opened again may have forgotten.
+    pub(crate) fn reopen(&mut self) {
+        let kept = self.partitions.values_mut();
+        for group in kept.flat_map(|kept| kept.groups.values_mut()) {
+            group.is_uncounted = true;
+        }
+        if !self.kind.keeps_members {
+            self.forget_members();
+        }
+    }
+
+    fn forget_members(&mut self) {
         self.owners.fill(None);
         self.hosts.clear();
         let kept = self.partitions.values_mut();

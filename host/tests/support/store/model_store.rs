@@ -43,10 +43,7 @@ impl Model {
 
     /// What becomes of it when it is closed and opened again.
     pub(crate) fn reopen(&self) {
-        let mut world = self.world();
-        if !world.kind.keeps_members {
-            world.log.forget_members();
-        }
+        self.world().log.reopen();
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

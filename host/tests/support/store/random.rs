@@ -341,9 +341,7 @@ impl Run<'_> {
         self.subject = None;
         self.subject = Some(self.backend.open().await);
         self.tally.reopened += 1;
-        if !self.world.kind.keeps_members {
-            self.world.log.forget_members();
-        }
+        self.world.log.reopen();
         self.begin().await?;
         self.compare_entries().await?;
         for partition in self.partitions() {
