@@ -11,6 +11,7 @@ mod rows;
 pub(crate) mod workload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leyden::config::{self, Config};
 use leyden::host::Host;
@@ -24,6 +25,9 @@ use workload::{GROUP, Workload};
 
 /// Houses of the comparison.
 const HOUSES: usize = 10_000;
+
+/// Between two looks at the backlog: rates are taken between looks, so this does not blur them.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Rows compared at a time.
 const PAGE: usize = 10_000;
@@ -151,7 +155,7 @@ async fn compare(rounds: usize, readings: usize) -> (Vec<Figure>, f64) {
 async fn host_round(readings: usize) -> (f64, Vec<Entry>) {
     let bench = Bench::with_backlog(HOUSES, readings).await;
     let (host, _folder) = bench.host().await;
-    let rate = workload::drained(bench.store.as_ref(), readings).await;
+    let rate = workload::drained(bench.store.as_ref(), readings, LOOK_EVERY).await;
     host.stop().await;
     (rate, bench.rows().await)
 }
@@ -159,12 +163,13 @@ async fn host_round(readings: usize) -> (f64, Vec<Entry>) {
 async fn native_round(readings: usize) -> (f64, Vec<Entry>) {
     let bench = Bench::with_backlog(HOUSES, readings).await;
     let native = Native::start(bench.store.clone(), batches_at_a_time()).await;
-    let rate = workload::drained(bench.store.as_ref(), readings).await;
+    let rate = workload::drained(bench.store.as_ref(), readings, LOOK_EVERY).await;
     native.stop().await;
     (rate, bench.rows().await)
 }
 
-/// As many as a host handles at a time.
+/// As many as a host handles at a time: two for each core, and eight at least.
 fn batches_at_a_time() -> usize {
-    2 * std::thread::available_parallelism().map_or(1, usize::from)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (2 * cores).max(8)
 }

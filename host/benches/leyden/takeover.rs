@@ -34,7 +34,7 @@ async fn measure(kills: usize) -> Vec<Figure> {
     let folder = tempfile::tempdir().expect("a folder");
     let start = || async {
         let url = server.url();
-        Process::start_with(folder.path(), &["--store", &url]).await
+        Process::start_with(folder.path(), &["--store", &url, "--log", "error"]).await
     };
     let (mut stays, mut dies) = (start().await, start().await);
     let bench = Bench::open(&server).await;

@@ -1,5 +1,7 @@
 //! What a reading costs Redis, with few houses and with many: commands, bytes both ways, processor time.
 
+use std::time::Duration;
+
 use super::super::figure::Figure;
 use super::super::redis_server::Server;
 use super::{Bench, workload};
@@ -8,18 +10,23 @@ use super::{Bench, workload};
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
 
+/// Enough that what a host asks without any reading (twice a second or so) does not count.
+const READINGS_MIN: usize = 50_000;
+
+/// Between two looks at the backlog, which cost commands themselves.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How much more a reading may cost with many houses: constant, but for the noise of batches that are cut
 /// elsewhere.
 const GROWTH_MAX: f64 = 1.2;
 
 /// The costs with few and many houses, and their ratios.
 pub(crate) async fn measure(quick: bool) -> Vec<Figure> {
-    // The same number of readings, so that only the number of houses differs.
     let large = if quick { LARGE / 10 } else { LARGE };
-    let (at_small, at_large) = (
-        Cost::with(SMALL, large).await,
-        Cost::with(large, large).await,
-    );
+    // The same number of readings, so that only the number of houses differs.
+    let readings = large.max(READINGS_MIN);
+    let at_small = Cost::with(SMALL, readings).await;
+    let at_large = Cost::with(large, readings).await;
     let mut figures = Vec::new();
     for (houses, cost) in [(SMALL, &at_small), (large, &at_large)] {
         let name = |what: &str| format!("redis: per reading, {houses} houses: {what}");
@@ -60,7 +67,7 @@ impl Cost {
         let bench = Bench::with_backlog(houses, readings).await;
         let before = Self::so_far(&bench.server);
         let (host, _folder) = bench.host().await;
-        workload::drained(bench.store.as_ref(), readings).await;
+        workload::drained(bench.store.as_ref(), readings, LOOK_EVERY).await;
         let after = Self::so_far(&bench.server);
         host.stop().await;
         let of_one = |after: f64, before: f64| (after - before) / readings as f64;

@@ -2,7 +2,7 @@
 //! batches, the same rows and the same guarantees (what it reads is checked, and rows, sums, balances and
 //! the acknowledgement are one commit). No component, no host.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use leyden::ids::StreamName;
@@ -136,6 +136,7 @@ impl Consumer {
             partition: self.partition().number,
             snapshot: self.store.snapshot().await?,
             keys: Vec::new(),
+            known: HashMap::new(),
             written: HashMap::new(),
         };
         let balances = batch.apply(readings).await?;
@@ -177,6 +178,8 @@ struct Batch<'c> {
     partition: u16,
     snapshot: Box<dyn Snapshot>,
     keys: Vec<(Space, Vec<u8>)>,
+    /// What was read ahead.
+    known: HashMap<Vec<u8>, Option<Vec<u8>>>,
     written: HashMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -189,11 +192,45 @@ impl Batch<'_> {
         if let Some(value) = self.written.get(key) {
             return Ok(Some(value.clone()));
         }
+        if let Some(value) = self.known.remove(key) {
+            return Ok(value);
+        }
         self.keys.push((self.space.clone(), key.to_vec()));
         self.snapshot.read(self.space, key).await
     }
 
+    /// Reads keys in one go, as the component does.
+    async fn ahead(&mut self, keys: BTreeSet<Vec<u8>>) -> leyden::store::Result<()> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        let values = self.snapshot.read_many(self.space, &keys).await?;
+        let read = keys.iter().map(|key| (self.space.clone(), key.clone()));
+        self.keys.extend(read);
+        self.known.extend(keys.into_iter().zip(values));
+        Ok(())
+    }
+
+    /// Reads what all readings need ahead: first sums and communities, then the rows that there may be.
+    async fn read_ahead(&mut self, readings: &[Reading<'_>]) -> leyden::store::Result<()> {
+        let mut keys = BTreeSet::from([rows::longest_key(self.partition)]);
+        for reading in readings {
+            let slot = reading.slot();
+            keys.insert(rows::community_key(slot.community));
+            keys.insert(rows::sums_key(slot));
+            keys.insert(rows::total_key(self.partition, slot.interval));
+        }
+        self.ahead(keys).await?;
+        let stored = |slot| matches!(self.known.get(&rows::sums_key(slot)), Some(Some(_)));
+        let repeated = readings.iter().filter(|reading| stored(reading.slot()));
+        let keys = repeated.map(|reading| rows::row_key(reading.slot(), reading.house));
+        let keys = keys.collect::<BTreeSet<_>>();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.ahead(keys).await
+    }
+
     async fn apply(&mut self, readings: &[Reading<'_>]) -> leyden::store::Result<Vec<Balance>> {
+        self.read_ahead(readings).await?;
         let mut communities: BTreeMap<u64, Community> = BTreeMap::new();
         let mut groups: BTreeMap<Slot, Group> = BTreeMap::new();
         let mut new = HashSet::new();

@@ -29,9 +29,6 @@ const START_MS: u64 = 1_636_300_680_000;
 /// Records of one commit.
 const PUBLISHED_MAX: usize = 1_000;
 
-/// Between two looks at the backlog: rates are taken between looks, so this does not blur them.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// Longest wait for a backlog to be gone.
 const DRAINED_WITHIN: Duration = Duration::from_secs(600);
 
@@ -133,8 +130,9 @@ pub(crate) async fn subscriptions(store: &dyn Store) -> Vec<Subscription> {
     (0..count).map(of).collect()
 }
 
-/// Waits until the group has handled everything; how many records a second it did in between.
-pub(crate) async fn drained(store: &dyn Store, total: usize) -> f64 {
+/// Waits until the group has handled everything, and looks now and then; how many records a second it did
+/// in between.
+pub(crate) async fn drained(store: &dyn Store, total: usize, look_every: Duration) -> f64 {
     let subscriptions = subscriptions(store).await;
     let (started, total) = (Instant::now(), total as u64);
     let mut looks: Vec<(f64, u64)> = Vec::new();
@@ -149,7 +147,7 @@ pub(crate) async fn drained(store: &dyn Store, total: usize) -> f64 {
             now < DRAINED_WITHIN,
             "{left} of {total} records are not handled"
         );
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(look_every).await;
     }
 }
 
