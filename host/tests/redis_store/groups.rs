@@ -189,8 +189,8 @@ async fn records_that_vanish_are_counted_and_do_not_stop_the_rest() {
         .expect("committed");
     let records = rig.fetch(&claim, 0, 2).await;
     assert_eq!(records.len(), 2);
-    let trim = format!("XTRIM {{t}}:stream:house.readings:0 MAXLEN 1");
-    assert_eq!(rig.ask(&trim), "3");
+    let trim = "XTRIM {t}:stream:house.readings:0 MAXLEN 1";
+    assert_eq!(rig.ask(trim), "3");
     assert!(status(&rig).await.lost);
     let left = rig.fetch(&claim, 0, 10).await;
     assert_eq!(payloads(&left), ["4"]);

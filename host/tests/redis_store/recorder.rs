@@ -68,7 +68,7 @@ fn relay(client: TcpStream, server: u16, record: &Arc<Mutex<Vec<u8>>>) {
         copy(from, to, |bytes| {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.extend_from_slice(bytes);
-        })
+        });
     });
     thread::spawn(move || copy(server, client, |_| {}));
 }

@@ -25,7 +25,7 @@ impl Numbers {
     }
 
     pub(crate) fn stream(&mut self) -> StreamName {
-        let name: &str = *self.pick(&STREAMS);
+        let name = *self.pick(&STREAMS);
         StreamName::parse(name).expect("a name")
     }
 

@@ -239,7 +239,7 @@ impl Run<'_> {
                     .records
                     .range(..=group.done)
                     .map(|(offset, _)| *offset)
-                    .collect()
+                    .collect();
             }
             1 => drop(offsets.drain(..offsets.len().min(1))),
             2 => offsets = open.collect(),

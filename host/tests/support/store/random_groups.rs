@@ -174,11 +174,11 @@ impl Run<'_> {
         let partition = subscription.partition.clone();
         let kept = self.world.log.kept(&partition);
         let own = kept.groups[&subscription.group].fetched.iter();
-        let own = own
+        let mut own = own
             .filter(|(_, by)| **by == holder)
             .map(|(offset, _)| *offset);
         let after = if self.numbers.once_in(3) {
-            own.last().unwrap_or(0)
+            own.next_back().unwrap_or(0)
         } else {
             0
         };
