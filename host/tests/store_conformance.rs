@@ -87,7 +87,7 @@ fn run_seeds<B: Backend + Send + 'static>(stores: Vec<B>, steps: u64) {
         let (kind, tally) = thread.join().expect("finished");
         let tally = tally.unwrap_or_else(|mismatch| panic!("{}", mismatch.0));
         println!("{tally:?}");
-        if each >= 5000 {
+        if each >= 20_000 {
             assert!(
                 tally.rarest(kind.extends) >= 20,
                 "the run met too little: {tally:?}"
