@@ -12,7 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use redis_server::{Kept, Server};
 use serde_json::Value;
+
+#[path = "support/redis.rs"]
+mod redis_server;
 
 /// Languages of the narration.
 const LANGUAGES: [&str; 2] = ["fr", "en"];
@@ -56,9 +60,24 @@ fn check(name: &str) {
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             std::fs::write(&path, &printed).expect("the expected output can be written");
         }
-        if let Some(difference) = difference(&read(&path), &printed) {
-            panic!("{name} in {language}: {difference}");
-        }
+        compare(name, language, &printed);
+    }
+}
+
+/// On Redis it prints the same.
+#[test]
+fn scenario2_on_redis() {
+    for language in LANGUAGES {
+        let server = Server::start(Kept::Nothing);
+        let options = ["--lang", language, "--store", &server.url()];
+        let printed = normalised(&play("scenario2", &options));
+        compare("scenario2", language, &printed);
+    }
+}
+
+fn compare(name: &str, language: &str, printed: &str) {
+    if let Some(difference) = difference(&read(&expected(name, language)), printed) {
+        panic!("{name} in {language}: {difference}");
     }
 }
 
