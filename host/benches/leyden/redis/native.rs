@@ -2,6 +2,7 @@
 //! batches, the same rows and the same guarantees (what it reads is checked, and rows, sums, balances and
 //! the acknowledgement are one commit). No component, no host.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -236,18 +237,15 @@ impl Batch<'_> {
         let mut new = HashSet::new();
         for reading in readings {
             let slot = reading.slot();
-            if !communities.contains_key(&slot.community) {
-                communities.insert(slot.community, self.community(slot).await?);
-            }
-            if !groups.contains_key(&slot) {
-                let stored = self.read(&rows::sums_key(slot)).await?;
-                let stored = stored.map(|bytes| Sums::decode(&bytes));
-                groups.insert(slot, (stored, stored.unwrap_or_default()));
-            }
-            let starts_at_ms = slot.interval.starts_at_ms;
-            let community = communities.get_mut(&slot.community);
-            community.expect("just put there").begin(starts_at_ms);
-            let group = groups.get_mut(&slot).expect("just put there");
+            let community = match communities.entry(slot.community) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.community(slot).await?),
+            };
+            community.begin(slot.interval.starts_at_ms);
+            let group = match groups.entry(slot) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.group(slot).await?),
+            };
             // Where nothing is stored of a group there is no row of it either.
             let look_up = group.0.is_some() || !new.insert((slot, reading.house));
             self.record(reading, &mut group.1, look_up).await?;
@@ -260,6 +258,12 @@ impl Batch<'_> {
         let stored = self.read(&rows::community_key(slot.community)).await?;
         let first = || Community::first(slot.interval.starts_at_ms, self.partition);
         Ok(stored.map_or_else(first, |bytes| Community::decode(&bytes)))
+    }
+
+    async fn group(&mut self, slot: Slot) -> leyden::store::Result<Group> {
+        let stored = self.read(&rows::sums_key(slot)).await?;
+        let stored = stored.map(|bytes| Sums::decode(&bytes));
+        Ok((stored, stored.unwrap_or_default()))
     }
 
     /// Puts a reading's row in place of the former one.
