@@ -37,6 +37,14 @@ pub(super) fn text(value: Value) -> Result<String> {
     }
 }
 
+/// A string's bytes.
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        _ => Err(strange("bytes")),
+    }
+}
+
 /// A number, not below zero.
 pub(super) fn number(value: Value) -> Result<u64> {
     let number = match value {
@@ -117,7 +125,7 @@ impl Body {
         while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
             match text(name)?.as_str() {
                 "key" => key = text(value)?,
-                "payload" => payload = redis::from_redis_value(value).unwrap_or_default(),
+                "payload" => payload = bytes(value)?,
                 "at" => at = Some(text(value)?),
                 _ => {}
             }

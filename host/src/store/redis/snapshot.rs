@@ -13,7 +13,7 @@ use redis::{Script, Value};
 
 use super::Shared;
 use super::pack::Pack;
-use super::reply::{items, number, strange};
+use super::reply::{bytes, items, number, strange};
 use crate::store::{Account, Entry, Error, Order, Range, Result, Snapshot, Space, Version};
 
 /// Bytes before a value: 7 of the version that wrote it, and 1 that tells a value from a tombstone.
@@ -222,13 +222,6 @@ impl Step {
             last,
             entries,
         })
-    }
-}
-
-fn bytes(value: Value) -> Result<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Ok(bytes),
-        _ => Err(strange("bytes")),
     }
 }
 
