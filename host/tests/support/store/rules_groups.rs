@@ -386,10 +386,8 @@ pub(crate) async fn streams_are_known_by_records_and_groups(store: Shared) {
     let subscription = subscribe(&store, "g").await;
     let new = status(&store, &subscription).await;
     assert_eq!((new.lag, new.pending, new.lost), (0, 0, false));
-    let elsewhere = Partition {
-        stream: leyden::ids::StreamName::parse("rules.other").expect("a name"),
-        number: 0,
-    };
+    let stream = leyden::ids::StreamName::parse("rules.other").expect("a name");
+    let elsewhere = Partition { stream, number: 0 };
     assert_eq!(store.first_offset(&elsewhere).await.expect("read"), None);
     let log = store.read_log(&elsewhere, 0, 10, usize::MAX).await;
     assert!(log.expect("read").is_empty());
