@@ -10,7 +10,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::store::{Offset, Partition, PartitionStatus};
 
-/// Looks remembered of a partition: at one every few seconds, more than a minute of a busy one.
+/// Looks over the records that are kept: a partition grows by one part in so many beyond that.
+const STEPS: u64 = 16;
+
+/// Looks remembered of a partition: those over what is kept, and some to spare.
 const LOOKS_MAX: usize = 32;
 
 /// What is known of all partitions.
@@ -44,7 +47,7 @@ impl Looks {
     pub(super) fn cut(&mut self, status: &PartitionStatus, done: Offset, kept: u64) -> Cut {
         let counted = self.partitions.entry(status.partition.clone()).or_default();
         let total = counted.trimmed + status.length;
-        counted.note(status.newest, total);
+        counted.note(status.newest, total, kept);
         if status.length <= kept {
             return Cut::None;
         }
@@ -77,18 +80,16 @@ impl Looks {
 }
 
 impl Counted {
-    fn note(&mut self, newest: Offset, total: u64) {
-        match self.looks.back_mut() {
-            Some((offset, count)) if *offset == newest => *count = total,
-            _ => self.looks.push_back((newest, total)),
+    /// Notes a look, unless too few records came since the last one: so the looks reach as far back as
+    /// records are kept, however slowly or fast they come.
+    fn note(&mut self, newest: Offset, total: u64, kept: u64) {
+        let step = (kept / STEPS).max(1);
+        let last = self.looks.back().map(|(_, count)| *count);
+        if last.is_none_or(|count| total.saturating_sub(count) >= step) {
+            self.looks.push_back((newest, total));
         }
         if self.looks.len() > LOOKS_MAX {
-            // Every second one, so that the oldest reaches ever further back.
-            let mut nth = 0;
-            self.looks.retain(|_| {
-                nth += 1;
-                nth % 2 == 0
-            });
+            self.looks.pop_front();
         }
     }
 
