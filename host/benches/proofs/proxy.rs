@@ -134,6 +134,11 @@ async fn read(from: &mut OwnedReadHalf, chunk: &mut Vec<u8>) -> std::io::Result<
     Ok(count)
 }
 
+/// Waits until answers are thrown away.
+async fn silence(muted: &mut watch::Receiver<bool>) {
+    drop(muted.wait_for(|muted| *muted).await);
+}
+
 /// Passes answers on until there is nothing to pass or they are thrown away.
 async fn replies(
     mut from: OwnedReadHalf,
@@ -144,7 +149,7 @@ async fn replies(
     loop {
         tokio::select! {
             biased;
-            _ = muted.wait_for(|muted| *muted) => return,
+            () = silence(&mut muted) => return,
             count = read(&mut from, &mut chunk) => {
                 if !matches!(count, Ok(1..)) || to.write_all(&chunk).await.is_err() {
                     return;

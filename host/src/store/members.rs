@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 /// Who holds units and records: a name that no other start of a host ever has. It is the consumer's name
 /// in Redis.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Holder(pub Arc<str>);
 
 impl fmt::Display for Holder {

@@ -350,7 +350,10 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// The store did not answer.
-    fn first_offset<'a>(&'a self, partition: &'a Partition) -> BoxFuture<'a, Result<Option<Offset>>>;
+    fn first_offset<'a>(
+        &'a self,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Option<Offset>>>;
 
     /// The offset of a partition's newest record (0: none yet), kept current. It is set before the
     /// commit of this process that appended returns; what others append shows within milliseconds.

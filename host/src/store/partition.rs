@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_key_has_the_partition_that_zlib_says() {
-        assert_eq!(partition_of("123456789", u16::MAX), (0xCBF4_3926_u32 % 65_535) as u16);
+        assert_eq!(
+            partition_of("123456789", u16::MAX),
+            (0xCBF4_3926_u32 % 65_535) as u16
+        );
         assert_eq!(partition_of("4", 1), 0);
         assert_eq!(partition_of("4", 0), 0);
     }
