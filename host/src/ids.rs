@@ -88,6 +88,60 @@ impl fmt::Display for StreamName {
     }
 }
 
+/// Longest partner id in bytes: it is part of every key and account of the partner.
+pub const PARTNER_BYTES_MAX: usize = 128;
+
+/// A partner's id: 1 to 128 bytes of text without control characters and `/`, not beginning or ending
+/// with a blank.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct PartnerId(Arc<str>);
+
+impl PartnerId {
+    /// Checks and takes an id.
+    ///
+    /// # Errors
+    /// The rule that the id breaks.
+    pub fn parse(id: &str) -> Result<Self, Invalid> {
+        let rule = "must be 1 to 128 bytes of text without control characters and '/', \
+                    not beginning or ending with a blank";
+        let plain = id.trim() == id && !id.chars().any(|c| c.is_control() || c == '/');
+        if plain && (1..=PARTNER_BYTES_MAX).contains(&id.len()) {
+            Ok(Self(id.into()))
+        } else {
+            Err(Invalid(rule))
+        }
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PartnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for PartnerId {
+    type Error = Invalid;
+
+    fn try_from(id: String) -> Result<Self, Invalid> {
+        Self::parse(&id)
+    }
+}
+
+impl From<PartnerId> for String {
+    fn from(id: PartnerId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
 /// A version of a component: the SHA-256 of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);

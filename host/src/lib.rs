@@ -9,6 +9,8 @@ pub mod dispatch;
 pub mod gateway;
 pub mod host;
 pub mod ids;
+pub mod metering;
+pub mod partners;
 pub mod registry;
 pub mod runtime;
 pub mod store;

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::dispatch::overlay::{Overlay, merge};
 use crate::dispatch::reads::Reads;
 use crate::ids::{Instant, StreamName};
+use crate::metering::Meter;
 use crate::store::{
     Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction,
 };
@@ -102,6 +103,8 @@ pub struct Work {
     effect_bytes: usize,
     log_lines: u32,
     waited: Duration,
+    /// Its metered reading for a partner, if it reads for one.
+    pub meter: Option<Box<Meter>>,
 }
 
 impl Work {
@@ -125,6 +128,7 @@ impl Work {
             effect_bytes: 0,
             log_lines: 0,
             waited: Duration::ZERO,
+            meter: None,
         })
     }
 

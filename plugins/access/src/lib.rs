@@ -8,7 +8,7 @@ mod logic;
 leyden_sdk::bump_allocator!();
 
 use leyden_sdk::exports::access::Guest;
-use leyden_sdk::policy::access::{Decision, Input};
+use leyden_sdk::policy::access::{Compute, Decision, Input};
 
 /// The component: one stateless value that carries the export.
 struct Component;
@@ -16,6 +16,10 @@ struct Component;
 impl Guest for Component {
     fn decide(input: Input) -> Decision {
         logic::decide(&input)
+    }
+
+    fn compute_price(_input: Compute) -> u64 {
+        logic::COMPUTE_PRICE_DATAPOINTS
     }
 }
 

@@ -3,6 +3,9 @@
 
 use leyden_sdk::policy::access::{Dataset, Decision, Input};
 
+/// What 1,000,000,000 units of fuel cost: nothing, since the limits of a run bound them already.
+pub(crate) const COMPUTE_PRICE_DATAPOINTS: u64 = 0;
+
 /// What one read of a dataset asks for.
 struct Terms {
     /// Datapoints a read that finds data costs.
