@@ -210,7 +210,7 @@ fn component_name(text: &str) -> Result<ComponentName, Problem> {
 }
 
 /// The members of a JSON body.
-async fn members(gateway: &Gateway, request: Request, known: &[&str]) -> Result<Members, Problem> {
+pub(super) async fn members(gateway: &Gateway, request: Request, known: &[&str]) -> Result<Members, Problem> {
     let mut body = request.into_body();
     let held = gateway
         .bodies
@@ -237,10 +237,15 @@ pub(super) fn reply<T: Serialize + ?Sized>(value: &T) -> Answer {
         tracing::error!(%error, "an answer could not be written");
         Problem::new(Kind::Internal, "the host failed; its log says more")
     })?;
-    let mut response = Response::new(Body::from(bytes));
+    Ok(json_response(bytes.into()))
+}
+
+/// An answer that is JSON already.
+pub(super) fn json_response(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    Ok(response)
+    response
 }

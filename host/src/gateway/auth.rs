@@ -1,15 +1,17 @@
-//! The operator's token. Where one is set, every path but `/health` asks for it.
+//! What a request shows of who sends it: the operator's token, which every path but the open ones asks for
+//! where one is set, or a partner's key.
 //!
 //! **Invariant.** The token itself is never kept, compared byte by byte or logged: only its SHA-256 is
 //! here, and comparing two digests takes the same time wherever they differ.
 
 use std::net::SocketAddr;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::Invalid;
+use crate::partners::keys::PREFIX;
 
 /// Shortest token (characters): shorter ones can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
@@ -38,20 +40,39 @@ impl Token {
 
     /// Whether a request carries the token.
     pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
+        let Some(token) = bearer(headers) else {
             return false;
         };
-        let Some((scheme, token)) = value.as_bytes().split_at_checked(7) else {
-            return false;
-        };
-        let given: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
+        let given: [u8; 32] = Sha256::digest(token).into();
         let difference = given
             .iter()
             .zip(self.0)
             .fold(0, |sum, (a, b)| sum | (a ^ b));
-        scheme.eq_ignore_ascii_case(b"bearer ") && difference == 0
+        difference == 0
     }
+}
+
+/// What `Authorization: Bearer …` holds, if the header comes once and is of that scheme (RFC 6750, 2.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    credentials(value)
+}
+
+fn credentials(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, credentials) = value.as_bytes().split_at_checked(7)?;
+    let known = scheme.eq_ignore_ascii_case(b"bearer ");
+    known.then(|| credentials.trim_ascii())
+}
+
+/// Whether a request shows, or tries to show, a partner's key.
+pub(super) fn has_key(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    values.any(|value| {
+        credentials(value).is_some_and(|given| given.starts_with(PREFIX.as_bytes()))
+    })
 }
 
 impl std::fmt::Debug for Token {
@@ -67,8 +88,6 @@ pub(super) fn may_listen(address: SocketAddr, token: Option<&Token>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -95,6 +114,15 @@ mod tests {
             &["Bearer 0123456789abcdef", "Bearer 0123456789abcdef"],
         ] {
             assert!(!token.admits(&headers(wrong)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_told_from_tokens_by_their_prefix() {
+        assert!(has_key(&headers(&["Bearer ley_x"])) && has_key(&headers(&["bearer  ley_"])));
+        assert!(has_key(&headers(&["Basic x", "Bearer ley_x"])));
+        for other in [&[][..], &["Bearer x"], &["Basic ley_x"], &["ley_x"], &["Bearer LEY_x"]] {
+            assert!(!has_key(&headers(other)), "{other:?}");
         }
     }
 

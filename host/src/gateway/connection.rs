@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::principal::{self, Principal};
 use super::problem::{Kind, Problem};
 use super::{Gateway, body, component, control, headers};
 
@@ -163,12 +164,15 @@ async fn respond(
     gateway: Arc<Gateway>,
     control: Control,
     running: Running,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    let refusal = admit(&gateway, &request).err();
-    if refusal.is_none() && control::owns(request.uri().path()) {
-        return own(&control, running, request).await;
-    }
+    let refusal = match admit(&gateway, request.uri(), request.headers()).await {
+        Ok(principal) if control::owns(request.uri().path()) => {
+            request.extensions_mut().insert(principal);
+            return own(&control, running, request).await;
+        }
+        admitted => admitted.err(),
+    };
     let (parts, mut body) = request.into_parts();
     let answer = match refusal {
         Some(problem) => Err(problem),
@@ -183,12 +187,9 @@ async fn respond(
     Ok(answer.map(Either::Left))
 }
 
-/// Whether a request may come in at all.
-fn admit(gateway: &Gateway, request: &Request<Incoming>) -> Result<(), Problem> {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("", |target| target.as_str());
+/// Whether a request may come in at all, and from whom it comes.
+async fn admit(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > headers::TARGET_BYTES_MAX {
         let detail = format!(
             "path and query have more than {} bytes",
@@ -196,20 +197,12 @@ fn admit(gateway: &Gateway, request: &Request<Incoming>) -> Result<(), Problem> 
         );
         return Err(Problem::new(Kind::PathTooLong, detail));
     }
-    match &gateway.token {
-        Some(token)
-            if !control::is_open(request.uri().path()) && !token.admits(request.headers()) =>
-        {
-            let detail = "this host asks for Authorization: Bearer and its token";
-            Err(Problem::new(Kind::Unauthorized, detail))
-        }
-        // A page in a browser on this machine connects like any local program, for somebody else.
-        None if headers::from_another_site(request.headers()) => {
-            let rule = "a host without a token does not serve pages of other sites";
-            Err(Problem::field(Kind::Forbidden, "Origin", rule))
-        }
-        _ => Ok(()),
+    // A page in a browser on this machine connects like any local program, for somebody else.
+    if gateway.token.is_none() && headers::from_another_site(headers) {
+        let rule = "a host without a token does not serve pages of other sites";
+        return Err(Problem::field(Kind::Forbidden, "Origin", rule));
     }
+    principal::identify(gateway, headers, uri.path()).await
 }
 
 /// Answers with one of the host's own routes. The request runs until the answer's body has ended.

@@ -1,4 +1,5 @@
-//! The paths that the host serves itself: `/health`, `/ready`, `/metrics`, `/admin/…` and `/streams/…`.
+//! The paths that the host serves itself: `/health`, `/ready`, `/metrics`, `/openapi.json`, `/admin/…`,
+//! `/partners/…` and `/streams/…`.
 //! Everything else below a reserved first segment is nobody's.
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use axum::extract::rejection::PathRejection;
 use axum::routing::{get, post};
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, admin, installation, metrics, sse};
+use super::{Gateway, admin, installation, metrics, openapi, partners, sse};
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
 
@@ -31,9 +32,13 @@ pub(super) fn owns(path: &str) -> bool {
     first.is_some_and(|first| RESERVED.contains(&first))
 }
 
-/// Whether a path is answered without a token: what asks there has none and is told next to nothing.
+/// Whether a path is answered without a token: what asks there has none and is told next to nothing, or
+/// what everybody may know.
 pub(super) fn is_open(path: &str) -> bool {
-    matches!(path, "/health" | "/ready")
+    matches!(
+        path,
+        "/health" | "/ready" | "/openapi.json" | "/partners/receipt-key"
+    )
 }
 
 /// All of the host's own routes.
@@ -63,6 +68,8 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         )
         .route("/admin/ledger", get(admin::ledger))
         .route("/streams/{name}", get(sse::watch))
+        .route("/openapi.json", get(openapi::show))
+        .merge(partners::routes().into_router())
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Kind::MethodNotAllowed,

@@ -15,6 +15,9 @@ mod headers;
 mod installation;
 mod members;
 mod metrics;
+mod openapi;
+mod partners;
+mod principal;
 mod problem;
 mod rows;
 mod sse;
@@ -46,7 +49,7 @@ pub const DRAIN_MS_DEFAULT: u64 = 10_000;
 pub struct Options {
     /// Where to listen; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// What every path but `/health` and `/ready` asks for. Needed where others than this machine can connect.
+    /// What every path but the open ones asks for, unless it is shown a partner's key. Needed where others than this machine can connect.
     pub token: Option<Token>,
     /// Longest upload by rows (bytes); none is needed for the host's sake.
     pub upload_bytes_max: Option<u64>,

@@ -5,8 +5,13 @@
 //! **Invariant.** Every key begins with the partner's id, which comes from the authenticated identity
 //! or an operator, never from a guest.
 
+mod error;
+pub mod keys;
+mod operation;
 mod record;
 
+pub use error::Error;
+pub(crate) use operation::{Operation, perform};
 pub use record::{Partner, find, key, put};
 
 /// Partners: id → [`Partner`].

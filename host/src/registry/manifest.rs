@@ -38,8 +38,15 @@ pub const BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
 pub const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// First segments that the host serves itself.
-pub const RESERVED: [&str; 7] = [
-    "admin", "health", "metrics", "streams", "fn", "partners", "ready",
+pub const RESERVED: [&str; 8] = [
+    "admin",
+    "health",
+    "metrics",
+    "streams",
+    "fn",
+    "partners",
+    "ready",
+    "openapi.json",
 ];
 
 /// A method that a route can answer. `HEAD` comes with `GET`.

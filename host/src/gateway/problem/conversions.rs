@@ -6,7 +6,7 @@ use super::super::{body, rows};
 use super::{Kind, Problem};
 use crate::dispatch::types::{FieldError, Problem as Refusal, ProblemKind};
 use crate::registry::router::RouteError;
-use crate::{dispatch, registry, store, streams};
+use crate::{dispatch, partners, registry, store, streams};
 
 impl From<ProblemKind> for Kind {
     fn from(kind: ProblemKind) -> Self {
@@ -136,6 +136,29 @@ impl From<streams::Error> for Problem {
             }
             E::Commit(error) => error.into(),
             E::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<partners::Error> for Problem {
+    fn from(error: partners::Error) -> Self {
+        use partners::Error as E;
+        let detail = error.to_string();
+        match error {
+            E::UnknownPartner(_) => Self::field(Kind::NotFound, "id", "no such partner").saying(detail),
+            E::UnknownPlugin(..) => Self::field(Kind::NotFound, "name", "no such plugin").saying(detail),
+            E::Unknown { field, rule } => Self::field(Kind::NotFound, field, rule),
+            E::Invalid { field, rule } => Self::field(Kind::Invalid, field, rule),
+            E::Conflict(_) => Self::new(Kind::Conflict, detail),
+            E::Forbidden { errors, .. } => Self::new(Kind::Forbidden, detail).with(errors),
+            E::Refused { errors, .. } => Self::new(Kind::Invalid, detail).with(errors),
+            E::Busy(_) | E::Contended => Self::new(Kind::Busy, detail),
+            E::Budget(_) => {
+                log("an operation of the host's own is too large", &error);
+                Self::new(Kind::Internal, "the host failed; its log says more")
+            }
+            E::Store(error) => error.into(),
+            E::Commit(error) => error.into(),
         }
     }
 }

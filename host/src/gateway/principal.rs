@@ -1,0 +1,201 @@
+//! Who sends a request, and whether it may ask for this path at all. Everything but the open documents
+//! passes here before anything else looks at it.
+//!
+//! **Invariants.** A partner is known by its API key alone, never by what a path, a header or a body says
+//! it is. A partner's key opens the paths below `/partners/<its own id>` and nothing else, and a refusal
+//! does not depend on whether what was asked for exists. Keys are read from the store for each request, so
+//! a revoked one ends with the next request on every host; one that was mistyped costs no read at all, an
+//! invented one costs a single read.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::HeaderMap;
+use http::request::Parts;
+use std::sync::Arc;
+
+use super::problem::{Kind, Problem};
+use super::{Gateway, auth, control};
+use crate::ids::{ComponentName, PartnerId};
+use crate::partners::keys::{self, Rejected};
+use crate::registry::router::RouteError;
+
+/// Who sends a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Principal {
+    /// Anybody: only open documents are answered.
+    Anybody,
+    /// The operator: by the host's token, or, where the host has none, from this machine.
+    Operator,
+    /// A partner, by an API key of its own.
+    Partner(PartnerId),
+}
+
+/// Finds out who sends a request. Whoever may not ask for the path is refused.
+pub(super) async fn identify(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<Principal, Problem> {
+    if control::is_open(path) {
+        return Ok(Principal::Anybody);
+    }
+    let token = gateway.token.as_ref();
+    if token.is_some_and(|token| token.admits(headers)) {
+        return Ok(Principal::Operator);
+    }
+    if auth::has_key(headers) {
+        let id = partner(gateway, headers).await?;
+        return match named_in(path).is_some_and(|named| named == id.as_str()) {
+            true => Ok(Principal::Partner(id)),
+            false => Err(not_yours()),
+        };
+    }
+    match token {
+        Some(_) => Err(Problem::new(
+            Kind::Unauthorized,
+            "this host asks for Authorization: Bearer and its token, or a partner's key",
+        )),
+        None => Ok(Principal::Operator),
+    }
+}
+
+/// The partner whose key a request carries.
+async fn partner(gateway: &Gateway, headers: &HeaderMap) -> Result<PartnerId, Problem> {
+    let refused = |why: &str| Problem::field(Kind::Unauthorized, "Authorization", why);
+    let key = auth::bearer(headers).ok_or_else(|| refused("must come once"))?;
+    let found = keys::authenticate(gateway.host.store.as_ref(), key).await;
+    found.map_err(|rejected| match rejected {
+        Rejected::Mistyped(rule) => refused(rule.0),
+        Rejected::Unknown => refused("this key is unknown or was revoked"),
+        Rejected::Store(error) => error.into(),
+    })
+}
+
+/// The id in a path `/partners/<id>…`, decoded once.
+fn named_in(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/partners/")?;
+    let segment = rest.split('/').next()?;
+    decoded(segment)
+}
+
+/// A percent-decoded segment; `None` where it is not UTF-8 or `%` is not followed by two hexadecimal digits.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let (byte, after) = match first {
+            b'%' => {
+                let (digits, after) = after.split_at_checked(2)?;
+                (hex(digits[0])? << 4 | hex(digits[1])?, after)
+            }
+            byte => (byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+/// The same words for everything that is not the partner's own, there or not.
+fn not_yours() -> Problem {
+    Problem::new(
+        Kind::Forbidden,
+        "a partner's key opens the paths below /partners/<its own id> only",
+    )
+}
+
+/// The partner that a path names, once it is clear that the caller may speak for it. Whether it is
+/// registered, its operations say.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) PartnerId);
+
+/// A partner and a plugin of its, as a path names them; checked like [`Named`].
+#[derive(Debug)]
+pub(super) struct NamedPlugin {
+    /// Whose.
+    pub(super) partner: PartnerId,
+    /// Its name.
+    pub(super) name: ComponentName,
+}
+
+impl FromRequestParts<Arc<Gateway>> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+        let id = parameter(parts, gateway, "id").await?;
+        let principal = parts.extensions.get::<Principal>();
+        match principal {
+            Some(Principal::Operator) => {}
+            Some(Principal::Partner(own)) if own.as_str() == id => {}
+            _ => return Err(not_yours()),
+        }
+        let id = PartnerId::parse(&id);
+        let id = id.map_err(|rule| Problem::field(Kind::Invalid, "id", rule.0))?;
+        Ok(Self(id))
+    }
+}
+
+impl FromRequestParts<Arc<Gateway>> for NamedPlugin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+        let Named(partner) = Named::from_request_parts(parts, gateway).await?;
+        let name = parameter(parts, gateway, "name").await?;
+        let name = ComponentName::parse(&name);
+        let name = name.map_err(|rule| Problem::field(Kind::Invalid, "name", rule.0))?;
+        Ok(Self { partner, name })
+    }
+}
+
+/// A parameter of the path, decoded.
+pub(super) async fn parameter(
+    parts: &mut Parts,
+    gateway: &Arc<Gateway>,
+    wanted: &str,
+) -> Result<String, Problem> {
+    let broken = || Problem::from(RouteError::Encoding(wanted.to_owned()));
+    let params = RawPathParams::from_request_parts(parts, gateway).await;
+    let params = params.map_err(|_| broken())?;
+    let value = params.iter().find(|(name, _)| *name == wanted);
+    value.map(|(_, value)| value.to_owned()).ok_or_else(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_a_partner_by_its_first_segment_decoded_once() {
+        for (path, named) in [
+            ("/partners/acme", Some("acme")),
+            ("/partners/acme/", Some("acme")),
+            ("/partners/acme/plugins/x", Some("acme")),
+            ("/partners/%61cme/x", Some("acme")),
+            ("/partners/a%2Fb/x", Some("a/b")),
+            ("/partners/a%252fb", Some("a%2fb")),
+            ("/partners/..%2Fb/x", Some("../b")),
+            ("/partners/../b", Some("..")),
+            ("/partners/%C3%A9", Some("é")),
+            ("/partners/a%00", Some("a\0")),
+            ("/partners/ACME", Some("ACME")),
+            ("/partners/acme;x", Some("acme;x")),
+            ("/partners//b", Some("")),
+            ("/partners/%ff", None),
+            ("/partners/%", None),
+            ("/partners/%4", None),
+            ("/partners/%zz", None),
+            ("/partners/%+1", None),
+            ("/partners", None),
+            ("/Partners/acme", None),
+            ("//partners/acme", None),
+            ("/admin/partners/acme", None),
+        ] {
+            assert_eq!(named_in(path).as_deref(), named, "{path}");
+        }
+    }
+}
