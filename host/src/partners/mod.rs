@@ -7,6 +7,7 @@
 
 mod error;
 pub mod keys;
+pub mod limits;
 mod operation;
 mod record;
 

@@ -10,10 +10,14 @@ mod bridge;
 mod engine;
 mod failure;
 mod guest;
+pub mod inspect;
 mod instance;
 mod invoke;
 mod loaded;
+pub mod run;
 
 pub use engine::{Options, Runtime};
 pub use guest::Guest;
+pub use inspect::{Inspection, Refused, inspect};
 pub use loaded::{LoadError, Loaded};
+pub use run::{Datasets, Limit, Ran, Report, RunError, RunInput, RunParams, Trigger};
