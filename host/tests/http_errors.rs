@@ -10,3 +10,5 @@ mod http;
 #[path = "support/redis.rs"]
 mod redis_servers;
 mod support;
+#[path = "support/web.rs"]
+mod web;

@@ -70,9 +70,7 @@ fn credentials(value: &HeaderValue) -> Option<&[u8]> {
 /// Whether a request shows, or tries to show, a partner's key.
 pub(super) fn has_key(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    values.any(|value| {
-        credentials(value).is_some_and(|given| given.starts_with(PREFIX.as_bytes()))
-    })
+    values.any(|value| credentials(value).is_some_and(|given| given.starts_with(PREFIX.as_bytes())))
 }
 
 impl std::fmt::Debug for Token {
@@ -121,7 +119,13 @@ mod tests {
     fn keys_are_told_from_tokens_by_their_prefix() {
         assert!(has_key(&headers(&["Bearer ley_x"])) && has_key(&headers(&["bearer  ley_"])));
         assert!(has_key(&headers(&["Basic x", "Bearer ley_x"])));
-        for other in [&[][..], &["Bearer x"], &["Basic ley_x"], &["ley_x"], &["Bearer LEY_x"]] {
+        for other in [
+            &[][..],
+            &["Bearer x"],
+            &["Basic ley_x"],
+            &["ley_x"],
+            &["Bearer LEY_x"],
+        ] {
             assert!(!has_key(&headers(other)), "{other:?}");
         }
     }

@@ -90,6 +90,18 @@ pub(super) fn wasm(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// That a body comes as it is: what is signed and hashed must not have a second form, not even a trivial one.
+pub(super) fn no_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.contains_key(CONTENT_ENCODING) {
+        false => Ok(()),
+        true => Err(Problem::field(
+            Kind::UnsupportedMediaType,
+            "Content-Encoding",
+            "must not be sent with an upload",
+        )),
+    }
+}
+
 /// Whether a web page of another site sends the request: browsers name the site in `Origin`.
 pub(super) fn from_another_site(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN).map(|origin| origin.as_bytes()) else {

@@ -43,6 +43,20 @@ impl Members {
             .transpose()
     }
 
+    /// A text that has to be there.
+    pub(super) fn needed_text(&self, name: &str) -> Result<&str, Problem> {
+        self.text(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// A whole number within a range that has to be there.
+    pub(super) fn needed_number(
+        &self,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<u64, Problem> {
+        self.number(name, range)?.ok_or_else(|| missing(name))
+    }
+
     /// A whole number within a range, if it is there.
     pub(super) fn number(
         &self,
@@ -66,6 +80,10 @@ impl Members {
     }
 }
 
+fn missing(name: &str) -> Problem {
+    Problem::field(Kind::Invalid, name, "is missing")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +101,12 @@ mod tests {
         assert_eq!(status(members.number("count", 1..=2)), 422);
         assert_eq!(status(members.number("to", 1..=2)), 422);
         assert_eq!(status(members.text("count")), 422);
+        assert_eq!(members.needed_text("to"), Ok("x"));
+        assert_eq!(members.needed_number("count", 3..=9), Ok(3));
         assert!(Members::parse(b" \n", &[]).is_ok());
+        let empty = Members::parse(b"", &["to"]).unwrap();
+        assert_eq!(status(empty.needed_text("to")), 422);
+        assert_eq!(status(empty.needed_number("to", 0..=1)), 422);
     }
 
     #[test]

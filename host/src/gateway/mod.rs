@@ -19,6 +19,7 @@ mod openapi;
 mod partners;
 mod principal;
 mod problem;
+mod query;
 mod rows;
 mod sse;
 mod upload;

@@ -78,7 +78,7 @@ fn named_in(path: &str) -> Option<String> {
 }
 
 /// A percent-decoded segment; `None` where it is not UTF-8 or `%` is not followed by two hexadecimal digits.
-fn decoded(segment: &str) -> Option<String> {
+pub(super) fn decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -114,6 +114,30 @@ fn not_yours() -> Problem {
 #[derive(Debug)]
 pub(super) struct Named(pub(super) PartnerId);
 
+/// A partner and a key of its, as a path names them; checked like [`Named`].
+#[derive(Debug)]
+pub(super) struct NamedKey {
+    /// Whose.
+    pub(super) partner: PartnerId,
+    /// What names the key.
+    pub(super) id: String,
+}
+
+/// That the operator asks.
+#[derive(Debug)]
+pub(super) struct Operator;
+
+impl FromRequestParts<Arc<Gateway>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Gateway>) -> Result<Self, Problem> {
+        match parts.extensions.get() {
+            Some(Principal::Operator) => Ok(Self),
+            _ => Err(not_yours()),
+        }
+    }
+}
+
 /// A partner and a plugin of its, as a path names them; checked like [`Named`].
 #[derive(Debug)]
 pub(super) struct NamedPlugin {
@@ -126,7 +150,10 @@ pub(super) struct NamedPlugin {
 impl FromRequestParts<Arc<Gateway>> for Named {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Problem> {
         let id = parameter(parts, gateway, "id").await?;
         let principal = parts.extensions.get::<Principal>();
         match principal {
@@ -143,12 +170,28 @@ impl FromRequestParts<Arc<Gateway>> for Named {
 impl FromRequestParts<Arc<Gateway>> for NamedPlugin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Problem> {
         let Named(partner) = Named::from_request_parts(parts, gateway).await?;
         let name = parameter(parts, gateway, "name").await?;
         let name = ComponentName::parse(&name);
         let name = name.map_err(|rule| Problem::field(Kind::Invalid, "name", rule.0))?;
         Ok(Self { partner, name })
+    }
+}
+
+impl FromRequestParts<Arc<Gateway>> for NamedKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Problem> {
+        let Named(partner) = Named::from_request_parts(parts, gateway).await?;
+        let id = parameter(parts, gateway, "keyId").await?;
+        Ok(Self { partner, id })
     }
 }
 

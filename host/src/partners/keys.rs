@@ -63,10 +63,13 @@ impl ApiKey {
     /// # Errors
     /// The rule that the text breaks: it was cut or mistyped.
     pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
-        let shape = "must be a partner's key: ley_, 12 hexadecimal digits, _, 43 characters, _, 8 digits";
+        let shape =
+            "must be a partner's key: ley_, 12 hexadecimal digits, _, 43 characters, _, 8 digits";
         let text = std::str::from_utf8(text).map_err(|_| Invalid(shape))?;
         let (head, sum) = text.split_at_checked(HEAD_CHARS).ok_or(Invalid(shape))?;
-        let id = head.strip_prefix(PREFIX).and_then(|rest| rest.get(..ID_CHARS));
+        let id = head
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.get(..ID_CHARS));
         let well_formed = id.is_some_and(is_id) && sum.len() == SUM_CHARS + 1;
         if !well_formed || head.as_bytes().get(HEAD_CHARS - SECRET_CHARS - 1) != Some(&b'_') {
             return Err(Invalid(shape));
@@ -157,7 +160,9 @@ pub async fn authenticate(store: &dyn Store, given: &[u8]) -> Result<PartnerId, 
     let mut snapshot = store.snapshot().await.map_err(Rejected::Store)?;
     let stored = snapshot.read(&KEYS.into(), key.id().as_bytes()).await;
     drop(snapshot);
-    let kept = stored.map_err(Rejected::Store)?.and_then(|bytes| parse(&bytes));
+    let kept: Option<Kept> = stored
+        .map_err(Rejected::Store)?
+        .and_then(|bytes| parse(&bytes));
     match kept {
         Some(kept) if same(&kept.sha256, &key.sha256()) && kept.revoked_at_ms.is_none() => {
             Ok(kept.partner)
@@ -225,7 +230,10 @@ impl Operation for Revoke<'_> {
         let now = work.now().0;
         let Some(entry) = ring.iter_mut().find(|(id, _)| id == self.key_id) else {
             let rule = format!("partner '{}' has no such key", self.partner);
-            return Err(Error::Unknown { field: "keyId", rule });
+            return Err(Error::Unknown {
+                field: "keyId",
+                rule,
+            });
         };
         // Revoking again changes nothing.
         entry.1.revoked_at_ms.get_or_insert(now);
@@ -252,7 +260,9 @@ type Ring = Vec<(String, Kept)>;
 
 async fn known(work: &mut Work, partner: &PartnerId) -> Result<(), Error> {
     let found = record::find(work, partner).await?;
-    found.map(|_| ()).ok_or_else(|| Error::UnknownPartner(partner.clone()))
+    found
+        .map(|_| ())
+        .ok_or_else(|| Error::UnknownPartner(partner.clone()))
 }
 
 /// A partner's keys, the newest first.
@@ -278,7 +288,9 @@ fn active(ring: &Ring) -> usize {
 /// Removes what was revoked longest ago, as far as more is kept than should be.
 fn forget_old(work: &mut Work, ring: &mut Ring) -> Result<(), Error> {
     while ring.len() > KEPT_MAX {
-        let oldest = ring.iter().rposition(|(_, kept)| kept.revoked_at_ms.is_some());
+        let oldest = ring
+            .iter()
+            .rposition(|(_, kept)| kept.revoked_at_ms.is_some());
         let Some(oldest) = oldest else { break };
         let (id, _) = ring.remove(oldest);
         work.write(&KEYS.into(), id.into_bytes(), None)?;

@@ -5,12 +5,17 @@
 //! **Invariant.** Every key begins with the partner's id, which comes from the authenticated identity
 //! or an operator, never from a guest.
 
+pub mod accounts;
 mod error;
 pub mod keys;
 pub mod limits;
 mod operation;
+pub mod plugins;
 mod record;
+pub mod signature;
+pub mod upload_key;
 
+pub use accounts::Accounts;
 pub use error::Error;
 pub(crate) use operation::{Operation, perform};
 pub use record::{Partner, find, key, put};

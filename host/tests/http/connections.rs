@@ -9,21 +9,9 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, Web, common, own, run, send};
 
-/// Sends raw bytes, and nothing after them; what comes back until the host closes.
+/// What comes back for these bytes.
 async fn raw(web: &Web, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(web.server.address())
-        .await
-        .expect("a connection");
-    stream.write_all(bytes.as_bytes()).await.expect("written");
-    stream.shutdown().await.expect("closed for writing");
-    let mut answer = Vec::new();
-    // A reset is an end too.
-    drop(
-        timeout(PATIENCE, stream.read_to_end(&mut answer))
-            .await
-            .expect("the host closes"),
-    );
-    String::from_utf8_lossy(&answer).into_owned()
+    web.raw(bytes.as_bytes()).await
 }
 
 #[test]

@@ -2,14 +2,43 @@
 //! `/admin/partners/…`. JSON in, JSON out; deciding is left to `crate::partners`. The routes are described in
 //! `gateway/openapi.json`, and a test compares the two.
 //!
-//! **Invariant.** A handler learns whose data it deals with from [`super::principal::Named`] or
-//! [`super::principal::NamedPlugin`], never from the path itself.
+//! **Invariants.** A handler learns whose data it deals with from [`Named`](super::principal::Named) or
+//! [`NamedPlugin`](super::principal::NamedPlugin), never from the path itself. What tells of a partner's data
+//! or keys is not kept by caches on its way.
+
+mod accounts;
+mod keys;
 
 mod routes;
 
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use super::admin::reply;
+use super::problem::Problem;
 pub(super) use routes::Routes;
 
 /// All of them; one file each for what belongs together.
 pub(super) fn routes() -> Routes {
     Routes::default()
+        .and(accounts::routes())
+        .and(keys::routes())
+}
+
+/// An answer about something that was made.
+fn created(value: &Value) -> Result<Response, Problem> {
+    let mut response = reply(value)?;
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// Keeps an answer out of caches.
+async fn unstored(mut response: Response) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(no_store);
+    response
 }

@@ -72,9 +72,10 @@ impl Routes {
         self
     }
 
-    /// The router.
+    /// The router. Its answers are not kept by caches on their way, since they tell of one partner.
     pub(in super::super) fn into_router(self) -> Router<Arc<Gateway>> {
         self.router
+            .layer(axum::middleware::map_response(super::unstored))
     }
 
     /// Method, in small letters, and path of each.

@@ -145,8 +145,12 @@ impl From<partners::Error> for Problem {
         use partners::Error as E;
         let detail = error.to_string();
         match error {
-            E::UnknownPartner(_) => Self::field(Kind::NotFound, "id", "no such partner").saying(detail),
-            E::UnknownPlugin(..) => Self::field(Kind::NotFound, "name", "no such plugin").saying(detail),
+            E::UnknownPartner(_) => {
+                Self::field(Kind::NotFound, "id", "no such partner").saying(detail)
+            }
+            E::UnknownPlugin(..) => {
+                Self::field(Kind::NotFound, "name", "no such plugin").saying(detail)
+            }
             E::Unknown { field, rule } => Self::field(Kind::NotFound, field, rule),
             E::Invalid { field, rule } => Self::field(Kind::Invalid, field, rule),
             E::Conflict(_) => Self::new(Kind::Conflict, detail),

@@ -1,0 +1,135 @@
+//! The operator's routes about partners, and what a partner sees of itself.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, Request, State};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::super::Gateway;
+use super::super::admin::{members, reply};
+use super::super::principal::{Named, Operator};
+use super::super::problem::{Kind, Problem};
+use super::super::query::Query;
+use super::{Routes, created};
+use crate::ids::{Instant, PartnerId};
+use crate::partners::Accounts;
+use crate::partners::accounts::{CREDIT_MAX, LISTED_MAX, Overview, TRUST_LEVEL_MAX};
+
+type Answer = Result<Response, Problem>;
+type Shared = State<Arc<Gateway>>;
+
+/// Trust levels, as a request's numbers.
+const LEVELS: std::ops::RangeInclusive<u64> = 0..=TRUST_LEVEL_MAX as u64;
+
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/admin/partners", list)
+        .post("/admin/partners", add)
+        .get("/admin/partners/{id}", show)
+        .post("/admin/partners/{id}/credit", credit)
+        .post("/admin/partners/{id}/trust", trust)
+        .post("/admin/partners/{id}/upload-key", upload_key)
+        .get("/partners/{id}", show)
+}
+
+/// The accounts of a host.
+pub(super) fn accounts(gateway: &Gateway) -> Accounts {
+    Accounts::new(gateway.host.store.clone(), gateway.host.clock.clone())
+}
+
+fn level(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// Partners by id, a page of them.
+async fn list(_: Operator, State(gateway): Shared, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::parse(query.as_deref(), &["after", "limit"])?;
+    let after = query
+        .text("after")
+        .map(|text| partner_id("after", text))
+        .transpose()?;
+    let limit = query.number("limit", 1..=LISTED_MAX as u64)?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let page = accounts(&gateway)
+        .list(after.as_ref(), limit.unwrap_or(LISTED_MAX))
+        .await?;
+    let partners: Vec<Value> = page.partners.iter().map(overview_value).collect();
+    let mut value = json!({ "partners": partners });
+    if let Some(next) = page.next {
+        value["next"] = json!(next);
+    }
+    reply(&value)
+}
+
+/// Registers a partner. The answer is the only place where its first key is told.
+async fn add(_: Operator, State(gateway): Shared, request: Request) -> Answer {
+    let members = members(&gateway, request, &["id", "trustLevel", "credit"]).await?;
+    let id = partner_id("id", members.needed_text("id")?)?;
+    let trust_level = level(members.number("trustLevel", LEVELS)?.unwrap_or(0));
+    let credit = members.number("credit", 0..=CREDIT_MAX)?.unwrap_or(0);
+    let (overview, key) = accounts(&gateway).add(&id, trust_level, credit).await?;
+    let mut value = overview_value(&overview);
+    value["key"] = super::keys::revealed(&key);
+    created(&value)
+}
+
+fn partner_id(field: &str, text: &str) -> Result<PartnerId, Problem> {
+    PartnerId::parse(text).map_err(|rule| Problem::field(Kind::Invalid, field, rule.0))
+}
+
+/// A partner, what it has, and what it may.
+async fn show(State(gateway): Shared, Named(id): Named) -> Answer {
+    reply(&overview_value(&accounts(&gateway).overview(&id).await?))
+}
+
+/// Gives a partner datapoints, once for each reference.
+async fn credit(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+    let members = members(&gateway, request, &["amount", "reference"]).await?;
+    let amount = members.needed_number("amount", 1..=CREDIT_MAX)?;
+    let reference = members.needed_text("reference")?;
+    let credited = accounts(&gateway).credit(&id, amount, reference).await?;
+    let mut value = overview_value(&credited.overview);
+    value["amount"] = json!(amount);
+    value["reference"] = json!(reference);
+    value["repeated"] = json!(credited.repeated);
+    reply(&value)
+}
+
+/// Sets how far a partner is trusted.
+async fn trust(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+    let members = members(&gateway, request, &["level"]).await?;
+    let level = level(members.needed_number("level", LEVELS)?);
+    reply(&overview_value(
+        &accounts(&gateway).set_trust(&id, level).await?,
+    ))
+}
+
+/// Registers the key that signs a partner's uploads.
+async fn upload_key(
+    _: Operator,
+    State(gateway): Shared,
+    Named(id): Named,
+    request: Request,
+) -> Answer {
+    let members = members(&gateway, request, &["pem"]).await?;
+    let text = members.needed_text("pem")?;
+    reply(&overview_value(
+        &accounts(&gateway).set_upload_key(&id, text).await?,
+    ))
+}
+
+/// A partner in an answer. Its secret stays here.
+fn overview_value(overview: &Overview) -> Value {
+    let partner = &overview.partner;
+    json!({
+        "id": partner.id,
+        "trustLevel": partner.trust_level,
+        "balance": overview.balance,
+        "held": overview.held,
+        "uploadKey": partner.upload_key.map(|key| STANDARD.encode(key)),
+        "createdAt": Instant(partner.created_at_ms).to_string(),
+    })
+}

@@ -1,0 +1,220 @@
+//! Uploads of plugins, from bytes to the active version: signature, pass over the binary, trust,
+//! compilation, and then one transaction.
+//!
+//! **Invariants.** Nothing of an upload is parsed before its signature by the partner's registered key has
+//! been found sound, and nothing is compiled that did not pass the inspection. What imports a dataset that the
+//! partner is not trusted with is refused here, so that the partner is told; that it never gets it is up to
+//! linking, at each run. Uploads at a time are bounded, over all and for each partner.
+
+mod places;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::Signature;
+
+pub use places::Place;
+use places::Places;
+
+use super::accounts::registered;
+use super::plugins::{self, Keep, Kept, Plugin, Remove, RollBack, RolledBack, Version};
+use super::signature::{self, PluginVersion};
+use super::{Error, Operation, Partner, perform};
+use crate::clock::Clock;
+use crate::dispatch::types::FieldError;
+use crate::dispatch::work::Work;
+use crate::ids::{ComponentName, Digest, PartnerId};
+use crate::registry::Registry;
+use crate::runtime::{Inspection, Need, PartnerRuntime, Refused, inspect};
+use crate::store::Store;
+
+/// The header that carries the signature.
+pub const SIGNATURE_HEADER: &str = "Leyden-Signature";
+/// The header that names the version.
+pub const VERSION_HEADER: &str = "Leyden-Version";
+
+/// Takes uploads, and looks after what was uploaded. Cheap to clone.
+#[derive(Clone)]
+pub struct Uploads {
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    registry: Registry,
+    runtime: PartnerRuntime,
+    places: Arc<Places>,
+}
+
+/// An upload as it came.
+#[derive(Debug)]
+pub struct Upload {
+    /// The plugin's name.
+    pub name: ComponentName,
+    /// What the partner calls this version.
+    pub version: PluginVersion,
+    /// The detached signature.
+    pub signature: Signature,
+    /// The component.
+    pub bytes: Vec<u8>,
+}
+
+impl Uploads {
+    /// Uploads into a store.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        registry: Registry,
+        runtime: PartnerRuntime,
+    ) -> Self {
+        let places = Arc::default();
+        Self { store, clock, registry, runtime, places }
+    }
+
+    /// A place for one upload of a partner, to be had before its bytes are read.
+    ///
+    /// # Errors
+    /// The partner is unknown or has no key for uploads, or too many are under way.
+    pub async fn place(&self, partner: &PartnerId) -> Result<Place, Error> {
+        let partner = self.perform(&Uploader(partner)).await?;
+        self.places.take(partner)
+    }
+
+    /// Takes an upload; it is active then.
+    ///
+    /// # Errors
+    /// The signature does not fit, the component is refused, or see [`Error`].
+    pub async fn accept(&self, place: &Place, upload: Upload) -> Result<Kept, Error> {
+        let partner = &place.partner;
+        let digest = Digest::of(&upload.bytes);
+        let signed_by = check_signature(partner, &digest, &upload)?;
+        let bytes = Arc::new(upload.bytes);
+        let inspection = self.inspected(bytes.clone()).await?;
+        self.check_trust(partner, &inspection).await?;
+        self.runtime.load(digest, bytes.clone()).await.map_err(refused)?;
+        let version = &Version {
+            digest,
+            version: upload.version,
+            size_bytes: bytes.len() as u64,
+            datasets: inspection.datasets().collect(),
+            uploaded_at_ms: self.clock.now().0,
+            signature: STANDARD.encode(upload.signature.to_bytes()),
+            signed_by,
+            activation: 0,
+        };
+        let (name, bytes) = (&upload.name, &bytes);
+        self.perform(&Keep { partner, name, version, bytes }).await
+    }
+
+    /// The pass over a binary takes tens of milliseconds, so it runs beside the requests.
+    async fn inspected(&self, bytes: Arc<Vec<u8>>) -> Result<Inspection, Error> {
+        let inspected = tokio::task::spawn_blocking(move || inspect(&bytes)).await;
+        match inspected {
+            Ok(inspected) => inspected.map_err(refused),
+            Err(error) => {
+                tracing::error!(%error, "the inspection of an upload failed");
+                Err(Error::Refused {
+                    detail: "the component cannot be inspected".to_owned(),
+                    errors: Vec::new(),
+                })
+            }
+        }
+    }
+
+    /// The plugins of a partner.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn plugins(
+        &self,
+        partner: &PartnerId,
+    ) -> Result<Vec<(ComponentName, Plugin)>, Error> {
+        self.perform(&plugins::List(partner)).await
+    }
+
+    /// A plugin of a partner.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn plugin(
+        &self,
+        partner: &PartnerId,
+        name: &ComponentName,
+    ) -> Result<Plugin, Error> {
+        self.perform(&plugins::Look { partner, name }).await
+    }
+
+    /// Makes an earlier version of a plugin the active one: the one with this digest or name, or the one that was
+    /// active before.
+    ///
+    /// # Errors
+    /// There is no such version, or see [`Error`].
+    pub async fn roll_back(
+        &self,
+        partner: &PartnerId,
+        name: &ComponentName,
+        to: Option<&str>,
+    ) -> Result<RolledBack, Error> {
+        self.perform(&RollBack { partner, name, to }).await
+    }
+
+    /// Removes a plugin; tells how many versions it had.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn remove(&self, partner: &PartnerId, name: &ComponentName) -> Result<usize, Error> {
+        self.perform(&Remove { partner, name }).await
+    }
+
+    async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Done, Error> {
+        perform(&self.store, self.clock.now(), operation).await
+    }
+}
+
+/// A partner that may upload.
+struct Uploader<'a>(&'a PartnerId);
+
+impl Operation for Uploader<'_> {
+    type Done = Partner;
+
+    async fn apply(&self, work: &mut Work) -> Result<Partner, Error> {
+        let partner = registered(work, self.0).await?;
+        match partner.upload_key {
+            Some(_) => Ok(partner),
+            None => Err(unsigned(format!(
+                "no key is registered that signs the uploads of '{0}': the operator does so with `leyden \
+                 partner key {0} FILE`",
+                self.0
+            ))),
+        }
+    }
+}
+
+/// The key that the signature is sound by, base64.
+fn check_signature(partner: &Partner, digest: &Digest, upload: &Upload) -> Result<String, Error> {
+    let text = signature::signed_text(digest, &partner.id, &upload.name, &upload.version);
+    match partner.upload_key {
+        Some(key) if signature::fits(&key, &text, &upload.signature) => Ok(STANDARD.encode(key)),
+        _ => Err(unsigned(format!(
+            "must be the registered key's signature of {text:?}; `leyden plugin sign` makes it"
+        ))),
+    }
+}
+
+fn unsigned(rule: String) -> Error {
+    Error::Forbidden {
+        detail: format!("{SIGNATURE_HEADER}: {rule}"),
+        errors: vec![FieldError { row: None, field: SIGNATURE_HEADER.to_owned(), rule }],
+    }
+}
+
+/// What the pass over the binary found, one error for each reason.
+fn refused(refused: Refused) -> Error {
+    let detail = refused.to_string();
+    let error = |reason: crate::runtime::inspect::Reason| FieldError {
+        row: None,
+        rule: reason.to_string(),
+        field: reason.import.unwrap_or_else(|| "body".to_owned()),
+    };
+    let errors = refused.reasons.into_iter().map(error).collect();
+    Error::Refused { detail, errors }
+}
