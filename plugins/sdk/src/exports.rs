@@ -268,6 +268,7 @@ pub mod access {
             "leyden:policy/access@0.1.0/dataset": crate::bindings::leyden::policy::access::Dataset,
             "leyden:policy/access@0.1.0/input": crate::bindings::leyden::policy::access::Input,
             "leyden:policy/access@0.1.0/decision": crate::bindings::leyden::policy::access::Decision,
+            "leyden:policy/access@0.1.0/compute": crate::bindings::leyden::policy::access::Compute,
         },
         generate_all,
         pub_export_macro: true,
