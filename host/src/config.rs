@@ -81,6 +81,8 @@ pub struct Config {
     pub tick_ms: u64,
     /// What every request has to show, but for `/health`.
     pub token: Option<String>,
+    /// The program that compiles partners' uploads apart from the host (`leyden`); none: the one that runs.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -98,6 +100,7 @@ impl Default for Config {
             start: None,
             tick_ms: TICK_MS,
             token: None,
+            compiler: None,
         }
     }
 }

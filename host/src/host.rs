@@ -10,7 +10,7 @@ use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
 use crate::registry::{self, Registry};
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::store::embedded::{self, Embedded};
 use crate::store::redis::{self, Redis};
 use crate::store::{self, Holder, Store};
@@ -29,6 +29,8 @@ pub struct Host {
     pub clock: Arc<Clock>,
     /// Keeps everything.
     pub store: Arc<dyn Store>,
+    /// Loads and runs partners' components.
+    pub partner_runtime: PartnerRuntime,
     /// What a crash of the store's server can lose, in words; none where there is no server.
     pub durability: Option<String>,
     background: Background,
@@ -80,6 +82,12 @@ impl Host {
             cache_directory: std::path::absolute(config.compiled_folder()).ok(),
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        let options = PartnerOptions {
+            compiled: options.cache_directory,
+            program: config.compiler.clone(),
+        };
+        let partner_runtime =
+            PartnerRuntime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let clock = Arc::new(clock(config, store.as_ref()).await?);
         let shared = config.store.is_shared();
         let registry = Registry::start(store.clone(), runtime, bundled, shared).await?;
@@ -103,6 +111,7 @@ impl Host {
             streams,
             clock,
             store,
+            partner_runtime,
             durability,
             background,
         })

@@ -1,7 +1,8 @@
 //! `leyden:log`: log lines of components, bounded per invocation, passed on to the host's log.
 
 use super::leyden::log::log::{Host, Level};
-use crate::runtime::Guest;
+use crate::runtime::run::LogLevel;
+use crate::runtime::{Analyst, Guest};
 
 /// Longest line, bytes; the rest is cut.
 const LINE_BYTES_MAX: usize = 4096;
@@ -20,6 +21,21 @@ impl Host for Guest {
             ),
             _ => {}
         }
+        Ok(())
+    }
+}
+
+/// A partner's lines stay with its run, which bounds them.
+impl Host for Analyst {
+    fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.count_call()?;
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+        };
+        self.log(level, &message);
         Ok(())
     }
 }

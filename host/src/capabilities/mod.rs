@@ -5,6 +5,7 @@
 //! writes become effects. The bucket a guest writes to comes from the host, never from the guest.
 
 mod clock;
+pub(crate) mod data;
 mod ledger;
 mod log;
 mod random;
@@ -14,8 +15,9 @@ mod streams;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::dispatch::{self, work};
+use crate::metering::Dataset;
 use crate::registry::manifest::Grants;
-use crate::runtime::Guest;
+use crate::runtime::{Analyst, Datasets, Guest};
 
 #[allow(
     missing_docs,
@@ -33,6 +35,9 @@ mod bindings {
             "leyden:state/store.scan": async | trappable,
             "leyden:ledger/ledger.balance": async | trappable,
             "leyden:ledger/ledger.post": async | trappable,
+            "leyden:data/global-consumption.read": async | trappable,
+            "leyden:data/production.read": async | trappable,
+            "leyden:data/detailed-consumption.read": async | trappable,
             default: trappable,
         },
     });
@@ -73,4 +78,17 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, grants: &Grants) -> wasm
         leyden::ledger::ledger::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     }
     Ok(())
+}
+
+/// Links what a partner's component may import that was granted these datasets.
+pub(crate) fn add_to_partner_linker(
+    linker: &mut Linker<Analyst>,
+    datasets: Datasets,
+) -> wasmtime::Result<()> {
+    leyden::clock::clock::add_to_linker::<Analyst, HasSelf<Analyst>>(linker, |analyst| analyst)?;
+    leyden::log::log::add_to_linker::<Analyst, HasSelf<Analyst>>(linker, |analyst| analyst)?;
+    let granted: Vec<Dataset> = datasets.iter().collect();
+    data::add_to_linker::<Analyst>(linker, &granted, |analyst| data::DataView {
+        call: analyst.reading(),
+    })
 }

@@ -8,6 +8,7 @@
 mod age;
 mod client;
 mod clock;
+mod compile;
 mod components;
 mod dead;
 mod deploy;
@@ -103,6 +104,8 @@ enum Verb {
     Scenario(scenario::Command),
     Clock(clock::ShowClock),
     Tick(tick::Tick),
+    #[command(hide = true)]
+    Compile(compile::Compile),
 }
 
 /// What a verb works with.
@@ -159,6 +162,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Scenario(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,
         Verb::Tick(verb) => verb.run(context).await,
+        Verb::Compile(verb) => verb.run(),
     }
 }
 

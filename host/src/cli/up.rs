@@ -176,6 +176,7 @@ impl Up {
             start: self.start,
             tick_ms: u64::from(self.tick) * 1_000,
             token,
+            compiler: None,
         })
     }
 

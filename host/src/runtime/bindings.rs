@@ -1,6 +1,7 @@
 //! Typed access to the handlers that components export, and the conversions to and from the
 //! dispatcher's types.
 
+use super::run::{self, GuestErrorKind, Report, RunError, RunParams};
 use crate::dispatch::types::{
     Field, FieldError, Output, Problem, ProblemKind, Request, RequestHead, Response, RowBatch,
     RowFormat, Tally,
@@ -41,8 +42,20 @@ pub(super) mod events {
     });
 }
 
+/// `leyden:data/reports`.
+#[allow(missing_docs, clippy::all, reason = "generated from the WIT packages")]
+pub(super) mod reports {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-reports; world reports { export leyden:data/reports@0.1.0; }",
+        exports: { default: async },
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}
+
 use http::exports::leyden::http::handler as http_handler;
 use http::leyden::http::types as http_types;
+use reports::exports::leyden::data::reports as partner_reports;
 use rows::exports::leyden::http::row_handler;
 
 /// What a handler answers instead of an output.
@@ -163,6 +176,50 @@ pub(super) async fn call_events(
             }),
             Error::Retry(reason) => Refusal::Retry(reason),
         }))
+}
+
+/// Longest error text of a partner's component that is kept, bytes.
+const ERROR_BYTES_MAX: usize = 4 << 10;
+
+/// Calls `leyden:data/reports`.
+pub(super) async fn call_report(
+    reports: &partner_reports::Guest,
+    store: impl wasmtime::AsContextMut<Data: Send>,
+    params: &RunParams,
+) -> wasmtime::Result<Result<Report, RunError>> {
+    use partner_reports::{Batch, Error, Params, Trigger};
+    let trigger = match &params.trigger {
+        run::Trigger::Request => Trigger::Request,
+        run::Trigger::Schedule(due) => Trigger::Schedule(due.0),
+        run::Trigger::Batch {
+            stream,
+            records,
+            from,
+            to,
+        } => Trigger::Batch(Batch {
+            stream: stream.as_str(),
+            records: *records,
+            from_ms: from.0,
+            to_ms: to.0,
+        }),
+    };
+    let json = &params.json;
+    let reported = reports.call_report(store, Params { trigger, json }).await?;
+    let kept = |text: String| text[..text.floor_char_boundary(ERROR_BYTES_MAX)].to_owned();
+    Ok(match reported {
+        Ok(document) => Ok(Report {
+            media_type: document.media_type,
+            body: document.body,
+        }),
+        Err(Error::InvalidParams(text)) => Err(RunError::Guest {
+            kind: GuestErrorKind::InvalidParams,
+            text: kept(text),
+        }),
+        Err(Error::Failed(text)) => Err(RunError::Guest {
+            kind: GuestErrorKind::Failed,
+            text: kept(text),
+        }),
+    })
 }
 
 fn row_format(format: RowFormat) -> row_handler::Format {

@@ -111,7 +111,7 @@ fn cache(options: &Options) -> wasmtime::Result<Option<Cache>> {
 }
 
 /// The thread ends with the engine, which it does not keep alive.
-fn spawn_ticker(engine: &Engine) -> std::io::Result<()> {
+pub(super) fn spawn_ticker(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     let tick = move || {
         while let Some(engine) = engine.upgrade() {

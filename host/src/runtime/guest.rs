@@ -29,9 +29,9 @@ pub(super) struct Identity {
 }
 
 /// One invocation on its way through components: handed from caller to callee and back.
-pub(super) struct Call {
-    pub(super) work: Box<Work>,
-    pub(super) generation: Arc<Generation>,
+pub(crate) struct Call {
+    pub(crate) work: Box<Work>,
+    pub(crate) generation: Arc<Generation>,
     pub(super) deadline: Monotonic,
     pub(super) deadline_ms: u64,
     pub(super) depth: u32,

@@ -21,6 +21,7 @@ use wasmparser::WasmFeatures;
 
 pub use bounds::UPLOAD_BYTES_MAX;
 pub(super) use bounds::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+pub(super) use pass::printable;
 
 use crate::ids::Digest;
 use crate::metering::Dataset;

@@ -5,8 +5,12 @@
 //! deadline or a cancellation. What a component is not granted is not linked. A call between
 //! components is resolved when it happens, in the generation that the invocation holds.
 
+pub(crate) mod analyst;
+mod analytics;
+mod artifacts;
 mod bindings;
 mod bridge;
+pub mod compile;
 mod engine;
 mod failure;
 mod guest;
@@ -14,10 +18,16 @@ pub mod inspect;
 mod instance;
 mod invoke;
 mod loaded;
+mod partner;
 pub mod run;
+mod wasi;
 
+pub use analyst::Analyst;
+pub use analytics::Analytics;
 pub use engine::{Options, Runtime};
+pub(crate) use guest::Call;
 pub use guest::Guest;
 pub use inspect::{Inspection, Refused, inspect};
 pub use loaded::{LoadError, Loaded};
+pub use partner::{PartnerLoadError, PartnerOptions, PartnerRuntime};
 pub use run::{Datasets, Limit, Ran, Report, RunError, RunInput, RunParams, Trigger};

@@ -112,6 +112,41 @@ pub struct Report {
     pub body: Vec<u8>,
 }
 
+/// Longest media type, bytes.
+const MEDIA_TYPE_BYTES_MAX: usize = 255;
+
+impl Report {
+    /// Checks what a component returned.
+    pub(super) fn check(self, limits: &RunLimits) -> Result<Self, RunError> {
+        if self.body.len() > limits.report_bytes {
+            return Err(RunError::Limit(Limit::HandedOver(limits.report_bytes)));
+        }
+        if is_media_type(&self.media_type) {
+            Ok(self)
+        } else {
+            let shown: String = self.media_type.escape_debug().take(80).collect();
+            Err(RunError::InvalidReport(format!(
+                "is of the media type '{shown}': it must be type/subtype, of at most \
+                 {MEDIA_TYPE_BYTES_MAX} bytes (RFC 9110, 8.3.1)"
+            )))
+        }
+    }
+}
+
+/// Whether it is a media type, its parameters being any visible characters, so that a header can carry it.
+fn is_media_type(text: &str) -> bool {
+    let token = |part: &str| {
+        let of_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !part.is_empty() && part.bytes().all(of_token)
+    };
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let names = essence.trim_end().split_once('/');
+    names.is_some_and(|(main, sub)| token(main) && token(sub))
+        && parameters.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && text.len() <= MEDIA_TYPE_BYTES_MAX
+}
+
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -177,12 +212,9 @@ pub enum Limit {
     /// Calls into the host.
     #[error("calls into the host (at most {0})")]
     HostCalls(u32),
-    /// Bytes that it hands to the host in one call.
-    #[error("bytes that it hands over in one call (at most {0})")]
-    CallBytes(usize),
-    /// Bytes of the report.
-    #[error("bytes of the report (at most {0})")]
-    ReportBytes(usize),
+    /// Bytes that it hands to the host at once, as a report or in a call.
+    #[error("bytes that it hands over at once, as its report or in a call (at most {0})")]
+    HandedOver(usize),
 }
 
 /// Why a run has no report.
@@ -254,6 +286,33 @@ fn names(datasets: &[Dataset]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_header_can_carry_is_a_media_type() {
+        for sound in [
+            "text/html",
+            "image/svg+xml",
+            "text/csv; charset=utf-8",
+            "a/b ;c=\"d e\"",
+        ] {
+            assert!(is_media_type(sound), "{sound}");
+        }
+        let long = format!("text/{}", "x".repeat(MEDIA_TYPE_BYTES_MAX));
+        for wrong in [
+            "",
+            "/",
+            "text",
+            "text/",
+            "/html",
+            "text/ht ml",
+            "a/b;\r\nset-cookie: c",
+            "a/b;é",
+            "a/b/c",
+            &long,
+        ] {
+            assert!(!is_media_type(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn sets_of_datasets_tell_all_apart() {

@@ -36,6 +36,8 @@ pub fn config(data: &Path, plugins: &Path) -> Config {
         compiled: Some(built("compiled")),
         clock: Mode::Simulated,
         start: Some(Instant::parse("2021-11-07T15:58:22.144Z").expect("an instant")),
+        // The running binary is the test.
+        compiler: Some(env!("CARGO_BIN_EXE_leyden").into()),
         ..Config::default()
     }
 }

@@ -413,7 +413,7 @@ fn imported(name: &str, ty: ComponentTypeRef) -> Imported {
 }
 
 /// A name from the upload that a message may repeat: cut, and without control characters.
-fn printable(name: &str) -> String {
+pub(in crate::runtime) fn printable(name: &str) -> String {
     let cut: String = name.chars().take(NAME_CHARS_MAX).collect();
     cut.escape_debug().to_string()
 }

@@ -1,0 +1,221 @@
+//! A partner's component, ready to run: compiled, and linked once for each set of datasets that it is
+//! run with. Each run gets a fresh instance, which no other run sees.
+//!
+//! **Invariants.** What is not granted is not in the linker. A run is over by its deadline, whatever it
+//! does: guest code is interrupted by epochs, waiting by a timeout around the whole. What ends a run is
+//! explained in words; nothing of the host's internals is told.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Store, UpdateDeadline};
+
+use super::analyst::Analyst;
+use super::bindings::{self, reports};
+use super::failure::{PastDeadline, explain_run};
+use super::guest::Call;
+use super::inspect::Inspection;
+use super::partner::Weighed;
+use super::run::{Datasets, Ran, Report, RunError, RunInput, RunParams};
+use super::wasi;
+use crate::capabilities;
+use crate::clock;
+use crate::dispatch;
+
+/// Most handles of resources that a guest holds at once; only WASI's streams are resources.
+pub(super) const HANDLES_MAX: usize = 1_000;
+
+/// What a guest may hand over at once beside a report of the largest size: its media type, or a log line.
+const CALL_BYTES_SLACK: usize = 16 << 10;
+
+/// A partner's component.
+pub struct Analytics {
+    component: Component,
+    inspection: Inspection,
+    linked: [OnceLock<Result<Linked, String>>; Datasets::SETS],
+    memory: Arc<Semaphore>,
+}
+
+/// Linked with some set of datasets.
+struct Linked {
+    pre: InstancePre<Analyst>,
+    report: reports::ReportsIndices,
+}
+
+impl Weighed for Analytics {
+    fn bytes(&self) -> usize {
+        self.inspection.bytes
+    }
+}
+
+impl Analytics {
+    /// Links a component with every dataset, which shows whether it fits at all. `memory` has a permit for
+    /// each MiB that runs may hold.
+    ///
+    /// # Errors
+    /// It imports something with other types than the host's, or does not export a report.
+    pub(super) fn link(
+        component: Component,
+        inspection: Inspection,
+        memory: Arc<Semaphore>,
+    ) -> wasmtime::Result<Self> {
+        let all = link(&component, Datasets::all())?;
+        let linked = std::array::from_fn(|_| OnceLock::new());
+        let this = Self {
+            component,
+            inspection,
+            linked,
+            memory,
+        };
+        // Just made, so it is empty.
+        let _ = this.linked[Datasets::all().index()].set(Ok(all));
+        Ok(this)
+    }
+
+    /// What the pass over its binary found.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// The datasets that it imports and this set does not have.
+    #[must_use]
+    pub fn missing(&self, granted: Datasets) -> Vec<crate::metering::Dataset> {
+        let needed = self.inspection.datasets();
+        needed
+            .filter(|dataset| !granted.contains(*dataset))
+            .collect()
+    }
+
+    /// Runs it once. Whatever ends the run, it has ended when this returns; a caller that stops waiting
+    /// ends it as well.
+    pub async fn run(&self, input: RunInput) -> Ran {
+        let linked = match self.linked(input.granted) {
+            Ok(linked) => linked,
+            Err(error) => return Ran::not(error, input.work),
+        };
+        let _memory = self.reserve(input.limits.memory_bytes).await;
+        let fuel = input.fuel_max.min(input.limits.fuel);
+        let params = input.params.clone();
+        let mut store = self.store(input);
+        let wait = store
+            .data()
+            .deadline
+            .saturating_duration_since(clock::monotonic());
+        let reported = tokio::time::timeout(wait, linked.report(&mut store, fuel, &params)).await;
+        let reported = reported.unwrap_or_else(|_| Err(PastDeadline.into()));
+        ended(store, fuel, reported)
+    }
+
+    fn linked(&self, granted: Datasets) -> Result<&Linked, RunError> {
+        let missing = self.missing(granted);
+        if !missing.is_empty() {
+            return Err(RunError::NotGranted(missing));
+        }
+        let slot = &self.linked[granted.index()];
+        let linked = slot
+            .get_or_init(|| link(&self.component, granted).map_err(|error| format!("{error:#}")));
+        linked.as_ref().map_err(|why| {
+            tracing::error!(digest = %self.inspection.digest, why, "a component that was linked with everything does not link with less");
+            RunError::HostFault(dispatch::Error::Busy)
+        })
+    }
+
+    /// Waits for the memory that the run may use.
+    async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        // Nobody closes the semaphore.
+        self.memory.clone().acquire_many_owned(mib).await.ok()
+    }
+
+    fn store(&self, input: RunInput) -> Store<Analyst> {
+        let limits = input.limits;
+        let deadline = clock::monotonic() + Duration::from_millis(limits.deadline_ms);
+        let call = Box::new(Call {
+            work: input.work,
+            generation: input.generation,
+            deadline,
+            deadline_ms: limits.deadline_ms,
+            depth: 0,
+        });
+        let analyst = Analyst::new(call, limits, deadline);
+        let mut store = Store::new(self.component.engine(), analyst);
+        store.limiter(|analyst| analyst);
+        store.set_hostcall_fuel(limits.report_bytes + CALL_BYTES_SLACK);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            if clock::monotonic() >= context.data().deadline {
+                Err(PastDeadline.into())
+            } else {
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+        store
+    }
+}
+
+impl Linked {
+    async fn report(
+        &self,
+        store: &mut Store<Analyst>,
+        fuel: u64,
+        params: &RunParams,
+    ) -> wasmtime::Result<Result<Report, RunError>> {
+        store.set_fuel(fuel)?;
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let report = self.report.load(&mut *store, &instance)?;
+        bindings::call_report(report.leyden_data_reports(), store, params).await
+    }
+}
+
+impl Ran {
+    /// A run that did not begin.
+    fn not(error: RunError, work: Box<dispatch::work::Work>) -> Self {
+        Self {
+            outcome: Err(error),
+            fuel: 0,
+            log: Vec::new(),
+            work: Some(work),
+            memory_high_bytes: 0,
+        }
+    }
+}
+
+fn link(component: &Component, datasets: Datasets) -> wasmtime::Result<Linked> {
+    let mut linker = Linker::new(component.engine());
+    capabilities::add_to_partner_linker(&mut linker, datasets)?;
+    wasi::add_to_linker(&mut linker, component)?;
+    let pre = linker.instantiate_pre(component)?;
+    let report = reports::ReportsIndices::new(&pre)?;
+    Ok(Linked { pre, report })
+}
+
+/// What became of a run, once its guest runs no more.
+fn ended(
+    store: Store<Analyst>,
+    fuel: u64,
+    reported: wasmtime::Result<Result<Report, RunError>>,
+) -> Ran {
+    let fuel_left = store.get_fuel().unwrap_or(0);
+    let mut analyst = store.into_data();
+    let outcome = match reported {
+        Ok(outcome) => outcome.and_then(|report| report.check(&analyst.limits)),
+        Err(error) => Err(explain_run(error, &analyst, fuel)),
+    };
+    let hosts_fault = matches!(outcome, Err(RunError::HostFault(_)));
+    let log = if hosts_fault {
+        Vec::new()
+    } else {
+        analyst.take_log()
+    };
+    Ran {
+        outcome,
+        fuel: fuel.saturating_sub(fuel_left),
+        log,
+        memory_high_bytes: analyst.memory_bytes_high(),
+        work: analyst.call.map(|call| call.work),
+    }
+}

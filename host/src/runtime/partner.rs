@@ -1,0 +1,206 @@
+//! The engine that runs partners' code, apart from the one for the operator's own components: fuel and
+//! epochs, fresh instances only, few of them, and a linker that has nothing but what was granted.
+//!
+//! A component comes in by [`PartnerRuntime::load`]: the pass over the binary, then the compiled artifact
+//! from memory, from disk, or from a child process that compiles it within limits. This process never
+//! compiles foreign code.
+//!
+//! **Invariants.** What is executed was compiled by this host's own child or carries the tag of this host's
+//! key. All runs together hold no more linear memory than [`MEMORY_MIB_ALL`].
+
+mod engine;
+mod recent;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use self::recent::Recent;
+pub(super) use self::recent::Weighed;
+use super::analytics::Analytics;
+use super::artifacts::Artifacts;
+use super::compile::{self, Compiler};
+use super::inspect::{self, Inspection, Reason, Refused};
+use crate::ids::Digest;
+
+pub(super) use engine::{compiling, running};
+
+/// Linear memory of all runs together, MiB: what partners' storms may take from a host. A run reserves
+/// what its limits allow and waits for it where others hold it.
+const MEMORY_MIB_ALL: usize = 384;
+
+const _: () = assert!(
+    crate::partners::limits::MEMORY_BYTES_MAX <= MEMORY_MIB_ALL << 20,
+    "every run must fit"
+);
+
+/// What the engine for partners' code is made with.
+#[derive(Debug, Clone, Default)]
+pub struct PartnerOptions {
+    /// Folder of compiled components; theirs lie in `partners/` inside it. None: compiled anew at every
+    /// start.
+    pub compiled: Option<PathBuf>,
+    /// The program whose hidden verb `compile` compiles; none: the one that runs.
+    pub program: Option<PathBuf>,
+}
+
+/// Why a component is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum PartnerLoadError {
+    /// The component breaks a rule, or cannot be compiled within the limits.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Too many others wait to be compiled.
+    #[error("too many components wait to be compiled: try again later")]
+    Busy,
+    /// The host is at fault.
+    #[error("the component cannot be compiled: {0}")]
+    Host(String),
+}
+
+/// Loads and runs partners' components. Cheap to clone.
+#[derive(Clone)]
+pub struct PartnerRuntime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    compiler: Compiler,
+    artifacts: Option<Artifacts>,
+    recent: Mutex<Recent<Analytics>>,
+    memory: Arc<Semaphore>,
+}
+
+impl PartnerRuntime {
+    /// Starts the engine and the thread that moves its epoch on. Nothing is compiled.
+    ///
+    /// # Errors
+    /// The engine does not work on this machine.
+    pub fn start(options: &PartnerOptions) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&running())?;
+        super::engine::spawn_ticker(&engine)?;
+        let artifacts = options.compiled.as_ref().and_then(|folder| {
+            let folder = folder.join("partners");
+            Artifacts::open(&folder)
+                .inspect_err(|error| {
+                    tracing::warn!(folder = %folder.display(), %error, "partners' components are compiled anew at every start");
+                })
+                .ok()
+        });
+        let inner = Inner {
+            engine,
+            compiler: Compiler::new(options.program.clone()),
+            artifacts,
+            recent: Mutex::default(),
+            memory: Arc::new(Semaphore::new(MEMORY_MIB_ALL)),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The component of this digest, if it is loaded.
+    #[must_use]
+    pub fn loaded(&self, digest: &Digest) -> Option<Arc<Analytics>> {
+        self.recent().get(digest)
+    }
+
+    /// Loads a component: from memory, else from disk, else compiled. Takes as long as the compiler
+    /// needs; it goes on being compiled only as long as the caller waits.
+    ///
+    /// # Errors
+    /// See [`PartnerLoadError`].
+    pub async fn load(
+        &self,
+        digest: Digest,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Arc<Analytics>, PartnerLoadError> {
+        if let Some(loaded) = self.loaded(&digest) {
+            return Ok(loaded);
+        }
+        let inspected = bytes.clone();
+        let inspection = off_path(move || inspect::inspect(&inspected)).await??;
+        if inspection.digest != digest {
+            return Err(PartnerLoadError::Host(format!(
+                "the bytes kept for {digest} are others"
+            )));
+        }
+        if let Some(component) = self.from_disk(digest).await? {
+            return self.link(component, inspection);
+        }
+        let turn = self.inner.compiler.turn().await?;
+        if let Some(loaded) = self.loaded(&digest) {
+            return Ok(loaded);
+        }
+        let artifact = turn.compile(bytes).await?;
+        let component = self.keep(digest, artifact).await?;
+        self.link(component, inspection)
+    }
+
+    async fn from_disk(&self, digest: Digest) -> Result<Option<Component>, PartnerLoadError> {
+        let this = self.clone();
+        off_path(move || {
+            let artifacts = this.inner.artifacts.as_ref()?;
+            artifacts.load(&this.inner.engine, &digest)
+        })
+        .await
+    }
+
+    /// Keeps an artifact on disk and makes it a component.
+    async fn keep(
+        &self,
+        digest: Digest,
+        artifact: compile::Artifact,
+    ) -> Result<Component, PartnerLoadError> {
+        let this = self.clone();
+        let component = off_path(move || {
+            let engine = &this.inner.engine;
+            if let Some(artifacts) = &this.inner.artifacts {
+                if let Some(kept) = artifacts.keep(engine, &digest, &artifact) {
+                    return Ok(kept);
+                }
+            }
+            artifact.into_component(engine)
+        });
+        let component = component.await?;
+        component.map_err(|error| PartnerLoadError::Host(format!("{error:#}")))
+    }
+
+    /// Links a component once with everything, so that types that differ are found when it is uploaded.
+    fn link(
+        &self,
+        component: Component,
+        inspection: Inspection,
+    ) -> Result<Arc<Analytics>, PartnerLoadError> {
+        let memory = self.inner.memory.clone();
+        let analytics = Analytics::link(component, inspection, memory).map_err(|error| {
+            let problem = format!("does not fit what the host serves: {error:#}");
+            Refused::from(Reason::new(
+                problem,
+                "take the WIT that `leyden plugin new` writes, unchanged",
+            ))
+        })?;
+        let analytics = Arc::new(analytics);
+        let digest = analytics.inspection().digest;
+        Ok(self.recent().put(digest, analytics))
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent<Analytics>> {
+        self.inner
+            .recent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does what takes longer than a request may hold a worker.
+async fn off_path<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PartnerLoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| PartnerLoadError::Host(error.to_string()))
+}
