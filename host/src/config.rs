@@ -166,6 +166,19 @@ pub(crate) fn opened(options: &redis::Options) -> redis::Options {
     options.clone()
 }
 
+/// The point of a run at which `LEYDEN_FAILPOINT` (`name` or `name:count`) ends the process, and at which of its
+/// passings.
+#[cfg(feature = "failpoints")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where the environment is read"
+)]
+pub(crate) fn failpoint() -> Option<(String, u64)> {
+    let chosen = std::env::var("LEYDEN_FAILPOINT").ok()?;
+    let (name, count) = chosen.split_once(':').unwrap_or((&chosen, "1"));
+    Some((name.to_owned(), count.parse().ok()?))
+}
+
 /// The folder of the user's caches, as the XDG base directory specification has it; without a home, that
 /// of temporary files.
 #[expect(

@@ -19,6 +19,13 @@ impl Dispatcher {
         if task.input.is_head() {
             return Ok(answer);
         }
+        if work.meter.is_some() {
+            let (reader, trigger) = (active.culprit(), task.input.trigger());
+            let notary = &self.shared.notary;
+            notary
+                .attest_invocation(&mut work, &reader, trigger)
+                .await?;
+        }
         if let Some(key) = task.key {
             key.remember(&mut work, active, task.input, &answer)?;
         }

@@ -6,17 +6,11 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Obstacle;
+use super::answers;
 use super::error::Error;
 use super::types::{Input, Output, Problem};
 use super::work::Work;
 use crate::registry::Active;
-use crate::store::Space;
-
-/// Space of the answers, by hash of component and key.
-const ANSWERS: &str = "leyden.idempotency";
-
-/// Space that orders them by age: time (8 bytes, ms) and hash.
-const AGES: &str = "leyden.idempotency-age";
 
 /// The client's name for one writing request: a retry under it gets the first answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +31,7 @@ impl IdempotencyKey {
         active: &Active,
         input: &Input,
     ) -> Result<Option<Result<Output, Problem>>, Obstacle> {
-        let stored = work.read(&Space::from(ANSWERS), &self.hash(active)).await?;
+        let stored = answers::read(work, &self.hash(active)).await?;
         let kept = stored.and_then(|bytes| postcard::from_bytes::<Kept>(&bytes).ok());
         match kept {
             Some(kept) if kept.request != fingerprint(input) => {
@@ -64,10 +58,8 @@ impl IdempotencyKey {
             return Ok(());
         };
         let hash = self.hash(active);
-        let mut age = crate::clock::system_now().0.to_be_bytes().to_vec();
-        age.extend_from_slice(&hash);
-        work.write(&Space::from(ANSWERS), hash, Some(bytes))?;
-        work.write(&Space::from(AGES), age, Some(Vec::new()))?;
+        answers::age(work, &hash)?;
+        answers::write(work, hash, Some(bytes))?;
         Ok(())
     }
 
@@ -103,43 +95,4 @@ fn fingerprint(input: &Input) -> [u8; 32] {
         Input::Events(partition, _) => part(partition.stream.as_str().as_bytes()),
     }
     hash.finalize().into()
-}
-
-/// Removes answers that were given before `before_ms`, at most `limit` of them; how many went.
-///
-/// # Errors
-/// The store did not answer, or others removed the same at the same time.
-pub(crate) async fn forget(
-    store: &dyn crate::store::Store,
-    before_ms: u64,
-    limit: usize,
-) -> Result<usize, crate::store::CommitError> {
-    use crate::store::{Order, Range, Transaction, Write};
-    let ages = Space::from(AGES);
-    let range = Range {
-        start: vec![0],
-        end: Some(before_ms.to_be_bytes().to_vec()),
-    };
-    let old = store
-        .snapshot()
-        .await?
-        .scan(&ages, &range, Order::Ascending, limit)
-        .await?;
-    let answers = Space::from(ANSWERS);
-    let remove = |space: &Space, key: &[u8]| Write {
-        space: space.clone(),
-        key: key.to_vec(),
-        value: None,
-    };
-    let writes = old
-        .iter()
-        .flat_map(|e| [remove(&ages, &e.key), remove(&answers, &e.key[8..])])
-        .collect();
-    store
-        .commit(Transaction {
-            writes,
-            ..Transaction::default()
-        })
-        .await?;
-    Ok(old.len())
 }

@@ -6,6 +6,7 @@
 //! places are bounded.
 
 mod admission;
+pub(crate) mod answers;
 mod commit;
 pub mod error;
 mod idempotency;
@@ -20,14 +21,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use admission::Turns;
+pub(crate) use answers::forget as forget_answers;
 pub use error::{Culprit, Error};
 pub use idempotency::IdempotencyKey;
-pub(crate) use idempotency::forget as forget_answers;
 use types::{Input, Output, Problem, Request, RequestHead, Response, RowBatch, Tally};
 use work::{Seed, Work};
 
 use crate::clock::{self, Clock};
 use crate::ids::ComponentName;
+use crate::partners::Notary;
 use crate::registry::{Active, Generation};
 use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
 
@@ -53,6 +55,7 @@ struct Shared {
     secret: Arc<[u8; 32]>,
     invocations: AtomicU64,
     admission: admission::Admission,
+    notary: Notary,
 }
 
 /// One invocation to be run.
@@ -74,6 +77,7 @@ impl Dispatcher {
         secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         let (secret, admission) = (Arc::new(secret), admission::Admission::default());
         let invocations = AtomicU64::new(0);
+        let notary = Notary::new(store.clone());
         Self {
             shared: Arc::new(Shared {
                 store,
@@ -81,8 +85,15 @@ impl Dispatcher {
                 secret,
                 invocations,
                 admission,
+                notary,
             }),
         }
+    }
+
+    /// Who signs the receipts of what is read for partners.
+    #[must_use]
+    pub fn notary(&self) -> &Notary {
+        &self.shared.notary
     }
 
     /// Answers a request with a component of a generation. Under an idempotency key, a retry gets the

@@ -147,6 +147,15 @@ impl Input {
     pub fn is_head(&self) -> bool {
         matches!(self, Self::Http(request) if request.head.method == "HEAD")
     }
+
+    /// What kind of input it is, as receipts have it.
+    pub(super) fn trigger(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "request",
+            Self::Rows(..) => "upload",
+            Self::Events(..) => "batch",
+        }
+    }
 }
 
 /// What an invocation returns.

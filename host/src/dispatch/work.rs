@@ -138,6 +138,15 @@ impl Work {
         self.now
     }
 
+    /// The invocation's id, 32 hexadecimal digits: the same on a re-run, and nobody else's.
+    #[must_use]
+    pub fn id(&self) -> String {
+        // Components draw from 1 on.
+        let high = self.seed.draw(0);
+        let low = self.seed.draw(u64::MAX);
+        format!("{high:016x}{low:016x}")
+    }
+
     /// The next 64 random bits.
     pub fn random(&mut self) -> u64 {
         self.randoms += 1;

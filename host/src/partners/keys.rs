@@ -105,7 +105,7 @@ impl fmt::Debug for ApiKey {
 }
 
 /// 366 random bits of the system, condensed to 256.
-fn random() -> [u8; 32] {
+pub(super) fn random() -> [u8; 32] {
     let mut hash = Sha256::new();
     for _ in 0..3 {
         hash.update(uuid::Uuid::new_v4().as_bytes());

@@ -6,22 +6,43 @@
 //! or an operator, never from a guest.
 
 pub mod accounts;
+mod bill;
 mod error;
+pub mod failpoints;
 pub mod keys;
 pub mod limits;
+mod notary;
 mod operation;
 pub mod plugins;
+mod queue;
+pub mod receipts;
 mod record;
 pub mod signature;
+mod started;
 pub mod upload_key;
 
 pub use accounts::Accounts;
+pub use bill::OutOfCredit;
 pub use error::Error;
+pub use notary::{Notary, month};
 pub(crate) use operation::{Operation, perform};
 pub use record::{Partner, find, key, put};
+pub use started::{Batch, RunRequest, Started};
 
 /// Partners: id → [`Partner`].
 pub(crate) const PARTNERS: &str = "leyden.partners";
+
+/// Holds of runs that are under way: run → what is held.
+pub(crate) const HOLDS: &str = "leyden.holds";
+
+/// Receipts: partner, 0, month, 0, place (8 bytes) → the exact bytes of a [`receipts::Receipt`].
+pub(crate) const RECEIPTS: &str = "leyden.receipts";
+
+/// Ends of the chains of receipts: partner → [`receipts::Head`].
+pub(crate) const RECEIPT_HEADS: &str = "leyden.receipt-heads";
+
+/// The installation's own keys: what for → the seed of an Ed25519 key.
+pub(crate) const HOST_KEY: &str = "leyden.host-key";
 
 /// The account that takes what partners pay.
 pub const REVENUE: &str = "revenue";
