@@ -56,6 +56,9 @@ pub enum Error {
     /// Others changed the same over and over.
     #[error("others keep changing the same; try again")]
     Contended,
+    /// The host could not look through or compile a component; why, for the log.
+    #[error("the component could not be compiled: {0}")]
+    Compiler(String),
     /// It is more than one transaction may do.
     #[error(transparent)]
     Budget(#[from] work::Budget),

@@ -20,6 +20,7 @@ mod record;
 pub mod signature;
 mod started;
 pub mod upload_key;
+pub mod uploads;
 
 pub use accounts::Accounts;
 pub use bill::OutOfCredit;
@@ -28,6 +29,7 @@ pub use notary::{Notary, month};
 pub(crate) use operation::{Operation, perform};
 pub use record::{Partner, find, key, put};
 pub use started::{Batch, RunRequest, Started};
+pub use uploads::Uploads;
 
 /// Partners: id → [`Partner`].
 pub(crate) const PARTNERS: &str = "leyden.partners";

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub(super) use keep::Keep;
+pub use keep::Kept;
+pub use remove::RolledBack;
 pub(super) use remove::{Remove, RollBack};
 
 use super::accounts::registered;

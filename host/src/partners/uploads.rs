@@ -26,7 +26,8 @@ use crate::dispatch::types::FieldError;
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::registry::Registry;
-use crate::runtime::{Inspection, Need, PartnerRuntime, Refused, inspect};
+use crate::runtime::inspect::{Need, Reason, trust_by_default};
+use crate::runtime::{Inspection, PartnerLoadError, PartnerRuntime, Refused, inspect};
 use crate::store::Store;
 
 /// The header that carries the signature.
@@ -67,7 +68,13 @@ impl Uploads {
         runtime: PartnerRuntime,
     ) -> Self {
         let places = Arc::default();
-        Self { store, clock, registry, runtime, places }
+        Self {
+            store,
+            clock,
+            registry,
+            runtime,
+            places,
+        }
     }
 
     /// A place for one upload of a partner, to be had before its bytes are read.
@@ -90,7 +97,8 @@ impl Uploads {
         let bytes = Arc::new(upload.bytes);
         let inspection = self.inspected(bytes.clone()).await?;
         self.check_trust(partner, &inspection).await?;
-        self.runtime.load(digest, bytes.clone()).await.map_err(refused)?;
+        let loaded = self.runtime.load(digest, bytes.clone()).await;
+        loaded.map_err(not_loaded)?;
         let version = &Version {
             digest,
             version: upload.version,
@@ -102,7 +110,47 @@ impl Uploads {
             activation: 0,
         };
         let (name, bytes) = (&upload.name, &bytes);
-        self.perform(&Keep { partner, name, version, bytes }).await
+        self.perform(&Keep {
+            partner,
+            name,
+            version,
+            bytes,
+        })
+        .await
+    }
+
+    /// That the partner is trusted with every dataset that the component imports. The refusal names each.
+    async fn check_trust(&self, partner: &Partner, inspection: &Inspection) -> Result<(), Error> {
+        let mut errors = Vec::new();
+        for import in &inspection.imports {
+            let Need::Dataset(dataset) = import.needs else {
+                continue;
+            };
+            let needed = trust_by_default(dataset);
+            if needed > partner.trust_level {
+                errors.push(FieldError {
+                    row: None,
+                    field: import.name.clone(),
+                    rule: format!("needs trust level {needed}"),
+                });
+            }
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let needs: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{} {}", e.field, e.rule))
+            .collect();
+        Err(Error::Forbidden {
+            detail: format!(
+                "partner '{}' has trust level {}: {}",
+                partner.id,
+                partner.trust_level,
+                needs.join(", ")
+            ),
+            errors,
+        })
     }
 
     /// The pass over a binary takes tens of milliseconds, so it runs beside the requests.
@@ -110,13 +158,7 @@ impl Uploads {
         let inspected = tokio::task::spawn_blocking(move || inspect(&bytes)).await;
         match inspected {
             Ok(inspected) => inspected.map_err(refused),
-            Err(error) => {
-                tracing::error!(%error, "the inspection of an upload failed");
-                Err(Error::Refused {
-                    detail: "the component cannot be inspected".to_owned(),
-                    errors: Vec::new(),
-                })
-            }
+            Err(error) => Err(Error::Compiler(error.to_string())),
         }
     }
 
@@ -135,11 +177,7 @@ impl Uploads {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn plugin(
-        &self,
-        partner: &PartnerId,
-        name: &ComponentName,
-    ) -> Result<Plugin, Error> {
+    pub async fn plugin(&self, partner: &PartnerId, name: &ComponentName) -> Result<Plugin, Error> {
         self.perform(&plugins::Look { partner, name }).await
     }
 
@@ -203,14 +241,26 @@ fn check_signature(partner: &Partner, digest: &Digest, upload: &Upload) -> Resul
 fn unsigned(rule: String) -> Error {
     Error::Forbidden {
         detail: format!("{SIGNATURE_HEADER}: {rule}"),
-        errors: vec![FieldError { row: None, field: SIGNATURE_HEADER.to_owned(), rule }],
+        errors: vec![FieldError {
+            row: None,
+            field: SIGNATURE_HEADER.to_owned(),
+            rule,
+        }],
+    }
+}
+
+fn not_loaded(error: PartnerLoadError) -> Error {
+    match error {
+        PartnerLoadError::Refused(reasons) => refused(reasons),
+        PartnerLoadError::Busy => Error::Busy("too many components wait to be compiled"),
+        PartnerLoadError::Host(why) => Error::Compiler(why),
     }
 }
 
 /// What the pass over the binary found, one error for each reason.
 fn refused(refused: Refused) -> Error {
     let detail = refused.to_string();
-    let error = |reason: crate::runtime::inspect::Reason| FieldError {
+    let error = |reason: Reason| FieldError {
         row: None,
         rule: reason.to_string(),
         field: reason.import.unwrap_or_else(|| "body".to_owned()),

@@ -211,7 +211,7 @@ fn the_open_documents_are_open_to_all() {
 async fn status(web: &Web, key: &str, path: &[u8]) -> u16 {
     let head =
         format!(" HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n");
-    let answer = web.raw(&[b"GET ", path, head.as_bytes()].concat()).await;
+    let answer = web.exact(&[b"GET ", path, head.as_bytes()].concat()).await;
     assert!(!answer.contains("\"id\":\"b\""), "{answer}");
     let status = answer
         .split(' ')

@@ -112,19 +112,22 @@ impl Web {
 
     /// What a host answers to these bytes and nothing after them, until it closes.
     pub async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connected(bytes).await;
+        stream.shutdown().await.expect("closed for writing");
+        rest(stream).await
+    }
+
+    /// What a host answers to a request that asks it to close the connection after it.
+    pub async fn exact(&self, request: &[u8]) -> String {
+        rest(self.connected(request).await).await
+    }
+
+    async fn connected(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.server.address())
             .await
             .expect("a connection");
         stream.write_all(bytes).await.expect("written");
-        stream.shutdown().await.expect("closed for writing");
-        let mut answer = Vec::new();
-        // A reset is an end too.
-        drop(
-            timeout(PATIENCE, stream.read_to_end(&mut answer))
-                .await
-                .expect("the host closes"),
-        );
-        String::from_utf8_lossy(&answer).into_owned()
+        stream
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -144,6 +147,15 @@ impl Web {
     pub async fn admin(&self, method: Method, path: &str, body: &str) -> Answer {
         send(self.request(method, path).body(body.to_owned())).await
     }
+}
+
+/// What still comes, until the host closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let reading = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    // A reset is an end too.
+    drop(reading.expect("the host closes"));
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// An answer, read whole.

@@ -8,7 +8,7 @@
 
 mod accounts;
 mod keys;
-
+mod plugins;
 mod routes;
 
 use axum::response::Response;
@@ -24,6 +24,7 @@ pub(super) fn routes() -> Routes {
     Routes::default()
         .and(accounts::routes())
         .and(keys::routes())
+        .and(plugins::routes())
 }
 
 /// An answer about something that was made.

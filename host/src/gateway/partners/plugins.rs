@@ -46,7 +46,12 @@ async fn upload(State(gateway): Shared, plugin: NamedPlugin, request: Request) -
     let place = uploads.place(&plugin.partner).await?;
     let held = long_body(&gateway, request, UPLOAD_BYTES_MAX, UPLOAD_MAX).await?;
     let name = plugin.name.clone();
-    let upload = Upload { name, version, signature, bytes: held.bytes };
+    let upload = Upload {
+        name,
+        version,
+        signature,
+        bytes: held.bytes,
+    };
     let accepted = to_the_end(&gateway, async move {
         let _share = held.share;
         uploads.accept(&place, upload).await
@@ -73,7 +78,9 @@ fn header<T>(
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(refused("must come once"));
     };
-    let text = value.to_str().map_err(|_| refused("must be visible ASCII characters"))?;
+    let text = value
+        .to_str()
+        .map_err(|_| refused("must be visible ASCII characters"))?;
     parse(text).map_err(|rule| refused(rule.0))
 }
 
@@ -87,13 +94,21 @@ async fn list(State(gateway): Shared, Named(partner): Named) -> Answer {
 
 /// One plugin.
 async fn show(State(gateway): Shared, named: NamedPlugin) -> Answer {
-    let plugin = gateway.host.uploads.plugin(&named.partner, &named.name).await?;
+    let plugin = gateway
+        .host
+        .uploads
+        .plugin(&named.partner, &named.name)
+        .await?;
     reply(&plugin_value(&named.name, &plugin))
 }
 
 /// The versions of a plugin that are kept, the newest first.
 async fn versions(State(gateway): Shared, named: NamedPlugin) -> Answer {
-    let plugin = gateway.host.uploads.plugin(&named.partner, &named.name).await?;
+    let plugin = gateway
+        .host
+        .uploads
+        .plugin(&named.partner, &named.name)
+        .await?;
     let version = |version: &Version| version_value(version, version.digest == plugin.active);
     let versions: Vec<Value> = plugin.versions.iter().map(version).collect();
     reply(&json!({ "versions": versions }))
@@ -103,7 +118,11 @@ async fn versions(State(gateway): Shared, named: NamedPlugin) -> Answer {
 async fn roll_back(State(gateway): Shared, named: NamedPlugin, request: Request) -> Answer {
     let members = members(&gateway, request, &["to"]).await?;
     let to = members.text("to")?;
-    let rolled = gateway.host.uploads.roll_back(&named.partner, &named.name, to).await?;
+    let rolled = gateway
+        .host
+        .uploads
+        .roll_back(&named.partner, &named.name, to)
+        .await?;
     let mut value = version_value(&rolled.version, true);
     value["name"] = json!(named.name.as_str());
     value["previous"] = json!(rolled.previous.digest);
@@ -112,7 +131,11 @@ async fn roll_back(State(gateway): Shared, named: NamedPlugin, request: Request)
 
 /// Removes a plugin. What it did stays in the receipts.
 async fn remove(State(gateway): Shared, named: NamedPlugin) -> Answer {
-    let removed = gateway.host.uploads.remove(&named.partner, &named.name).await?;
+    let removed = gateway
+        .host
+        .uploads
+        .remove(&named.partner, &named.name)
+        .await?;
     reply(&json!({ "name": named.name.as_str(), "versionsRemoved": removed }))
 }
 

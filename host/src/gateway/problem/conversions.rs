@@ -157,8 +157,8 @@ impl From<partners::Error> for Problem {
             E::Forbidden { errors, .. } => Self::new(Kind::Forbidden, detail).with(errors),
             E::Refused { errors, .. } => Self::new(Kind::Invalid, detail).with(errors),
             E::Busy(_) | E::Contended => Self::new(Kind::Busy, detail),
-            E::Budget(_) => {
-                log("an operation of the host's own is too large", &error);
+            E::Budget(_) | E::Compiler(_) => {
+                log("an operation of the host's own failed", &error);
                 Self::new(Kind::Internal, "the host failed; its log says more")
             }
             E::Store(error) => error.into(),

@@ -31,7 +31,9 @@ impl Places {
         }
         let own = taken.entry(partner.id.clone()).or_default();
         if *own >= PLACES_PER_PARTNER_MAX {
-            return Err(Error::Busy("the partner is uploading too many plugins at a time"));
+            return Err(Error::Busy(
+                "the partner is uploading too many plugins at a time",
+            ));
         }
         *own += 1;
         drop(taken);
@@ -66,7 +68,9 @@ mod tests {
         let places = Arc::new(Places::default());
         let partner = |id: &str| Partner::new(PartnerId::parse(id).unwrap(), 0, Instant(0));
         let take = |id: &str| places.take(partner(id));
-        let mut held: Vec<Place> = (0..PLACES_PER_PARTNER_MAX).map(|_| take("a").unwrap()).collect();
+        let mut held: Vec<Place> = (0..PLACES_PER_PARTNER_MAX)
+            .map(|_| take("a").unwrap())
+            .collect();
         assert!(matches!(take("a"), Err(Error::Busy(_))));
         held.extend((held.len()..PLACES_MAX).map(|n| take(&format!("b{n}")).unwrap()));
         assert!(matches!(take("c"), Err(Error::Busy(_))));
