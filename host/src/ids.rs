@@ -142,7 +142,7 @@ impl From<PartnerId> for String {
     }
 }
 
-/// A version of a component: the SHA-256 of its bytes.
+/// A SHA-256: of a component's bytes, which tells its version, or of an entry of the ledger.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -162,7 +162,8 @@ impl Digest {
     /// The rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let rule = Invalid("must be 64 hexadecimal digits");
-        if text.len() != 64 || !text.is_ascii() {
+        // A pair of signs is read as a number, and numbers may have a plus.
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(rule);
         }
         let mut bytes = [0; 32];
@@ -185,6 +186,12 @@ impl Digest {
         let mut text = self.to_string();
         text.truncate(12);
         text
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

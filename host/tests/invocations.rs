@@ -293,8 +293,5 @@ async fn credit_for_one_read_pays_for_one_of_many_at_once() {
     }
     assert_eq!(paid, 1);
     let books = host.host.store.check_ledger().await.expect("books");
-    assert_eq!(
-        (books.debits, books.wrong_accounts.len()),
-        (books.credits, 0)
-    );
+    assert!(books.is_sound(), "{books:?}");
 }

@@ -44,6 +44,8 @@ mod rules_groups;
 mod rules_log;
 #[path = "support/store/speed.rs"]
 mod speed;
+#[path = "support/store/tampering.rs"]
+mod tampering;
 
 use crate::backends::{InMemory, Narrow, OnDisk, OnRedis, Wide, roomy};
 use crate::model::Flaw;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use leyden::store::chain::Head;
 use leyden::store::copy::{Error, Part, Progress, Report, Stage, copy};
 use leyden::store::embedded::{self, Embedded};
 use leyden::store::redis::{OpenError, Options, Redis};
@@ -113,7 +114,7 @@ async fn compare(from: &Path, target: &dyn Store) {
     );
     let ledger = target.check_ledger().await.expect("checked");
     assert_eq!(source.check_ledger().await.expect("checked"), ledger);
-    assert!(ledger.wrong_accounts.is_empty(), "{ledger:?}");
+    assert!(ledger.is_sound(), "{ledger:?}");
     let early = target.streams().await.expect("an answer");
     let early = early
         .iter()
@@ -144,14 +145,8 @@ async fn goes_on(store: &dyn Store, version: u64) {
     acknowledge(store, &of, usize::MAX).await;
     let after = store.backlog(&[of]).await.expect("counted");
     assert!(lag.expect("counted") > 1 && after == 0);
-    assert!(
-        store
-            .check_ledger()
-            .await
-            .expect("checked")
-            .wrong_accounts
-            .is_empty()
-    );
+    let ledger = store.check_ledger().await.expect("checked");
+    assert!(ledger.is_sound(), "{ledger:?}");
 }
 
 #[tokio::test]
@@ -164,6 +159,7 @@ async fn a_copy_has_everything_and_goes_on() {
     assert_eq!(report.state.rows, 1_203);
     assert_eq!(report.log.rows, RECORDS - TRIMMED + 4);
     assert_eq!(report.ledger.rows, 1_500 + 4);
+    assert_eq!(report.head, purchases());
     // Two streams with four partitions each, and the dead letters.
     assert_eq!((report.partitions, report.groups), (9, 3));
 
@@ -183,6 +179,15 @@ async fn a_cluster_takes_a_copy() {
     let store = Redis::open(to).await.expect("opened");
     compare(directory.path(), &store).await;
     goes_on(&store, version).await;
+}
+
+/// The chain of the ledger's entries, as [`fill`] makes them.
+fn purchases() -> Head {
+    let mut head = Head::default();
+    for n in 0..1_500 {
+        head.append(&purchase(n), n / 300);
+    }
+    head
 }
 
 fn folder() -> tempfile::TempDir {
@@ -279,7 +284,8 @@ async fn differences_are_found() {
     let number = partition_of("community-3", PARTITIONS);
     let readings = format!("stream:house.readings:{number}");
     let first = first_left(number);
-    let changes: [(Part, &[&str]); 9] = [
+    let zeros = "0".repeat(64);
+    let changes: [(Part, &[&str]); 12] = [
         (Part::State, &["HDEL", "state:leyden.components", "large"]),
         (
             Part::State,
@@ -295,6 +301,9 @@ async fn differences_are_found() {
         (Part::Log, &["HSET", "streams", "another", "1"]),
         (Part::Ledger, &["HSET", "accounts", "partner", "1 2"]),
         (Part::Ledger, &["HSET", "accounts", "another", "0 0"]),
+        (Part::Ledger, &["HSET", "ledger", "entries", "1499"]),
+        (Part::Ledger, &["HSET", "ledger", "head", &zeros]),
+        (Part::Ledger, &["DEL", "ledger"]),
     ];
     for (n, (part, change)) in changes.into_iter().enumerate() {
         let to = options(server.url(), &format!("changed-{n}"));

@@ -23,6 +23,9 @@ pub enum Error {
     /// An expectation of a scenario is not met; the report has said which.
     #[error("not every expectation is met")]
     NotMet,
+    /// The ledger is not what was committed; each finding, in words.
+    #[error("the ledger is not sound")]
+    Unsound(Vec<String>),
     /// The host could not be started or stopped working.
     #[error("{0}")]
     Host(String),
@@ -164,6 +167,7 @@ impl Error {
             | Self::Copy(_)
             | Self::Answer(_)
             | Self::NotMet
+            | Self::Unsound(_)
             | Self::Host(_)
             | Self::Output(_) => 1,
             Self::Usage(_) | Self::File { .. } => 2,
@@ -182,13 +186,16 @@ impl Error {
         }
     }
 
-    /// Fields at fault, or the chain of causes.
+    /// Fields at fault, findings, or the chain of causes.
     fn details(&self) -> Vec<String> {
-        if let Self::Refused(problem) = self {
-            return problem.lines();
+        match self {
+            Self::Refused(problem) => problem.lines(),
+            Self::Unsound(findings) => findings.clone(),
+            _ => {
+                let causes = std::iter::successors(self.source(), |&error| error.source());
+                causes.map(ToString::to_string).collect()
+            }
         }
-        let causes = std::iter::successors(self.source(), |&error| error.source());
-        causes.map(ToString::to_string).collect()
     }
 
     fn document(&self) -> Value {

@@ -16,6 +16,7 @@ mod error;
 mod hosts;
 mod ingest;
 mod invoke;
+mod ledger;
 mod progress;
 mod rollback;
 mod scenario;
@@ -55,6 +56,7 @@ Examples:
   leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
   leyden hosts                                       who is alive, and who owns what
   leyden streams                                     how far behind every group is
+  leyden ledger verify                               recompute every entry, sum and balance
   leyden store copy --to redis://127.0.0.1:6379/0    move ./leyden-data over";
 
 /// A serverless platform for energy communities: WebAssembly components as transactions.
@@ -99,6 +101,7 @@ enum Verb {
     Streams(streams::Streams),
     Hosts(hosts::Hosts),
     Store(store::Command),
+    Ledger(ledger::Command),
     Ingest(ingest::Ingest),
     Invoke(invoke::Invoke),
     Scenario(scenario::Command),
@@ -157,6 +160,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Streams(verb) => verb.run(context).await,
         Verb::Hosts(verb) => verb.run(context).await,
         Verb::Store(verb) => verb.run(context).await,
+        Verb::Ledger(verb) => verb.run(context).await,
         Verb::Ingest(verb) => verb.run(context).await,
         Verb::Invoke(verb) => verb.run(context).await,
         Verb::Scenario(verb) => verb.run(context).await,

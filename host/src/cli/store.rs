@@ -114,6 +114,7 @@ fn document(report: &Report) -> Value {
         "commits": report.version,
         "partitions": report.partitions,
         "groups": report.groups,
+        "ledgerHead": report.head.hash.to_string(),
         "parts": [
             part("state", &report.state),
             part("streams", &report.log),
@@ -126,6 +127,7 @@ fn document(report: &Report) -> Value {
 mod tests {
     use super::*;
     use crate::ids::Digest;
+    use crate::store::chain::Head;
 
     #[test]
     fn the_report_lists_every_part() {
@@ -141,6 +143,7 @@ mod tests {
             ledger: sum(3),
             partitions: 4,
             groups: 5,
+            head: Head::default(),
         };
         let document = document(&report);
         let rows: Vec<_> = (0..3)

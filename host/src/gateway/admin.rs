@@ -193,23 +193,6 @@ pub(super) async fn streams(State(gateway): Shared) -> Answer {
     reply(&gateway.host.streams.list().await?)
 }
 
-/// Recomputes the ledger. `sum` is what all accounts hold together, the issuer's debt included: 0.
-pub(super) async fn ledger(State(gateway): Shared) -> Answer {
-    let check = gateway.host.store.check_ledger().await?;
-    let sum = i128::try_from(check.credits)
-        .ok()
-        .zip(i128::try_from(check.debits).ok());
-    reply(&json!({
-        "entries": check.entries,
-        "accounts": check.accounts,
-        "debits": check.debits.to_string(),
-        "credits": check.credits.to_string(),
-        "sum": sum.map(|(credits, debits)| (credits - debits).to_string()),
-        "sound": check.debits == check.credits && check.wrong_accounts.is_empty(),
-        "wrongAccounts": check.wrong_accounts,
-    }))
-}
-
 fn component_name(text: &str) -> Result<ComponentName, Problem> {
     ComponentName::parse(text).map_err(|rule| Problem::field(Kind::Invalid, "name", rule.0))
 }

@@ -10,7 +10,7 @@ use axum::extract::rejection::PathRejection;
 use axum::routing::{get, post};
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, admin, installation, metrics, openapi, partners, sse};
+use super::{Gateway, admin, installation, ledger, metrics, openapi, partners, sse};
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
 
@@ -66,7 +66,8 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
             "/admin/dead-letters/{id}/retry",
             post(installation::retry_dead),
         )
-        .route("/admin/ledger", get(admin::ledger))
+        .route("/admin/ledger", get(ledger::verify))
+        .route("/admin/ledger/accounts", get(ledger::accounts))
         .route("/streams/{name}", get(sse::watch))
         .route("/openapi.json", get(openapi::show))
         .merge(partners::routes().into_router())

@@ -13,6 +13,7 @@ mod connection;
 mod control;
 mod headers;
 mod installation;
+mod ledger;
 mod members;
 mod metrics;
 mod openapi;

@@ -11,6 +11,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use self::sums::Sums;
+use super::chain::Head;
 use super::embedded::{self, Embedded};
 use super::redis;
 use super::{Posting, Version};
@@ -41,6 +42,8 @@ pub(in crate::store) struct LedgerEntry {
     pub(in crate::store) posting: Posting,
     /// The commit's instant, ms.
     pub(in crate::store) at: u64,
+    /// Its hash.
+    pub(in crate::store) chain: Digest,
 }
 
 /// What a store is made of.
@@ -104,6 +107,8 @@ pub struct Report {
     pub partitions: u64,
     /// Groups of streams.
     pub groups: u64,
+    /// Where the ledger's chain ends, in both stores.
+    pub head: Head,
 }
 
 /// Why a copy was not made. The target is left unfinished then, so that no host opens it; another copy
@@ -224,5 +229,6 @@ fn compare(
         ledger,
         partitions: written.places.len() as u64,
         groups: written.groups,
+        head: dump.head()?,
     })
 }

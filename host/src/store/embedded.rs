@@ -50,8 +50,8 @@ use self::readers::{Lease, Pool};
 use self::writer::{Parts, Writer};
 use crate::ids::StreamName;
 use crate::store::{
-    Claim, CommitError, Error, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
-    PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version,
+    Account, Claim, CommitError, Error, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
+    PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version, audit,
 };
 
 /// Name of the lock in the directory. It is never removed: a lock file that comes and goes could be
@@ -153,7 +153,7 @@ impl Embedded {
 
     /// Reads at one instant, with a snapshot that lives no longer.
     async fn now<T>(&self, read: impl FnOnce(&Lease) -> Result<T>) -> Result<T> {
-        let lease = self.pool.snapshot().await?.into_lease();
+        let (lease, _) = self.pool.present().await?;
         read(&lease)
     }
 
@@ -367,13 +367,16 @@ impl Store for Embedded {
         })
     }
 
-    /// Reads the whole ledger on a thread for blocking work, in one snapshot.
+    fn accounts<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(String, Account)>>> {
+        Box::pin(self.now(move |lease| dump::accounts(lease, after, limit)))
+    }
+
     fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        Box::pin(async {
-            let lease = self.pool.snapshot().await?.into_lease();
-            let checked = tokio::task::spawn_blocking(move || lease.check_ledger()).await;
-            checked.map_err(backend)?
-        })
+        Box::pin(async { audit::check(&ledger::Books(&self.pool)).await })
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

@@ -6,12 +6,14 @@
 //! all, and only if nothing it read has changed since. What was committed is as durable as the backend
 //! promises before [`Store::commit`] returns. Offsets of a partition grow in commit order. A group
 //! acknowledges the records of a partition in their order, each once, and only through the holder of
-//! that partition. The ledger sums to zero after every commit.
+//! that partition. The ledger sums to zero after every commit, and its entries are chained by their hashes.
 
+pub mod chain;
 pub mod copy;
 pub mod embedded;
 pub mod redis;
 
+mod audit;
 mod members;
 mod partition;
 
@@ -21,6 +23,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::ids::{Instant, StreamName};
+pub use audit::{Broken, Flaw, LedgerCheck};
 pub use members::{Holder, HostInfo, Member, Members};
 pub use partition::{
     Acknowledgement, Claim, GroupStatus, Partition, PartitionStatus, Subscription, offset_of,
@@ -184,21 +187,6 @@ impl Transaction {
             && self.removals.is_empty()
             && self.acknowledgement.is_none()
     }
-}
-
-/// The whole ledger, compared with what its entries add up to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LedgerCheck {
-    /// Entries.
-    pub entries: u64,
-    /// Accounts.
-    pub accounts: u64,
-    /// Debits of all accounts as they are kept, datapoints; equals `credits` in a sound ledger.
-    pub debits: u128,
-    /// Credits of all accounts as they are kept, datapoints.
-    pub credits: u128,
-    /// Accounts whose kept sums differ from their entries or that are below zero without right.
-    pub wrong_accounts: Vec<String>,
 }
 
 /// Why the store did not answer.
@@ -427,7 +415,17 @@ pub trait Store: Send + Sync {
     /// The store did not answer.
     fn trim<'a>(&'a self, partition: &'a Partition, up_to: Offset) -> BoxFuture<'a, Result<u64>>;
 
-    /// Recomputes the ledger from its entries.
+    /// Up to `limit` accounts after a name (empty: from the first), by name. What moves meanwhile may show or not.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn accounts<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(String, Account)>>>;
+
+    /// Recomputes the ledger from its entries, while commits go on: sums, balances and the chain.
     ///
     /// # Errors
     /// The store did not answer.

@@ -30,8 +30,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::{
-    Claim, CommitError, Holder, HostInfo, LedgerCheck, Members, Offset, Partition, PartitionStatus,
-    Record, Result, Snapshot, Store, Subscription, Transaction, Version,
+    Account, Claim, CommitError, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
+    PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version, audit,
 };
 use crate::ids::StreamName;
 #[cfg(feature = "mutations")]
@@ -192,8 +192,16 @@ impl Store for Redis {
         Box::pin(self.shared.trim(partition, up_to))
     }
 
+    fn accounts<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(String, Account)>>> {
+        Box::pin(self.shared.accounts_after(after, limit))
+    }
+
     fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        Box::pin(self.shared.check_ledger())
+        Box::pin(audit::check(&*self.shared))
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

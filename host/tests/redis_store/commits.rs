@@ -2,6 +2,7 @@
 
 use super::recorder::Recorder;
 use super::*;
+use leyden::store::chain::Head;
 use leyden::store::{LedgerCheck, SUM_MAX};
 
 #[tokio::test]
@@ -22,8 +23,12 @@ async fn everything_lies_where_the_documentation_says() {
     assert_eq!(rig.ask("HGET {t}:streams house.readings"), "2");
     assert_eq!(rig.ask("HGET {t}:accounts p"), "0 5");
     assert_eq!(rig.ask("HGET {t}:accounts issuer"), "5 0");
-    let entry = "2-0\ndebit\nissuer\ncredit\np\namount\n5\nreference\ntest\nat\n7";
-    assert_eq!(rig.ask("XRANGE {t}:entries - +"), entry);
+    let posting = &movement("issuer", "p", 5).postings[0];
+    let chain = Head::default().append(posting, 7);
+    let entry = "2-0\ndebit\nissuer\ncredit\np\namount\n5\nreference\ntest\nat\n7\nchain\n";
+    assert_eq!(rig.ask("XRANGE {t}:entries - +"), format!("{entry}{chain}"));
+    let head = format!("1\n{chain}\n");
+    assert_eq!(rig.ask("HMGET {t}:ledger entries head unchained"), head);
     let record = rig.ask("XRANGE {t}:stream:house.readings:0 - +");
     assert!(record.ends_with("key\n4\npayload\none\nat\n7"), "{record}");
     let stored = "\0\0\0\0\0\0\u{2}\u{1}v";
@@ -141,12 +146,21 @@ async fn sums_are_exact_up_to_the_greatest() {
         .expect("moved");
     assert_eq!(rig.ask("HGET {t}:accounts q"), "0 9007199254740990");
     let check = rig.store.check_ledger().await.expect("a check");
+    let mut head = Head::default();
+    for moved in [
+        movement("issuer", "p", SUM_MAX),
+        movement("p", "q", SUM_MAX - 1),
+    ] {
+        head.append(&moved.postings[0], moved.at);
+    }
     let whole = LedgerCheck {
         entries: 2,
         accounts: 3,
         debits: u128::from(SUM_MAX) * 2 - 1,
         credits: u128::from(SUM_MAX) * 2 - 1,
         wrong_accounts: Vec::new(),
+        head,
+        broken: None,
     };
     assert_eq!(check, whole);
 }

@@ -219,6 +219,14 @@ impl Store for Faulty {
         self.store.trim(partition, up_to)
     }
 
+    fn accounts<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(String, Account)>>> {
+        self.store.accounts(after, limit)
+    }
+
     fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
         self.store.check_ledger()
     }

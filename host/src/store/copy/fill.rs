@@ -169,5 +169,5 @@ async fn fill_ledger<P: FnMut(Progress)>(
         meter.add(page.len());
         after = (last.version, last.position);
     }
-    Ok(())
+    Ok(restore.head(&dump.head()?).await?)
 }

@@ -88,6 +88,7 @@ impl Sums {
             &posting.amount.to_be_bytes(),
             posting.reference.as_bytes(),
             &entry.at.to_be_bytes(),
+            entry.chain.bytes(),
         ]);
     }
 

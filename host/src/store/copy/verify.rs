@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::fill::Filled;
 use super::sums::Sums;
 use super::{Error, Meter, PAGE, Part, Progress, Result, Stage};
+use crate::store::chain::Head;
 use crate::store::embedded::Dump;
 use crate::store::redis::{Place, Restore};
 use crate::store::{GroupStatus, Order, Partition, PartitionStatus, Range, Space, Store as _};
@@ -182,9 +183,18 @@ async fn verify_ledger<P: FnMut(Progress)>(
         meter.add(page.len());
         after = (last.version, last.position);
     }
-    if restore.ledger_sizes().await? == (accounts, entries) {
-        Ok(())
-    } else {
-        Err(differs(Part::Ledger, "it has more accounts"))
+    if restore.ledger_sizes().await? != (accounts, entries) {
+        return Err(differs(Part::Ledger, "it has more accounts"));
     }
+    verify_head(&dump.head()?, &restore.kept_head().await?)
+}
+
+/// Whether the chain ends where it does in the source. That the entries make it up is as true as it was there: they
+/// are compared with their hashes.
+fn verify_head(source: &Head, target: &Head) -> Result<()> {
+    if source == target {
+        return Ok(());
+    }
+    let what = format!("its chain ends with {target:?}, not with {source:?}");
+    Err(differs(Part::Ledger, what))
 }

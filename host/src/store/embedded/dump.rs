@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::groups::cursors;
 use super::readers::Lease;
 use super::schema::{integer, unsigned};
 use super::snapshot::{account_row, entry};
-use super::{Embedded, log};
+use super::{Embedded, ledger, log};
 use crate::ids::StreamName;
+use crate::store::chain::Head;
 use crate::store::copy::{LedgerEntry, PageBounds};
-use crate::store::{
-    Account, Entry, Offset, Partition, Posting, Record, Result, Snapshot as _, Space, Version,
-};
+use crate::store::{Account, Entry, Offset, Partition, Posting, Record, Result, Space, Version};
 
 const SIZES: &str = "SELECT (SELECT count(*) FROM state WHERE space IS NOT ?1), (SELECT count(*) FROM log), \
      (SELECT count(*) FROM entries) + (SELECT count(*) FROM accounts)";
@@ -21,7 +20,7 @@ const STATE: &str =
     "SELECT key, value FROM state WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
 const ACCOUNTS: &str =
     "SELECT debits, credits, name FROM accounts WHERE name > ?1 ORDER BY name LIMIT ?2";
-const ENTRIES: &str = "SELECT debit, credit, amount, reference, version, position, at_ms FROM entries \
+const ENTRIES: &str = "SELECT debit, credit, amount, reference, version, position, at_ms, chain FROM entries \
      WHERE (version, position) > (?1, ?2) ORDER BY version, position LIMIT ?3";
 
 /// How much there is, rows.
@@ -49,11 +48,10 @@ pub(in crate::store) struct Dump<'s> {
 impl Embedded {
     /// Takes hold of the present.
     pub(in crate::store) async fn dump(&self) -> Result<Dump<'_>> {
-        let snapshot = self.pool.snapshot().await?;
-        let version = snapshot.version();
+        let (lease, version) = self.pool.present().await?;
         Ok(Dump {
             store: self,
-            lease: snapshot.into_lease(),
+            lease,
             version,
         })
     }
@@ -156,10 +154,12 @@ impl Dump<'_> {
         after: &str,
         bounds: PageBounds,
     ) -> Result<Vec<(String, Account)>> {
-        self.lease
-            .rows(ACCOUNTS, params![after, rows_max(bounds)], |row| {
-                Ok((row.get(2)?, account_row(row)?))
-            })
+        accounts(&self.lease, after, bounds.rows)
+    }
+
+    /// Where the ledger's chain ends.
+    pub(in crate::store) fn head(&self) -> Result<Head> {
+        self.lease.with(ledger::head)
     }
 
     /// The ledger's entries after a version and a position in it, in order.
@@ -176,17 +176,31 @@ impl Dump<'_> {
                 Ok(LedgerEntry {
                     version: unsigned(row.get(4)?),
                     position: unsigned(row.get(5)?),
-                    posting: Posting {
-                        debit: row.get(0)?,
-                        credit: row.get(1)?,
-                        amount: unsigned(row.get(2)?),
-                        reference: row.get(3)?,
-                    },
+                    posting: posting(row)?,
                     at: unsigned(row.get(6)?),
+                    chain: row.get::<_, [u8; 32]>(7)?.into(),
                 })
             },
         )
     }
+}
+
+/// Accounts after a name (empty: from the first), by name.
+pub(super) fn accounts(lease: &Lease, after: &str, limit: usize) -> Result<Vec<(String, Account)>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    lease.rows(ACCOUNTS, params![after, limit], |row| {
+        Ok((row.get(2)?, account_row(row)?))
+    })
+}
+
+/// A movement from its four columns.
+pub(super) fn posting(row: &Row<'_>) -> rusqlite::Result<Posting> {
+    Ok(Posting {
+        debit: row.get(0)?,
+        credit: row.get(1)?,
+        amount: unsigned(row.get(2)?),
+        reference: row.get(3)?,
+    })
 }
 
 fn rows_max(bounds: PageBounds) -> i64 {

@@ -16,7 +16,7 @@ use super::catalog::Catalog;
 use super::groups::{self, View};
 use super::schema::{self, unsigned};
 use super::{backend, snapshot::ReadSnapshot};
-use crate::store::{Error, LedgerCheck, Result, Version};
+use crate::store::{Error, Result, Version};
 
 /// Statements a reader keeps compiled: all it has, with room.
 const STATEMENTS_CACHED: usize = 32;
@@ -67,10 +67,16 @@ impl Pool {
 
     /// Waits for a free slot and begins a snapshot in it.
     pub(super) async fn snapshot(self: &Arc<Self>) -> Result<ReadSnapshot> {
+        let (lease, version) = self.present().await?;
+        Ok(ReadSnapshot::new(lease, version))
+    }
+
+    /// The same as a lease, for reads that the trait does not have, and its version.
+    pub(super) async fn present(self: &Arc<Self>) -> Result<(Lease, Version)> {
         let permit = self.permit().await?;
         let lease = self.lease(permit).ok_or(TOO_MANY)?;
         let version = lease.begin().map_err(backend)?;
-        Ok(ReadSnapshot::new(lease, version))
+        Ok((lease, version))
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit> {
@@ -207,10 +213,6 @@ impl Lease {
         self.read(sql, |mut statement| {
             statement.query_map(parameters, row)?.collect()
         })
-    }
-
-    pub(super) fn check_ledger(&self) -> Result<LedgerCheck> {
-        self.with(super::ledger::check)
     }
 
     pub(super) fn with<T>(

@@ -7,15 +7,18 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::OpenError;
+use super::dump::posting;
+use super::statements::Statements;
+use crate::store::chain::Head;
 
 /// Name of the database in the directory.
 pub(super) const DATABASE_FILE: &str = "leyden.db";
 
 /// The tables' version, kept in `user_version`.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// "LEYD" in ASCII, kept in `application_id`: tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x4C45_5944;
@@ -54,6 +57,31 @@ pub(super) const STREAM_ID_MAX: i64 = (1 << (63 - OFFSET_BITS)) - 1;
 /// The records that were taken out from between others: what version 2 adds to version 1.
 const HOLES: &str = "CREATE TABLE holes (id INTEGER PRIMARY KEY) STRICT;";
 
+/// The ledger's entries with their chain, and where it ends: what version 3 changes. Entries of an earlier version are
+/// called `unchained` meanwhile.
+const CHAINED: &str = "
+    CREATE TABLE entries (
+        version INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        debit TEXT NOT NULL,
+        credit TEXT NOT NULL,
+        amount INTEGER NOT NULL CHECK (amount > 0),
+        reference TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        -- SHA-256 over the hash of the entry before and this one's content
+        chain BLOB NOT NULL CHECK (length(chain) = 32),
+        PRIMARY KEY (version, position),
+        CHECK (debit <> credit)
+    ) STRICT, WITHOUT ROWID;
+    -- How many entries were committed, and the hash of the last one.
+    CREATE TABLE ledger (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        entries INTEGER NOT NULL CHECK (entries >= 0),
+        head BLOB NOT NULL CHECK (length(head) = 32)
+    ) STRICT;
+    INSERT INTO ledger VALUES (1, 0, zeroblob(32));
+";
+
 const TABLES: &str = "
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
@@ -86,17 +114,6 @@ const TABLES: &str = "
         debits INTEGER NOT NULL CHECK (debits >= 0),
         credits INTEGER NOT NULL CHECK (credits >= 0),
         CHECK (name = 'issuer' OR debits <= credits)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE entries (
-        version INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        debit TEXT NOT NULL,
-        credit TEXT NOT NULL,
-        amount INTEGER NOT NULL CHECK (amount > 0),
-        reference TEXT NOT NULL,
-        at_ms INTEGER NOT NULL,
-        PRIMARY KEY (version, position),
-        CHECK (debit <> credit)
     ) STRICT, WITHOUT ROWID;
 ";
 
@@ -203,21 +220,59 @@ fn configure_writer(
     Ok(())
 }
 
-/// Makes the tables that a file of an earlier version, or an empty one, lacks. All in one transaction, so that a crash in between leaves an empty file and not half a schema.
+/// Makes the tables that a file of an earlier version, or an empty one, lacks. All in one transaction, so that a crash in
+/// between leaves the file as it was.
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
-    let tables = match pragma(connection, "user_version")? {
-        SCHEMA_VERSION => return Ok(()),
-        1 => "",
-        _ => TABLES,
-    };
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE;
-         {tables}
-         {HOLES}
-         PRAGMA application_id = {APPLICATION_ID};
-         PRAGMA user_version = {SCHEMA_VERSION};
-         COMMIT;"
-    ))
+    let found = pragma(connection, "user_version")?;
+    if found == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    match found {
+        0 => transaction.execute_batch(&[TABLES, HOLES, CHAINED].concat())?,
+        1 => transaction.execute_batch(HOLES)?,
+        _ => {}
+    }
+    if found > 0 {
+        chain_entries(&transaction)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// Gives the entries of an earlier version their chain.
+fn chain_entries(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("ALTER TABLE entries RENAME TO unchained")?;
+    connection.execute_batch(CHAINED)?;
+    let mut statements = Statements::prepare(connection)?;
+    let head = copy_chained(connection, &mut statements)?;
+    statements.set_head(&head)?;
+    tracing::info!(
+        entries = head.entries,
+        "the ledger's entries are chained now"
+    );
+    connection.execute_batch("DROP TABLE unchained")
+}
+
+fn copy_chained(
+    connection: &Connection,
+    statements: &mut Statements<'_>,
+) -> rusqlite::Result<Head> {
+    let mut head = Head::default();
+    let mut old = connection.prepare(
+        "SELECT debit, credit, amount, reference, version, position, at_ms FROM unchained \
+         ORDER BY version, position",
+    )?;
+    let mut rows = old.query([])?;
+    while let Some(row) = rows.next()? {
+        let posting = posting(row)?;
+        let place = (unsigned(row.get(4)?), unsigned(row.get(5)?));
+        let at_ms = unsigned(row.get(6)?);
+        let chain = head.append(&posting, at_ms);
+        statements.enter(place, &posting, at_ms, &chain)?;
+    }
+    Ok(head)
 }
 
 /// A connection that only reads.

@@ -28,11 +28,6 @@ impl ReadSnapshot {
         Self { lease, version }
     }
 
-    /// The lease, for reads that the trait does not have.
-    pub(super) fn into_lease(self) -> Lease {
-        self.lease
-    }
-
     fn read_now(&self, space: &Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let Some(space) = self.lease.catalog().space(space) else {
             return Ok(None);

@@ -5,6 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Statement, params};
 use super::groups::cursor_in;
 use super::schema::{OFFSET_MAX, integer, offset_of, record_id, trimmed_name, unsigned};
 use super::snapshot::{ACCOUNT, account_row};
+use crate::ids::Digest;
+use crate::store::chain::Head;
 use crate::store::{Account, Append, Offset, Posting, Version, Write};
 
 /// How far the WAL has grown and how much of it the database file already has, in frames.
@@ -35,6 +37,7 @@ pub(super) struct Statements<'c> {
     account: Statement<'c>,
     keep_account: Statement<'c>,
     enter: Statement<'c>,
+    set_head: Statement<'c>,
     set_version: Statement<'c>,
     add_space: Statement<'c>,
     add_stream: Statement<'c>,
@@ -67,9 +70,10 @@ impl<'c> Statements<'c> {
                 "INSERT OR REPLACE INTO accounts (name, debits, credits) VALUES (?1, ?2, ?3)",
             )?,
             enter: prepare(
-                "INSERT INTO entries (version, position, debit, credit, amount, reference, at_ms) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO entries (version, position, debit, credit, amount, reference, at_ms, chain) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
+            set_head: prepare("UPDATE ledger SET entries = ?1, head = ?2")?,
             set_version: prepare("UPDATE meta SET value = ?1 WHERE name = 'version'")?,
             add_space: prepare("INSERT INTO spaces (name) VALUES (?1) RETURNING id")?,
             add_stream: prepare("INSERT INTO streams (name, tail) VALUES (?1, 0) RETURNING id")?,
@@ -187,25 +191,31 @@ impl<'c> Statements<'c> {
             .map(|_| ())
     }
 
+    /// Enters a movement, with its hash in the chain.
     pub(super) fn enter(
         &mut self,
-        version: Version,
-        position: usize,
+        place: (Version, u64),
         entry: &Posting,
         at_ms: u64,
+        chain: &Digest,
     ) -> Result<()> {
-        let (version, amount) = (integer(version), integer(entry.amount));
-        let position = position as i64;
+        let (version, position) = (integer(place.0), integer(place.1));
         let row = params![
             version,
             position,
             entry.debit,
             entry.credit,
-            amount,
+            integer(entry.amount),
             entry.reference,
-            integer(at_ms)
+            integer(at_ms),
+            chain.bytes()
         ];
         self.enter.execute(row).map(|_| ())
+    }
+
+    pub(super) fn set_head(&mut self, head: &Head) -> Result<()> {
+        let row = params![integer(head.entries), head.hash.bytes()];
+        self.set_head.execute(row).map(|_| ())
     }
 
     pub(super) fn set_version(&mut self, version: Version) -> Result<()> {

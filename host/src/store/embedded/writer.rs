@@ -17,11 +17,12 @@ use super::groups;
 use super::jobs::{Commit, Intake, Job, Trim};
 use super::ledger::{self, Refusal};
 use super::readers::Pool;
-use super::schema::{OFFSET_MAX, STREAM_ID_MAX, unsigned};
+use super::schema::{OFFSET_MAX, STREAM_ID_MAX, integer, unsigned};
 use super::statements::Statements;
 use super::wal::Upkeep;
 use super::window::Window;
 use crate::ids::StreamName;
+use crate::store::chain::Head;
 use crate::store::{
     Acknowledgement, Append, CommitError, Error, Offset, Partition, Posting, Space, Subscription,
     Transaction, Version,
@@ -58,6 +59,8 @@ pub(super) struct Writer<'c> {
     log_records_max: u64,
     window: Window,
     version: Version,
+    /// Where the ledger's chain ends.
+    head: Head,
     /// Streams whose tail the group has moved.
     moved: Vec<StreamName>,
     upkeep: Upkeep,
@@ -77,6 +80,7 @@ impl<'c> Writer<'c> {
             log_records_max: parts.log_records_max,
             window: Window::new(version),
             version,
+            head: ledger::head(connection)?,
             moved: Vec::new(),
             upkeep: Upkeep::new(parts.pool, parts.checkpoints, parts.wal_bytes_max),
             stale: false,
@@ -99,7 +103,7 @@ impl<'c> Writer<'c> {
         if self.stale {
             self.reload()?;
         }
-        let before = self.version;
+        let (before, head_before) = (self.version, self.head);
         self.register_names(group)?;
         self.statements.begin()?;
         for job in group {
@@ -115,6 +119,9 @@ impl<'c> Writer<'c> {
         }
         if self.version > before {
             self.statements.set_version(self.version)?;
+        }
+        if self.head != head_before {
+            self.statements.set_head(&self.head)?;
         }
         self.statements.commit()
     }
@@ -138,13 +145,14 @@ impl<'c> Writer<'c> {
         group.into_iter().for_each(|job| job.fail(&error));
     }
 
-    /// Ends what a failed group left open and reads names, tails and version again.
+    /// Ends what a failed group left open and reads names, tails, version and head again.
     fn reload(&mut self) -> rusqlite::Result<()> {
         if !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
         }
         self.names = Names::load(self.connection)?;
         self.version = committed_version(self.connection)?;
+        self.head = ledger::head(self.connection)?;
         self.window = Window::new(self.version);
         self.stale = false;
         Ok(())
@@ -308,9 +316,12 @@ impl<'c> Writer<'c> {
     }
 
     fn enter(&mut self, postings: &[Posting], at_ms: u64) -> rusqlite::Result<()> {
-        for (position, posting) in postings.iter().enumerate() {
-            self.statements
-                .enter(self.version, position, posting, at_ms)?;
+        // Hashed as the table keeps it.
+        let at_ms = unsigned(integer(at_ms));
+        for (position, posting) in (0..).zip(postings) {
+            let chain = self.head.append(posting, at_ms);
+            let place = (self.version, position);
+            self.statements.enter(place, posting, at_ms, &chain)?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ const WAITING_BYTES_MAX: usize = 256 << 20;
 const SOURCE: &str = concat!(
     "#!lua\n",
     include_str!("scripts/changed.lua"),
+    include_str!("scripts/chain.lua"),
     include_str!("scripts/commit.lua")
 );
 
@@ -164,6 +165,7 @@ impl Shared {
         invocation.key(keys.sent(&self.commits.sender));
         invocation.key(keys.owners()).key(keys.accounts());
         invocation.key(keys.entries()).key(keys.spaces());
+        invocation.key(keys.ledger());
         invocation.key(&written.keys);
         invocation.arg(ticket.number).arg(ticket.floor);
         invocation.arg(self.options.log_records_max);

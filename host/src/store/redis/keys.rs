@@ -14,7 +14,8 @@
 //! | `{leyden}:hosts` | hash | host → what it tells of itself, JSON |
 //! | `{leyden}:leases` | sorted set | host → when its lease ends, ms since 1970 by Redis' clock |
 //! | `{leyden}:accounts` | hash | account → `DEBITS CREDITS`, datapoints |
-//! | `{leyden}:entries` | stream | the ledger's entries, id `VERSION-POSITION`, fields `debit credit amount reference at` |
+//! | `{leyden}:entries` | stream | the ledger's entries, id `VERSION-POSITION`, fields `debit credit amount reference at chain`; `chain` in hex, see [`crate::store::chain`] |
+//! | `{leyden}:ledger` | hash | `entries`: how many were committed, `head`: the last one's `chain`, `unchained`: how many of the first have none, since an earlier version of Leyden wrote them |
 //! | `{leyden}:lost` | hash | `NAME:N:GROUP` → records that were gone before the group had handled them; delete a field to clear its alert |
 //! | `{leyden}:version` | string | number of commits |
 //! | `{leyden}:meta` | hash | `format`, `units` |
@@ -107,6 +108,10 @@ impl Keys {
 
     pub(super) fn entries(&self) -> String {
         self.name("entries")
+    }
+
+    pub(super) fn ledger(&self) -> String {
+        self.name("ledger")
     }
 
     pub(super) fn hosts(&self) -> String {

@@ -172,6 +172,12 @@ pub enum OpenError {
     /// Another version of Leyden made the installation.
     #[error("the installation has format {0}, which this version of Leyden does not know")]
     Format(String),
+    /// Hosts of an earlier version, which keep another format, are still at work.
+    #[error(
+        "hosts of an earlier version of Leyden share this installation: stop them first, \
+         then this one takes it over"
+    )]
+    EarlierHosts,
     /// Somebody copies into it, or stopped before the end.
     #[error("a copy into namespace {0} is not finished: wait for it, or copy again")]
     Copying(String),

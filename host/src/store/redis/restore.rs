@@ -11,11 +11,14 @@ use redis::Script;
 
 use super::catalog::partitions_of_new;
 use super::keys::Keys;
+use super::ledger::{self, ENTRY_FIELDS, Kept};
 use super::link::Link;
 use super::reply::entry_id;
 use super::server::{self, FORMAT, Opened};
 use super::{OpenError, Options, Redis};
 use crate::ids::StreamName;
+use crate::store::audit::Row;
+use crate::store::chain::Head;
 use crate::store::copy::LedgerEntry;
 use crate::store::{
     Account, Entry, Error, Offset, Partition, Posting, Record, Result, Space, Version,
@@ -93,6 +96,7 @@ impl Restore {
             keys.streams(),
             keys.accounts(),
             keys.entries(),
+            keys.ledger(),
             keys.hosts(),
         ] {
             script.key(key);
@@ -125,7 +129,12 @@ impl Restore {
                 keys.stream(&Partition { stream, number })
             }));
         }
-        old.extend([keys.version(), keys.accounts(), keys.entries()]);
+        old.extend([
+            keys.version(),
+            keys.accounts(),
+            keys.entries(),
+            keys.ledger(),
+        ]);
         // Last, since they name the others.
         old.extend([keys.spaces(), keys.streams()]);
         for some in old.chunks(UNLINKED_MAX) {
@@ -228,7 +237,7 @@ impl Restore {
             return Ok(());
         };
         let mut script = APPEND.key(self.keys.entries());
-        script.arg(&["5", "debit", "credit", "amount", "reference", "at"]);
+        script.arg(6).arg(&ENTRY_FIELDS);
         script.arg(ledger_id(last));
         for entry in entries {
             let Posting {
@@ -239,8 +248,17 @@ impl Restore {
             } = &entry.posting;
             script.arg(ledger_id(entry)).arg(debit).arg(credit);
             script.arg(*amount).arg(reference).arg(entry.at);
+            script.arg(entry.chain.to_string());
         }
         self.link.script::<()>(&script).await
+    }
+
+    /// Writes where the ledger's chain ends.
+    pub(in crate::store) async fn head(&self, head: &Head) -> Result<()> {
+        let mut set = redis::cmd("HSET");
+        set.arg(self.keys.ledger()).arg("entries").arg(head.entries);
+        set.arg("head").arg(head.hash.to_string());
+        self.link.run::<()>(&set).await
     }
 
     /// Writes how many commits there were, which ends the writing; what reads back is then to be checked.
@@ -260,9 +278,14 @@ impl Restore {
         range.arg(self.keys.entries());
         range.arg(format!("({}-{}", after.0, after.1)).arg("+");
         range.arg("COUNT").arg(count);
-        type Page = Vec<(String, HashMap<String, String>)>;
-        let page = self.link.run::<Page>(&range).await?;
+        let page = ledger::rows(self.link.run(&range).await?)?;
         page.into_iter().map(ledger_entry).collect()
+    }
+
+    /// Where the ledger's chain ends, as it was written.
+    pub(in crate::store) async fn kept_head(&self) -> Result<Head> {
+        let kept: Vec<_> = self.link.run(&Kept::ask(&self.keys)).await?;
+        Ok(Kept::read(&kept).head)
     }
 
     /// How many accounts and entries of the ledger there are.
@@ -302,23 +325,19 @@ fn ledger_id(entry: &LedgerEntry) -> String {
     format!("{}-{}", entry.version, entry.position)
 }
 
-fn ledger_entry((id, mut fields): (String, HashMap<String, String>)) -> Result<LedgerEntry> {
-    let mut field = |name: &str| fields.remove(name).unwrap_or_default();
-    let (version, position) = id.split_once('-').unwrap_or_default();
-    let number = |text: &str| {
-        text.parse().map_err(|_| {
-            Error::Backend(format!("entry {id} of the ledger is in an unknown form").into())
+fn ledger_entry(row: Row) -> Result<LedgerEntry> {
+    let Row {
+        version, position, ..
+    } = row;
+    let entry = row.entry.and_then(|entry| {
+        Some(LedgerEntry {
+            version,
+            position,
+            posting: entry.posting,
+            at: entry.at,
+            chain: entry.chain?,
         })
-    };
-    Ok(LedgerEntry {
-        version: number(version)?,
-        position: number(position)?,
-        posting: Posting {
-            debit: field("debit"),
-            credit: field("credit"),
-            amount: number(&field("amount"))?,
-            reference: field("reference"),
-        },
-        at: number(&field("at"))?,
-    })
+    });
+    let what = || format!("entry {version}-{position} of the ledger is in an unknown form");
+    entry.ok_or_else(|| Error::Backend(what().into()))
 }

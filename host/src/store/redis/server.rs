@@ -6,6 +6,7 @@
 
 mod durability;
 mod facts;
+mod upgrade;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub use durability::{Durability, Synced};
 pub(super) use facts::Facts;
 
 /// The layout of keys that this version of Leyden reads and writes; see [`super::keys`].
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 /// Longest wait for a server that loads its data: a big one takes minutes, and a supervisor starts us
 /// again.
@@ -105,11 +106,13 @@ async fn install(link: &Link, keys: &Keys, options: &Options) -> Result<u16, Ope
     let mut script = OPEN.key(keys.meta());
     script.arg(FORMAT).arg(options.partitions);
     let (format, units, copying): (String, u16, Option<String>) = link.script(&script).await?;
-    if format != FORMAT {
-        return Err(OpenError::Format(format));
-    }
     if copying.is_some() {
         return Err(OpenError::Copying(options.namespace.clone()));
+    }
+    match format.as_str() {
+        FORMAT => {}
+        upgrade::FROM => upgrade::upgrade(link, keys).await?,
+        _ => return Err(OpenError::Format(format)),
     }
     if units != options.partitions {
         tracing::warn!(

@@ -41,7 +41,7 @@ impl Wide {
 }
 
 /// Flaws that every run must notice.
-pub(crate) const FLAWS: [Flaw; 24] = [
+pub(crate) const FLAWS: [Flaw; 26] = [
     Flaw::IgnoresKeysRead,
     Flaw::IgnoresRangesRead,
     Flaw::IgnoresRemovalsInRanges,
@@ -66,6 +66,8 @@ pub(crate) const FLAWS: [Flaw; 24] = [
     Flaw::ReleasesNothing,
     Flaw::CountsOneTooFew,
     Flaw::HidesLosses,
+    Flaw::LeavesReferencesUnchained,
+    Flaw::ForgetsWhatCameBefore,
 ];
 
 /// Flaws that only a store with partitions and moving snapshots can have.

@@ -107,7 +107,8 @@ async fn a_folder_of_the_first_version_goes_on() {
     let cursor = "INSERT INTO spaces (name) VALUES ('leyden.cursors'); \
         INSERT INTO state SELECT id, CAST('house' || char(0) || (SELECT name FROM streams) AS BLOB), \
         x'0000000000000003' FROM spaces WHERE name = 'leyden.cursors'; \
-        DROP TABLE holes; PRAGMA user_version = 1;";
+        DROP TABLE holes; DROP TABLE ledger; ALTER TABLE entries DROP COLUMN chain; \
+        PRAGMA user_version = 1;";
     rusqlite::Connection::open(directory.path().join("leyden.db"))
         .and_then(|c| c.execute_batch(cursor))
         .expect("changed");

@@ -112,7 +112,7 @@ impl Numbers {
             debit,
             credit,
             amount,
-            reference: "a read".to_owned(),
+            reference: format!("a read ☀ {amount}"),
         }
     }
 }

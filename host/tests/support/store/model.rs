@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use leyden::ids::StreamName;
+use leyden::store::chain::{self, Head};
 use leyden::store::{
     Account, CommitError, Entry, Error, ISSUER, LedgerCheck, Order, Posting, Range, ReadSet,
     SUM_MAX, Space, Transaction, Version, Write,
@@ -67,6 +68,8 @@ pub(crate) enum Flaw {
     ExtendsBlindly,
     ReadsAheadOfItsVersion,
     OvertakesForNothing,
+    LeavesReferencesUnchained,
+    ForgetsWhatCameBefore,
 }
 
 /// How a commit ends.
@@ -114,7 +117,7 @@ pub(crate) struct State {
     pub(crate) version: Version,
     entries: BTreeMap<Space, BTreeMap<Vec<u8>, Arc<[u8]>>>,
     accounts: BTreeMap<String, Account>,
-    postings: u64,
+    head: Head,
 }
 
 /// A key that a version wrote (true) or removed (false).
@@ -191,7 +194,7 @@ impl World {
         let is_full = !full.is_empty();
         right.extend(full.into_iter().chain(would_be_full).map(Outcome::Full));
         if !is_full {
-            let judged = State::clone(&self.state).post(&transaction.postings, self.flaw);
+            let judged = State::clone(&self.state).post(transaction, self.flaw);
             right.extend(judged.err().unwrap_or_else(|| vec![Outcome::Done]));
         }
         right
@@ -202,7 +205,7 @@ impl World {
         let mut next = State::clone(&self.state);
         next.version += 1;
         next.write(&transaction.writes);
-        drop(next.post(&transaction.postings, self.flaw));
+        drop(next.post(transaction, self.flaw));
         self.log.apply(transaction);
         let written = |write: &Write| {
             let present = write.value.is_some();
@@ -277,12 +280,23 @@ impl State {
     pub(crate) fn check(&self) -> LedgerCheck {
         let accounts = || self.accounts.values();
         LedgerCheck {
-            entries: self.postings,
+            entries: self.head.entries,
             accounts: self.accounts.len() as u64,
             debits: accounts().map(|account| u128::from(account.debits)).sum(),
             credits: accounts().map(|account| u128::from(account.credits)).sum(),
             wrong_accounts: Vec::new(),
+            head: self.head,
+            broken: None,
         }
+    }
+
+    pub(crate) fn accounts_after(&self, after: &str, limit: usize) -> Vec<(String, Account)> {
+        let after = self
+            .accounts
+            .iter()
+            .filter(|(name, _)| name.as_str() > after);
+        let named = after.map(|(name, account)| (name.clone(), *account));
+        named.take(limit).collect()
     }
 
     fn write(&mut self, writes: &[Write]) {
@@ -296,8 +310,8 @@ impl State {
     }
 
     /// Moves in order, up to the first movement that is not right.
-    fn post(&mut self, postings: &[Posting], flaw: Flaw) -> Result<(), Vec<Outcome>> {
-        postings.iter().try_for_each(|posting| {
+    fn post(&mut self, transaction: &Transaction, flaw: Flaw) -> Result<(), Vec<Outcome>> {
+        transaction.postings.iter().try_for_each(|posting| {
             let wrong = self.wrongs(posting, flaw);
             if !wrong.is_empty() {
                 return Err(wrong);
@@ -308,9 +322,24 @@ impl State {
             let mut taker = self.account(&posting.credit);
             taker.credits += posting.amount;
             self.accounts.insert(posting.credit.clone(), taker);
-            self.postings += 1;
+            self.chain(posting, transaction.at, flaw);
             Ok(())
         })
+    }
+
+    fn chain(&mut self, posting: &Posting, at_ms: u64, flaw: Flaw) {
+        let before = self.head.hash;
+        let anonymous = Posting {
+            reference: String::new(),
+            ..posting.clone()
+        };
+        match flaw {
+            Flaw::LeavesReferencesUnchained => self.head.append(&anonymous, at_ms),
+            _ => self.head.append(posting, at_ms),
+        };
+        if flaw == Flaw::ForgetsWhatCameBefore && before != Head::default().hash {
+            self.head.hash = chain::link(&Head::default().hash, &chain::leaf(posting, at_ms));
+        }
     }
 
     /// All that is wrong with a movement; a store may name any of it.

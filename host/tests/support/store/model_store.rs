@@ -278,6 +278,14 @@ impl Store for Model {
         now(Ok(self.world().log.trim(partition, up_to)))
     }
 
+    fn accounts<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<(String, Account)>>> {
+        now(Ok(self.world().state.accounts_after(after, limit)))
+    }
+
     fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
         now(Ok(self.world().state.check()))
     }

@@ -332,7 +332,13 @@ impl Run<'_> {
 
     async fn ledger(&mut self) -> Checked {
         let found = self.works("ledger", self.subject().check_ledger().await)?;
-        self.same("ledger", &self.world.state.check(), &found)
+        self.same("ledger", &self.world.state.check(), &found)?;
+        let after = *self.numbers.pick(&["", "fees", "issuer", "j", "z"]);
+        let limit = *self.numbers.pick(&[0, 1, 2, usize::MAX]);
+        let found = self.subject().accounts(after, limit).await;
+        let found = self.works("accounts", found)?;
+        let expected = self.world.state.accounts_after(after, limit);
+        self.same(&format!("accounts after {after}"), &expected, &found)
     }
 
     /// Closes and opens the store, then compares all there is.

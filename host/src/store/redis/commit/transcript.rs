@@ -8,14 +8,14 @@ use super::super::pack::Pack;
 use super::super::reply::{entry_id, strange};
 use super::super::snapshot::pack_range;
 use crate::store::{
-    CommitError, Error, Offset, Partition, Range, Space, Transaction, partition_of,
+    CommitError, Error, Offset, Partition, Range, Space, Transaction, chain, partition_of,
 };
 
 /// What a row costs beside its content, bytes, so that many tiny rows count too.
 const ROW_BYTES: usize = 64;
 
 /// Keys that every commit names before those of the transaction.
-const KEYS_BEFORE: u64 = 6;
+const KEYS_BEFORE: u64 = 7;
 
 /// What a transaction weighs, bytes.
 pub(super) fn weigh(transaction: &Transaction) -> usize {
@@ -153,7 +153,7 @@ impl Scribe<'_> {
         }
     }
 
-    /// The movements, four values each; the names of their accounts.
+    /// The movements, five values each; the names of their accounts.
     fn postings<'a>(&mut self, transaction: &'a Transaction) -> Vec<&'a str> {
         let mut names = Vec::new();
         let mut numbers = HashMap::new();
@@ -168,12 +168,14 @@ impl Scribe<'_> {
             .map(|p| (number(&p.debit), number(&p.credit), p))
             .collect();
         self.texts(names.iter().map(|name| name.as_bytes()));
-        self.pack.array(4 * rows.len());
+        self.pack.array(5 * rows.len());
         for (debit, credit, posting) in rows {
             self.pack.number(debit);
             self.pack.number(credit);
             self.pack.number(posting.amount);
             self.pack.bytes(posting.reference.as_bytes());
+            self.pack
+                .bytes(chain::leaf(posting, transaction.at).bytes());
         }
         names
     }
@@ -316,7 +318,7 @@ mod tests {
         let written = Transcript::of(&transaction, &[], &Keys::new("x"));
         let state = "{x}:state:s";
         assert_eq!(written.keys, [state, "{x}:index:s", "{x}:removed:s"]);
-        let number = [0x95, 0xcf, 0, 0, 0, 0, 0, 0, 0, 7];
+        let number = [0x95, 0xcf, 0, 0, 0, 0, 0, 0, 0, 8];
         let found = written.packed.windows(number.len()).any(|w| w == number);
         assert!(found, "{:x?}", written.packed);
     }

@@ -1,6 +1,6 @@
 -- Commits one transaction, or refuses it whole, and says the same again when it is sent again.
 --
--- KEYS: version, sent, owners, accounts, entries, spaces; then those that the transaction names by number:
+-- KEYS: version, sent, owners, accounts, entries, spaces, ledger; then those that the transaction names by number:
 -- state, index and removed of each space, and partitions of streams.
 -- ARGV: the commit's number, the lowest number of the sender that has no answer yet, most records of a
 -- partition, the transaction's instant (ms), and the transaction, see `encode` in commit.rs.
@@ -19,11 +19,13 @@ local FORGOTTEN_MIN = 100
 local SENT_MS = 86400000
 -- What an account's sum may be: the greatest that a double holds exactly.
 local SUM_MAX = 9007199254740991
+-- Values of one movement: numbers of giver and taker, amount, reference, leaf of the chain.
+local MOVEMENT = 5
 -- A sequence that an entry's id should not pass, well below the 2^20 that an offset holds: a clock
 -- that was set back lets sequences grow.
 local SEQUENCE_MAX = 786432
 
-local VERSION, SENT, OWNERS, ACCOUNTS, ENTRIES, SPACES = unpack(KEYS, 1, 6)
+local VERSION, SENT, OWNERS, ACCOUNTS, ENTRIES, SPACES, LEDGER = unpack(KEYS, 1, 7)
 local number, floor, log_max, at = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local input, read_version, spaces, logs, removals, names, postings =
   unpack(cmsgpack.unpack(ARGV[5]), 1, 7)
@@ -131,7 +133,7 @@ end
 
 -- Judges the movements in order, each on what those before it left; why they are refused, if they are.
 local function judge(sums)
-  for i = 1, #postings, 4 do
+  for i = 1, #postings, MOVEMENT do
     local debit, credit, amount = postings[i], postings[i + 1], postings[i + 2]
     if amount == 0 then
       return 'INVALID 1'
@@ -233,14 +235,21 @@ local function append(log)
   return id
 end
 
+-- Enters the movements and what the accounts have by then; the ledger's head is kept beside them.
 local function enter(sums, version)
-  for i = 1, #postings, 4 do
-    local id = string.format('%.0f-%d', version, (i - 1) / 4)
+  local entries, head = unpack(redis.call('HMGET', LEDGER, 'entries', 'head'))
+  local link = chain(head)
+  for i = 1, #postings, MOVEMENT do
+    local position = (i - 1) / MOVEMENT
+    head = link(postings[i + 4])
     redis.call(
-      'XADD', ENTRIES, id, 'debit', names[postings[i]], 'credit', names[postings[i + 1]],
-      'amount', string.format('%.0f', postings[i + 2]), 'reference', postings[i + 3], 'at', at
+      'XADD', ENTRIES, string.format('%.0f-%d', version, position), 'debit', names[postings[i]],
+      'credit', names[postings[i + 1]], 'amount', string.format('%.0f', postings[i + 2]),
+      'reference', postings[i + 3], 'at', at, 'chain', head
     )
   end
+  entries = (tonumber(entries) or 0) + #postings / MOVEMENT
+  redis.call('HSET', LEDGER, 'entries', string.format('%.0f', entries), 'head', head)
   for i, sum in ipairs(sums) do
     redis.call('HSET', ACCOUNTS, names[i], string.format('%.0f %.0f', sum[1], sum[2]))
   end
@@ -294,7 +303,9 @@ end
 for _, removal in ipairs(removals) do
   redis.call('XDEL', KEYS[removal[1]], removal[2])
 end
-enter(sums, version)
+if #postings > 0 then
+  enter(sums, version)
+end
 if ACKNOWLEDGE and input then
   acknowledge(KEYS[input[1]], input[2], input[5])
 end
