@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::{self, Mode};
 use crate::ids::{Instant, StreamName};
+use crate::metering::Profile;
 use crate::store::redis;
 
 /// Port that a host listens on unless told otherwise.
@@ -83,6 +84,8 @@ pub struct Config {
     pub token: Option<String>,
     /// The program that compiles partners' uploads apart from the host (`leyden`); none: the one that runs.
     pub compiler: Option<PathBuf>,
+    /// How sums of households are guarded where partners read them.
+    pub privacy_profile: Profile,
 }
 
 impl Default for Config {
@@ -101,6 +104,7 @@ impl Default for Config {
             tick_ms: TICK_MS,
             token: None,
             compiler: None,
+            privacy_profile: Profile::default(),
         }
     }
 }

@@ -83,6 +83,7 @@ impl Host {
         let options = runtime::Options {
             // The cache wants an absolute folder.
             cache_directory: std::path::absolute(config.compiled_folder()).ok(),
+            privacy: config.privacy_profile,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let options = PartnerOptions {

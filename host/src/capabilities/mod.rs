@@ -8,6 +8,7 @@ mod clock;
 pub(crate) mod data;
 mod ledger;
 mod log;
+mod partners;
 mod random;
 mod state;
 mod streams;
@@ -35,9 +36,14 @@ mod bindings {
             "leyden:state/store.scan": async | trappable,
             "leyden:ledger/ledger.balance": async | trappable,
             "leyden:ledger/ledger.post": async | trappable,
+            "leyden:partners/accounts.find": async | trappable,
+            "leyden:partners/accounts.put": async | trappable,
+            "leyden:partners/accounts.credit": async | trappable,
+            "leyden:partners/accounts.act-for": async | trappable,
             "leyden:data/global-consumption.read": async | trappable,
             "leyden:data/production.read": async | trappable,
             "leyden:data/detailed-consumption.read": async | trappable,
+            "leyden:data/budget.left": async | trappable,
             default: trappable,
         },
     });
@@ -45,18 +51,40 @@ mod bindings {
 
 use bindings::leyden;
 
-/// Interfaces that the host serves to services; `leyden:ledger/ledger` only where it is granted.
-pub(crate) const SERVED: [&str; 6] = [
+/// Interfaces that the host serves to services; some only where they are granted ([`grant_missing`]).
+pub(crate) const SERVED: [&str; 11] = [
     "leyden:state/store@0.1.0",
     "leyden:streams/publisher@0.1.0",
     "leyden:clock/clock@0.1.0",
     "leyden:log/log@0.1.0",
     "leyden:random/random@0.1.0",
     LEDGER,
+    PARTNERS[0],
+    PARTNERS[1],
+    PARTNERS[2],
+    PARTNERS[3],
+    PARTNERS[4],
 ];
 
-/// The interface that a manifest has to grant.
-pub(crate) const LEDGER: &str = "leyden:ledger/ledger@0.1.0";
+/// The interface that the grant `ledger` opens.
+const LEDGER: &str = "leyden:ledger/ledger@0.1.0";
+
+/// The interfaces that the grant `partners` opens.
+const PARTNERS: [&str; 5] = [
+    "leyden:partners/accounts@0.1.0",
+    "leyden:data/global-consumption@0.1.0",
+    "leyden:data/production@0.1.0",
+    "leyden:data/detailed-consumption@0.1.0",
+    "leyden:data/budget@0.1.0",
+];
+
+/// The grant that an interface needs and a manifest does not give, if there is one.
+pub(crate) fn grant_missing(interface: &str, grants: &Grants) -> Option<&'static str> {
+    if interface == LEDGER && !grants.ledger {
+        return Some("ledger");
+    }
+    (PARTNERS.contains(&interface) && !grants.partners).then_some("partners")
+}
 
 /// Ends the invocation that the guest is in: no component can make up for a store that does not answer,
 /// or go on from a snapshot that answers no more. The dispatcher runs it again where that may help.
@@ -76,6 +104,10 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>, grants: &Grants) -> wasm
     leyden::random::random::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     if grants.ledger {
         leyden::ledger::ledger::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    }
+    if grants.partners {
+        leyden::partners::accounts::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+        data::add_to_linker(linker, &Dataset::ALL, partners::view)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::config::{self, Config, Store};
 use crate::gateway::{self, Server, Token};
 use crate::host::Host;
 use crate::ids::Instant;
+use crate::metering::Profile;
 
 /// Serves until it receives an interrupt or a termination signal.
 ///
@@ -55,6 +56,10 @@ pub(super) struct Up {
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     tick: u32,
+    /// How sums of households are guarded where partners read them: us-15-15 (at least 15 households, none
+    /// with more than 15 %), fr-10 (at least 10), ca-100 (at least 100).
+    #[arg(long, value_name = "PROFILE", default_value_t)]
+    privacy_profile: Profile,
     /// What is logged to standard error, such as `warn` or `leyden=debug`.
     #[arg(
         long,
@@ -177,6 +182,7 @@ impl Up {
             tick_ms: u64::from(self.tick) * 1_000,
             token,
             compiler: None,
+            privacy_profile: self.privacy_profile,
         })
     }
 

@@ -49,6 +49,9 @@ pub enum Error {
     /// All places are taken and the queue is full.
     #[error("all places are taken and the queue is full")]
     Busy,
+    /// No active component exports an interface that the host itself needs for the answer.
+    #[error("no active component exports {0}")]
+    NotServed(&'static str),
     /// The host is shutting down.
     #[error("the host is shutting down")]
     Stopping,

@@ -159,6 +159,13 @@ impl Work {
         self.log_lines - 1
     }
 
+    /// Whether so many more calls and bytes read are within its budget.
+    #[must_use]
+    pub fn has_left(&self, calls: u32, read_bytes: usize) -> bool {
+        self.calls.saturating_add(calls) <= CALLS_MAX
+            && self.read_bytes.saturating_add(read_bytes) <= READ_BYTES_MAX
+    }
+
     /// How long it has waited for the store. That is not the component's own time.
     #[must_use]
     pub fn waited(&self) -> Duration {

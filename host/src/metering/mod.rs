@@ -1,14 +1,29 @@
-//! What a partner's read of a dataset needs, costs and leaves out. Decisions and books only: no WIT type,
-//! no component and no store; `capabilities/data.rs` is the shell that carries them out.
+//! What a partner's read of a dataset needs, costs and leaves out. Decisions and books only: no WIT type
+//! and no component; `capabilities/data/` is the shell that carries them out.
 //!
 //! **Invariants.** Checks come in this order: identity, trust, consent, balance. A price is taken from
-//! the tab before a byte reaches the guest. A read that is refused or finds nothing costs nothing.
+//! the tab before a byte reaches the guest. A read that is refused or finds nothing costs nothing. What
+//! values of groups have told a partner is never forgotten while more about the same time can be asked.
+
+pub mod cohorts;
+mod gate;
+mod groups;
+mod query;
+mod secrecy;
+mod tab;
+mod terms;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::ids::Digest;
 use crate::partners::Partner;
+
+pub use gate::{Group, Profile, Rule};
+pub use groups::{Gathered, Gathering, Member};
+pub use query::{PAGE_ROWS_MAX, PERIOD_MS_MAX, Query};
+pub use secrecy::Secrets;
+pub use tab::Tab;
+pub use terms::{Decision, Terms, terms};
 
 /// A metered dataset, as in `leyden:data`.
 #[derive(
@@ -65,66 +80,81 @@ pub struct ReadEntry {
     pub datapoints: u64,
 }
 
-/// What a run or an invocation has read and may still spend. Shared by whoever runs the guest and the
-/// guest's own calls, so that it is not lost with an instance that traps or is cut off.
-#[derive(Debug, Clone)]
-pub struct Tab(Arc<Mutex<Books>>);
-
-#[derive(Debug, Default)]
-struct Books {
-    left: u64,
-    reads: Vec<ReadEntry>,
-    policy: Option<Digest>,
+/// A half-open interval of time, ms since 1970, ordered by start, then end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Interval {
+    /// Start, included.
+    pub starts_at_ms: u64,
+    /// End, excluded.
+    pub ends_at_ms: u64,
 }
 
-impl Tab {
-    /// A tab over a hold of so many datapoints.
+impl Interval {
+    /// Whether the two have an instant in common.
     #[must_use]
-    pub fn over(held: u64) -> Self {
-        Self(Arc::new(Mutex::new(Books {
-            left: held,
-            ..Books::default()
-        })))
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.starts_at_ms < other.ends_at_ms && other.starts_at_ms < self.ends_at_ms
     }
+}
 
-    /// What may still be spent, datapoints.
+/// Where a row stands among all rows: by interval, community, house.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its interval.
+    pub interval: Interval,
+    /// Its community.
+    pub community: u64,
+    /// Its house; empty: before the first.
+    pub house: String,
+}
+
+impl Place {
+    /// The first row of an interval.
     #[must_use]
-    pub fn left(&self) -> u64 {
-        self.books().left
+    pub fn beginning(interval: Interval) -> Self {
+        Self {
+            interval,
+            community: 0,
+            house: String::new(),
+        }
     }
+}
 
-    /// What reads have cost so far, datapoints.
-    #[must_use]
-    pub fn spent(&self) -> u64 {
-        self.books().reads.iter().map(|read| read.datapoints).sum()
-    }
+/// What a house drew or produced in an interval, as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where it stands.
+    pub place: Place,
+    /// Mean power, mW.
+    pub power_mw: u64,
+    /// The same per object, where known.
+    pub objects: Vec<(String, u64)>,
+    /// Whether its community's interval is closed.
+    pub complete: bool,
+}
 
-    /// Takes a read's price, before its readings are handed over.
-    ///
-    /// # Errors
-    /// What is left does not cover the price; that much is left.
-    pub fn charge(&self, read: ReadEntry) -> Result<(), u64> {
-        let mut books = self.books();
-        books.left = books.left.checked_sub(read.datapoints).ok_or(books.left)?;
-        books.reads.push(read);
-        Ok(())
-    }
-
-    /// Notes which version of the access policy set prices and trust.
-    pub fn decided_by(&self, policy: Digest) {
-        self.books().policy = Some(policy);
-    }
-
-    /// What was read so far, in order, and the version of the access policy that set the prices.
-    #[must_use]
-    pub fn reads(&self) -> (Vec<ReadEntry>, Option<Digest>) {
-        let books = self.books();
-        (books.reads.clone(), books.policy)
-    }
-
-    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Why a read is refused. Nothing was charged then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// What may still be spent does not cover the price.
+    OutOfCredit {
+        /// What the read costs, datapoints.
+        price: u64,
+        /// What is left, datapoints.
+        left: u64,
+    },
+    /// There are readings, but every household they are about withholds the dataset.
+    NotConsented,
+    /// The trust level that would be needed.
+    NotTrusted(u32),
+    /// Nothing was measured in the period.
+    NoData,
+    /// The answer would tell too much of single households.
+    Suppressed(Rule),
+    /// The query breaks a rule: the field, then the rule.
+    Invalid(String),
+    /// A bound of the run or invocation is used up, in words.
+    Limit(String),
 }
 
 /// Whose purse a read is paid from.
@@ -149,4 +179,31 @@ pub struct Meter {
     pub rows_left: u32,
     /// Reads that may still be made in this invocation, refused ones included.
     pub reads_left: u32,
+    /// Bytes of readings that may still be handed over in this invocation.
+    pub bytes_left: u64,
+}
+
+impl Meter {
+    /// Counts a read that begins.
+    ///
+    /// # Errors
+    /// A bound of the invocation is used up.
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        let used_up = |what: &str| Refusal::Limit(format!("{what} are used up"));
+        let reads_left = self.reads_left.checked_sub(1);
+        self.reads_left = reads_left.ok_or_else(|| used_up("reads"))?;
+        match (self.rows_left, self.bytes_left) {
+            (0, _) => Err(used_up("rows")),
+            (_, 0) => Err(used_up("bytes")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts readings that are handed over.
+    pub fn hand_over(&mut self, rows: usize, bytes: usize) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.rows_left = self.rows_left.saturating_sub(rows);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+    }
 }

@@ -78,7 +78,7 @@ impl Registry {
         for listed in listed {
             components.push(self.component(&present, listed).await?);
         }
-        self.swap(Generation::new(number, components)?);
+        self.swap(Generation::new(number, components, present.privacy)?);
         tracing::info!(generation = number, "follows what another host activated");
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::router::Router;
 use super::{Error, Kind};
 use crate::dispatch::{Culprit, Turns};
 use crate::ids::{ComponentName, Digest, Instant};
+use crate::metering::Profile;
 use crate::runtime::Loaded;
 
 /// An active component version.
@@ -76,6 +77,8 @@ pub struct Generation {
     pub components: BTreeMap<ComponentName, Arc<Active>>,
     /// All their routes.
     pub router: Router,
+    /// How sums of groups are guarded.
+    pub privacy: Profile,
     interfaces: HashMap<String, Arc<Active>>,
 }
 
@@ -83,17 +86,18 @@ impl Generation {
     pub(super) fn new(
         number: u64,
         components: impl IntoIterator<Item = Arc<Active>>,
+        privacy: Profile,
     ) -> Result<Self, Error> {
         let components = components.into_iter();
         let all = components.map(|active| (active.name.clone(), active));
-        Self::of(number, all.collect())
+        Self::of(number, all.collect(), privacy)
     }
 
     /// The next generation: this one with a component added or replaced.
     pub(super) fn with(&self, active: Active) -> Result<Self, Error> {
         let mut components = self.components.clone();
         components.insert(active.name.clone(), Arc::new(active));
-        Self::of(self.number + 1, components)
+        Self::of(self.number + 1, components, self.privacy)
     }
 
     /// The component that exports an interface.
@@ -102,7 +106,11 @@ impl Generation {
         self.interfaces.get(name)
     }
 
-    fn of(number: u64, components: BTreeMap<ComponentName, Arc<Active>>) -> Result<Self, Error> {
+    fn of(
+        number: u64,
+        components: BTreeMap<ComponentName, Arc<Active>>,
+        privacy: Profile,
+    ) -> Result<Self, Error> {
         let routes = components.values().flat_map(|active| {
             active
                 .manifest
@@ -116,6 +124,7 @@ impl Generation {
             number,
             components,
             router,
+            privacy,
             interfaces,
         })
     }

@@ -124,6 +124,8 @@ pub struct RouteSpec {
 pub struct Grants {
     /// Move datapoints.
     pub ledger: bool,
+    /// Deal with partners: their accounts, and reading metered data for them.
+    pub partners: bool,
 }
 
 /// Bounds on what a component uses.

@@ -134,7 +134,7 @@ impl Registry {
         catalog.admit_bundled(bundled, shared).await?;
         let (number, listed) = catalog.active().await?;
         let components = load_all(&catalog, &runtime, listed).await?;
-        let generation = Generation::new(number, components)?;
+        let generation = Generation::new(number, components, runtime.privacy)?;
         let (changed, _) = watch::channel(generation.number);
         let generation = ArcSwap::from_pointee(generation);
         let shared = Shared {

@@ -9,6 +9,7 @@ use wasmtime::{
 };
 
 use crate::clock;
+use crate::metering::Profile;
 use crate::registry::manifest::MEMORY_MIB_MAX;
 
 /// How often the epoch moves on. A guest is interrupted at most this much past its deadline, and
@@ -42,12 +43,16 @@ pub struct Options {
     /// Where compiled components are kept between starts; none: compiled at every start. Its owner
     /// must be the host's user: what lies there is executed.
     pub cache_directory: Option<PathBuf>,
+    /// How sums of groups are guarded where partners read them.
+    pub privacy: Profile,
 }
 
 /// The engine, shared by all components. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     pub(super) engine: Engine,
+    /// How sums of groups are guarded.
+    pub(crate) privacy: Profile,
 }
 
 impl Runtime {
@@ -60,7 +65,10 @@ impl Runtime {
         config.cache(cache(options)?);
         let engine = Engine::new(&config)?;
         spawn_ticker(&engine)?;
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            privacy: options.privacy,
+        })
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Guest {
     pub(super) identity: Arc<Identity>,
     pub(super) limits: StoreLimits,
     /// Present while an invocation runs, absent while this guest waits for one it calls.
-    pub(super) call: Option<Box<Call>>,
+    pub(crate) call: Option<Box<Call>>,
 }
 
 impl Guest {

@@ -26,6 +26,7 @@ pub(super) struct Instance {
     pub(super) http: Option<http::Http>,
     pub(super) rows: Option<rows::Rows>,
     pub(super) events: Option<events::Events>,
+    pub(super) grid: super::grid::Exports,
     uses: u32,
 }
 
@@ -86,12 +87,14 @@ impl Loaded {
             .as_ref()
             .map(|i| i.load(&mut store, &instance))
             .transpose()?;
+        let grid = handlers.grid.load(&mut store, &instance);
         Ok(Instance {
             store,
             instance,
             http,
             rows,
             events,
+            grid,
             uses: 0,
         })
     }

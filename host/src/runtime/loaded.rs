@@ -50,6 +50,7 @@ pub(super) struct Handlers {
     pub(super) http: Option<http::HttpIndices>,
     pub(super) rows: Option<rows::RowsIndices>,
     pub(super) events: Option<events::EventsIndices>,
+    pub(super) grid: super::grid::Indices,
 }
 
 /// A compiled component version.
@@ -229,9 +230,9 @@ impl Shape {
 
 /// Why an import is not linked, if it is not. Interfaces of other components are linked when called.
 fn refuse_import(name: &str, manifest: &Manifest) -> Option<String> {
-    if name == capabilities::LEDGER && !manifest.grants.ledger {
+    if let Some(grant) = capabilities::grant_missing(name, &manifest.grants) {
         return Some(format!(
-            "it imports {name}, which its manifest does not grant (grants.ledger = true)"
+            "it imports {name}, which its manifest does not grant (grants.{grant} = true)"
         ));
     }
     let served = capabilities::SERVED.contains(&name);
@@ -246,7 +247,7 @@ fn hint(name: &str) -> &'static str {
     if name.starts_with("wasi:") {
         return "build for wasm32-unknown-unknown with the leyden packages, which need no WASI";
     }
-    "served are leyden:state, streams, clock, log, random, ledger, grid and policy at 0.1.0"
+    "served are leyden:state, streams, clock, log, random, ledger, partners, data, grid and policy at 0.1.0"
 }
 
 fn is_handler(name: &str) -> bool {
@@ -304,6 +305,7 @@ fn handlers(pre: &InstancePre<Guest>, shape: &Shape) -> Result<Handlers, LoadErr
             .then(|| events::EventsIndices::new(pre))
             .transpose()
             .map_err(failed)?,
+        grid: super::grid::Indices::of(pre),
     })
 }
 

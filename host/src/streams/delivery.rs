@@ -353,6 +353,7 @@ fn verdict(error: &Error) -> Verdict {
         | Error::LogFull(_)
         | Error::Busy
         | Error::Stopping
+        | Error::NotServed(_)
         | Error::KeyReused
         | Error::Store(_) => Verdict::Transient,
     }

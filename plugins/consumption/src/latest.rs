@@ -69,6 +69,11 @@ impl Latest {
         told
     }
 
+    /// Whether an interval that has readings can still get more of them in the ordinary course.
+    pub(crate) fn is_open(&self, interval: Interval) -> bool {
+        self.open.contains(&interval)
+    }
+
     /// Closes the oldest of too many open intervals.
     fn bound_open(&mut self, told: &mut Vec<(Interval, bool)>) {
         self.open.sort_unstable();

@@ -14,12 +14,12 @@ use leyden_sdk::grid::{
 };
 use leyden_sdk::http::{self, Params, Request, Response};
 use leyden_sdk::number::Number;
-use leyden_sdk::series::{self, HostState, HouseAt, Reading, watt_hours, watts};
+use leyden_sdk::series::{self, HostState, HouseAt, Place, Reading, Span, watt_hours, watts};
 use leyden_sdk::streams::{self, Event};
 use leyden_sdk::{Error, Result, time};
 use serde::Serialize;
 
-/// Houses of one page of `houses-at`, as its interface says.
+/// Rows of one page of `houses-between`, as its interface says.
 const PAGE_HOUSES_MAX: u32 = 1_000;
 
 struct Consumption;
@@ -162,34 +162,63 @@ impl consumption::Guest for Consumption {
         Ok(power.consumption_mw.map(watts))
     }
 
-    fn houses_at(
-        at_ms: u64,
-        cursor: Option<String>,
+    fn houses_between(
+        from_ms: u64,
+        to_ms: u64,
+        community: Option<u64>,
+        start: Option<grid_consumption::Place>,
         limit: u32,
     ) -> Result<grid_consumption::Page, grid_consumption::Error> {
         leyden_sdk::init();
-        let limit = limit.clamp(1, PAGE_HOUSES_MAX) as usize;
-        let page = series::houses_at(&HostState, at_ms, cursor.as_deref(), limit, |row| {
-            row.consumption_uj.is_some()
-        })
-        .map_err(Error::from)?;
+        let start = start.map(place);
+        let span = Span {
+            from_ms,
+            to_ms,
+            community,
+            start: start.as_ref(),
+            limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
+        };
+        let (page, communities) = logic::drawn_between(&HostState, &span).map_err(Error::from)?;
+        let is_open = |at: &HouseAt| {
+            let latest = communities.get(&at.community);
+            latest.is_some_and(|latest| latest.is_open(at.interval))
+        };
+        let house = |at: HouseAt| house_power(!is_open(&at), at);
         Ok(grid_consumption::Page {
-            houses: page.houses.into_iter().map(house_power).collect(),
-            next: page.next,
+            houses: page.houses.into_iter().map(house).collect(),
+            next: page.next.map(grid_place),
         })
     }
 }
 
-fn house_power(at: HouseAt) -> grid_consumption::HousePower {
+fn place(place: grid_consumption::Place) -> Place {
+    Place {
+        interval: place.interval.into(),
+        community: place.community,
+        house: place.house,
+    }
+}
+
+fn grid_place(place: Place) -> grid_consumption::Place {
+    grid_consumption::Place {
+        interval: place.interval.into(),
+        community: place.community,
+        house: place.house,
+    }
+}
+
+fn house_power(complete: bool, at: HouseAt) -> grid_consumption::HousePower {
     let object = |object: series::ObjectPower| grid_consumption::ObjectPower {
         name: object.name,
-        power_w: watts(object.consumption_mw),
+        power_mw: object.consumption_mw,
     };
     grid_consumption::HousePower {
         house: at.house,
+        community: at.community,
         interval: at.interval.into(),
-        power_w: watts(at.power.consumption_mw.unwrap_or(0)),
+        power_mw: at.power.consumption_mw.unwrap_or(0),
         objects: at.objects.into_iter().map(object).collect(),
+        complete,
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leyden_sdk::grid::events::Balance;
 use leyden_sdk::series::{
-    self, Aggregate, Batch, HouseAt, Interval, Power, Reading, Slot, State, Sweep, Touched,
-    aggregate_of, community_at, keys,
+    self, Aggregate, Batch, HouseAt, HousePage, Interval, Power, Reading, Slot, Span, State, Sweep,
+    Touched, aggregate_of, community_at, houses_between, keys,
 };
 
 use crate::latest::Latest;
@@ -201,6 +201,27 @@ pub(crate) fn latest_consumption_mw(state: &impl State, community: u64) -> Resul
     Ok(power
         .transpose()?
         .and_then(|power: Power| power.consumption_mw))
+}
+
+/// One page of what houses drew, and which intervals are still open in the communities of the page.
+///
+/// # Errors
+/// The state cannot be read, or too many intervals contain one instant.
+pub(crate) fn drawn_between(
+    state: &impl State,
+    span: &Span<'_>,
+) -> Result<(HousePage, BTreeMap<u64, Latest>)> {
+    let page = houses_between(state, span, |row| row.consumption_uj.is_some())?;
+    let ids: BTreeSet<u64> = page.houses.iter().map(|house| house.community).collect();
+    let keys: Vec<_> = ids.iter().map(|id| latest_key(*id)).collect();
+    state.prefetch(&keys)?;
+    let mut communities = BTreeMap::new();
+    for (id, key) in ids.into_iter().zip(&keys) {
+        if let Some(bytes) = state.get(key)? {
+            communities.insert(id, Latest::decode(&bytes)?);
+        }
+    }
+    Ok((page, communities))
 }
 
 /// The house was measured, but it has no such object.

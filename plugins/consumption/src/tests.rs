@@ -179,13 +179,46 @@ fn the_exported_interfaces_answer() {
         <Consumption as balances::Guest>::latest_consumption(5),
         Ok(None)
     );
-    let page = <Consumption as consumption::Guest>::houses_at(at_ms, None, 2).expect("a page");
-    let names: Vec<_> = page
+}
+
+#[test]
+fn rows_come_page_by_page_with_their_place() {
+    <Consumption as streams::Handler>::handle("house.readings", a_minute()).expect("it is handled");
+    let at_ms = time::parse_ms(START).expect("an instant");
+    let page_from = |start| {
+        let page =
+            <Consumption as consumption::Guest>::houses_between(at_ms, at_ms + 1, None, start, 2);
+        page.expect("a page")
+    };
+    let page = page_from(None);
+    let rows: Vec<_> = page
         .houses
         .iter()
-        .map(|house| (house.house.as_str(), house.power_w))
+        .map(|row| {
+            (
+                row.house.as_str(),
+                row.community,
+                row.power_mw,
+                row.complete,
+            )
+        })
         .collect();
-    assert_eq!(names, [("a", 500.0), ("b", 9_500.0)]);
-    let page = <Consumption as consumption::Guest>::houses_at(at_ms, page.next, 2).expect("a page");
+    assert_eq!(rows, [("a", 4, 500_000, true), ("b", 4, 9_500_000, true)]);
+    let page = page_from(page.next);
     assert_eq!((page.houses.len(), page.next), (1, None));
+    let of = |community| {
+        <Consumption as consumption::Guest>::houses_between(0, u64::MAX, Some(community), None, 9)
+    };
+    assert_eq!(of(4).expect("a page").houses.len(), 3);
+    assert_eq!(of(5).expect("a page").houses.len(), 0);
+}
+
+#[test]
+fn a_row_of_an_interval_that_is_still_open_is_not_complete() {
+    let mut minute = a_minute();
+    minute.truncate(2);
+    <Consumption as streams::Handler>::handle("house.readings", minute).expect("it is handled");
+    let page = <Consumption as consumption::Guest>::houses_between(0, u64::MAX, None, None, 9);
+    let rows = page.expect("a page").houses;
+    assert!(rows.len() == 2 && rows.iter().all(|row| !row.complete));
 }

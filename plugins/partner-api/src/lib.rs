@@ -1,23 +1,17 @@
-//! Sells metered data to partners for datapoints. A read, the check of what it needs and its
-//! payment are one transaction: a partner never pays for what it did not get, nor gets what it did
-//! not pay for. It holds no measurements; a household is known to a partner by a pseudonym only.
+//! Partners' accounts and single reads over HTTP, as the reference scenario has them. What a read needs,
+//! costs and leaves out is the host's doing: this is one more reader of `leyden:data`, which acts for the
+//! partner that a request names. A read and its payment are one transaction.
 //!
-//! State: `p/<partner id>` holds trust level and key (see `logic::Partner`). Datapoints lie in
-//! the ledger: `issuer` creates them, `partner/<id>` holds them, `revenue` takes what is paid.
+//! State: `p/<partner id>`, written by former versions only; see `market`.
 
 mod logic;
 mod market;
-mod secrecy;
 
-use hmac::digest::Digest;
-use leyden_sdk::grid::{consumption, production};
+use leyden_sdk::data::{detailed_consumption, global_consumption, production, types};
 use leyden_sdk::http::{self, Params, Request, Response};
-use leyden_sdk::ledger::{self, Transfer};
 use leyden_sdk::number::Number;
-use leyden_sdk::policy::access::Dataset;
-use leyden_sdk::{Error, Result, time, uuid};
-use logic::{CREDIT_MAX, Partner, TRUST_LEVEL_MAX, Total};
-use market::{Counter, Query, Rows};
+use leyden_sdk::{Result, accounts, time};
+use logic::{Dataset, Total};
 use serde::Serialize;
 
 leyden_sdk::export_http!(PartnerApi);
@@ -25,8 +19,14 @@ leyden_sdk::export_http!(PartnerApi);
 /// The component: one stateless value that carries the export.
 struct PartnerApi;
 
+/// Most datapoints of one credit: far above any price, far below what a ledger account can hold.
+const CREDIT_MAX: u64 = 1_000_000_000_000;
+
+/// The highest trust level an operator can give.
+const TRUST_LEVEL_MAX: u64 = 10;
+
 /// Most rows of one answer, and how many there are where the caller names no `limit`.
-const ROWS_MAX: u64 = 1_000;
+const ROWS_MAX: u32 = 1_000;
 
 /// Header of an answer that is not the last: the parameter `cursor` of the request for more.
 const NEXT_CURSOR: &str = "x-next-cursor";
@@ -53,19 +53,11 @@ fn add_partner(params: &Params) -> Result<Response> {
     let id = params.name("partnerID")?;
     let datapoints = params.u64_within("datapoint", 0, CREDIT_MAX)?;
     let trust_level = params.u64_within("trustLevel", 0, TRUST_LEVEL_MAX)?;
-    let key = market::find(&id)?.map_or_else(new_key, |partner| partner.key);
-    let trust_level = u32::try_from(trust_level).unwrap_or(0);
-    market::put(&id, &Partner { trust_level, key })?;
+    market::put(&id, u32::try_from(trust_level).unwrap_or(0))?;
     if datapoints > 0 {
-        credit(&id, datapoints)?;
+        market::credit(&id, datapoints)?;
     }
     Ok(http::no_content())
-}
-
-/// A secret key: 366 random bits, condensed to 256.
-fn new_key() -> [u8; 32] {
-    let random = [uuid::new_v4(), uuid::new_v4(), uuid::new_v4()].concat();
-    sha2::Sha256::digest(random).into()
 }
 
 /// Credits datapoints to a registered partner.
@@ -73,24 +65,8 @@ fn add_datapoint(params: &Params) -> Result<Response> {
     let id = params.name("partnerID")?;
     let datapoints = params.u64_within("datapoint", 1, CREDIT_MAX)?;
     market::partner(&id)?;
-    credit(&id, datapoints)?;
+    market::credit(&id, datapoints)?;
     Ok(http::no_content())
-}
-
-fn credit(id: &str, datapoints: u64) -> Result<()> {
-    let transfer = Transfer {
-        debit: "issuer".to_owned(),
-        credit: logic::account(id),
-        amount: datapoints,
-        reference: "credit".to_owned(),
-    };
-    ledger::post(&transfer).map_err(|error| match error {
-        ledger::Error::Amount(_) => Error::invalid(
-            "datapoint",
-            "must not make the balance larger than an account can hold",
-        ),
-        other => other.into(),
-    })
 }
 
 /// A partner in an answer.
@@ -108,21 +84,45 @@ fn partner_info(params: &Params) -> Result<Response> {
     let partner = market::partner(&id)?;
     Ok(http::json(&PartnerInfo {
         id_partner: &id,
-        datapoint: ledger::balance(&logic::account(&id))?,
+        datapoint: partner.datapoints,
         trust_level: partner.trust_level,
     }))
 }
 
-fn query(params: &Params, dataset: Dataset) -> Result<Query> {
-    let within = |params: &Params, name: &str| params.u64_within(name, 1, ROWS_MAX);
-    let limit = params.optional("limit", within)?.unwrap_or(ROWS_MAX);
-    Ok(Query {
-        partner_id: params.name("partnerID")?,
-        dataset,
-        at_ms: params.date("date")?,
-        limit: u32::try_from(limit).unwrap_or(u32::MAX),
-        cursor: params.optional("cursor", Params::string)?,
-    })
+/// A request for what there is at an instant.
+struct Wish {
+    dataset: Dataset,
+    partner: accounts::Partner,
+    query: types::Query,
+}
+
+impl Wish {
+    /// Reads the parameters and finds the partner, for whom this invocation acts from then on.
+    fn of(params: &Params, dataset: Dataset) -> Result<Self> {
+        let within = |params: &Params, name: &str| params.u64_within(name, 1, ROWS_MAX.into());
+        let limit = params.optional("limit", within)?;
+        let limit = limit.and_then(|limit| u32::try_from(limit).ok());
+        let partner_id = params.name("partnerID")?;
+        let at_ms = params.date("date")?;
+        let cursor = params.optional("cursor", Params::string)?;
+        Ok(Self {
+            dataset,
+            partner: market::act_for(&partner_id)?,
+            query: types::Query {
+                from_ms: at_ms,
+                to_ms: at_ms + 1,
+                community: None,
+                cursor,
+                limit: limit.unwrap_or(ROWS_MAX),
+            },
+        })
+    }
+
+    /// What was read; none where there is nothing to be had.
+    fn judge<T>(&self, read: Result<T, types::Error>) -> Result<Option<T>> {
+        read.map(Some)
+            .or_else(|error| logic::refusal(self.dataset, self.partner.trust_level, error))
+    }
 }
 
 /// Global consumption in an answer.
@@ -134,12 +134,20 @@ struct GlobalConsumption {
     households: u64,
 }
 
-/// What consenting households draw together; `null` where none of them has data.
+/// What consenting households draw together; `null` where none of them has data. Meters of another interval
+/// length are a group of their own, which is added where it may be told.
 fn global_consumption(params: &Params) -> Result<Response> {
-    let query = query(params, Dataset::GlobalConsumption)?;
-    let total = logic::sell(&mut Counter::<Total>::new(&query), query.dataset)?;
+    let wish = Wish::of(params, Dataset::GlobalConsumption)?;
+    let page = wish.judge(global_consumption::read(&wish.query))?;
+    let total = page.map(|page| {
+        let mut total = Total::default();
+        let groups = page.readings.iter();
+        groups.for_each(|group| total.add(group.power_w, group.households));
+        total
+    });
+    let total = total.filter(|total| total.households > 0);
     Ok(private(http::json(&total.map(|total| GlobalConsumption {
-        consumption_date: time::format_ms(query.at_ms),
+        consumption_date: time::format_ms(wish.query.from_ms),
         consumption: Number(total.power_w()),
         households: total.households,
     }))))
@@ -155,14 +163,15 @@ struct Producer {
 }
 
 fn production(params: &Params) -> Result<Response> {
-    let query = query(params, Dataset::Production)?;
-    let mut counter = Counter::<Rows<production::HousePower>>::new(&query);
-    let rows = logic::sell(&mut counter, query.dataset)?;
-    Ok(rows_answer(rows, |id_producer, row| Producer {
-        id_producer,
+    let wish = Wish::of(params, Dataset::Production)?;
+    let page = wish.judge(production::read(&wish.query))?;
+    let (rows, next) = page.map_or_else(Default::default, |page| (page.readings, page.next));
+    let producer = |row: production::Reading| Producer {
+        id_producer: row.household,
         production_date: time::format_ms(row.interval.starts_at_ms),
         production: Number(row.power_w),
-    }))
+    };
+    Ok(rows_answer(rows.into_iter().map(producer), next))
 }
 
 /// A consumer in an answer.
@@ -183,29 +192,26 @@ struct Object {
 }
 
 fn detailed_consumption(params: &Params) -> Result<Response> {
-    let query = query(params, Dataset::DetailedConsumption)?;
-    let mut counter = Counter::<Rows<consumption::HousePower>>::new(&query);
-    let rows = logic::sell(&mut counter, query.dataset)?;
-    let object = |object: consumption::ObjectPower| Object {
+    let wish = Wish::of(params, Dataset::DetailedConsumption)?;
+    let page = wish.judge(detailed_consumption::read(&wish.query))?;
+    let (rows, next) = page.map_or_else(Default::default, |page| (page.readings, page.next));
+    let object = |object: detailed_consumption::ObjectPower| Object {
         name: object.name,
         consumption: Number(object.power_w),
     };
-    Ok(rows_answer(rows, |id_consumer, row| Consumer {
-        id_consumer,
+    let consumer = |row: detailed_consumption::Reading| Consumer {
+        id_consumer: row.household,
         consumption_date: time::format_ms(row.interval.starts_at_ms),
         consumption: Number(row.power_w),
         objects: row.objects.into_iter().map(object).collect(),
-    }))
+    };
+    Ok(rows_answer(rows.into_iter().map(consumer), next))
 }
 
 /// An array of rows; where more follow, a header carries the cursor.
-fn rows_answer<T, A: Serialize>(
-    rows: Option<Rows<T>>,
-    answer: impl Fn(String, T) -> A,
-) -> Response {
-    let (rows, next) = rows.map_or_else(Default::default, |rows| (rows.rows, rows.next));
-    let answers: Vec<_> = rows.into_iter().map(|(id, row)| answer(id, row)).collect();
-    let mut response = private(http::json(&answers));
+fn rows_answer<A: Serialize>(rows: impl Iterator<Item = A>, next: Option<String>) -> Response {
+    let rows: Vec<_> = rows.collect();
+    let mut response = private(http::json(&rows));
     response
         .headers
         .extend(next.map(|next| (NEXT_CURSOR.to_owned(), next)));

@@ -1,138 +1,81 @@
-//! The rules of a sale: which checks a partner's read passes in which order, what it costs and
-//! what it leaves out. The world outside comes in as a [`Desk`], so the order is tested without a
-//! host.
+//! What a refused read means to a caller over HTTP, in words. Pure.
 
-use leyden_sdk::policy::access::{Dataset, Decision};
+use leyden_sdk::data::types;
+use leyden_sdk::http::ProblemKind;
 use leyden_sdk::{Error, Result};
-use std::collections::HashSet;
 
-/// Most datapoints of one credit: far above any price, far below what a ledger account can hold.
-pub(crate) const CREDIT_MAX: u64 = 1_000_000_000_000;
-
-/// The highest trust level an operator can give.
-pub(crate) const TRUST_LEVEL_MAX: u64 = 10;
-
-/// A registered partner as a sale needs it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Partner {
-    /// How far the operator trusts it.
-    pub(crate) trust_level: u32,
-    /// Secret that its pseudonyms are made with.
-    pub(crate) key: [u8; 32],
+/// Metered datasets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Dataset {
+    /// What households draw together.
+    GlobalConsumption,
+    /// What each producer feeds in.
+    Production,
+    /// What each household draws.
+    DetailedConsumption,
 }
 
-impl Partner {
-    /// Four bytes of the trust level, big-endian, and the key.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        [&self.trust_level.to_be_bytes()[..], &self.key].concat()
-    }
-
-    /// The reverse of [`Partner::encode`]; none where the bytes have another shape.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (trust_level, key) = bytes.split_first_chunk::<4>()?;
-        Some(Self {
-            trust_level: u32::from_be_bytes(*trust_level),
-            key: key.try_into().ok()?,
-        })
-    }
-}
-
-/// What a sale needs of the world outside.
-pub(crate) trait Desk {
-    /// What is sold.
-    type Goods;
-
-    /// The partner who asks.
-    fn identify(&mut self) -> Result<Partner>;
-
-    /// What the access policy says of this trust level.
-    fn decide(&mut self, trust_level: u32) -> Decision;
-
-    /// What there is, without the households that withhold it; none where nothing is left.
-    fn consented(&mut self, partner: &Partner) -> Result<Option<Self::Goods>>;
-
-    /// Datapoints the partner holds.
-    fn balance(&mut self) -> Result<u64>;
-
-    /// Takes the price from the partner.
-    fn charge(&mut self, price: u64) -> Result<()>;
-}
-
-/// Sells one read of `dataset`. Checks come in this order: identity, trust, consent, balance; a
-/// refusal charges nothing, nor does a read that finds nothing.
-pub(crate) fn sell<D: Desk>(desk: &mut D, dataset: Dataset) -> Result<Option<D::Goods>> {
-    let partner = desk.identify()?;
-    let price = match desk.decide(partner.trust_level) {
-        Decision::Granted(price) => price,
-        Decision::NotTrusted(needed) => return Err(not_trusted(dataset, &partner, needed)),
-    };
-    let Some(goods) = desk.consented(&partner)? else {
-        return Ok(None);
-    };
-    if price > 0 {
-        let held = desk.balance()?;
-        if held < price {
-            return Err(too_expensive(dataset, price, held));
+impl Dataset {
+    /// As refusals name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::GlobalConsumption => "global consumption",
+            Self::Production => "production",
+            Self::DetailedConsumption => "detailed consumption",
         }
-        desk.charge(price)?;
-    }
-    Ok(Some(goods))
-}
-
-fn not_trusted(dataset: Dataset, partner: &Partner, needed: u32) -> Error {
-    let (name, given) = (name(dataset), partner.trust_level);
-    Error::forbidden(format!(
-        "Reading {name} needs trust level {needed}; this partner has {given}. Nothing was charged."
-    ))
-}
-
-fn too_expensive(dataset: Dataset, price: u64, held: u64) -> Error {
-    let name = name(dataset);
-    Error::payment_required(format!(
-        "Reading {name} costs {price} datapoints; this partner holds {held}. Nothing was charged."
-    ))
-}
-
-/// A dataset as refusals and ledger entries name it.
-pub(crate) fn name(dataset: Dataset) -> &'static str {
-    match dataset {
-        Dataset::GlobalConsumption => "global consumption",
-        Dataset::Production => "production",
-        Dataset::DetailedConsumption => "detailed consumption",
     }
 }
 
-/// The ledger account of a partner.
-pub(crate) fn account(partner_id: &str) -> String {
-    format!("partner/{partner_id}")
+/// The refusal that an error is; none where there is nothing to be had, which is an answer.
+///
+/// # Errors
+/// The refusal.
+pub(crate) fn refusal<T>(
+    dataset: Dataset,
+    trust_level: u32,
+    error: types::Error,
+) -> Result<Option<T>> {
+    use types::Error as Cause;
+    let name = dataset.name();
+    Err(match error {
+        Cause::NoData | Cause::NotConsented => return Ok(None),
+        Cause::NotTrusted(needed) => Error::forbidden(format!(
+            "Reading {name} needs trust level {needed}; this partner has {trust_level}. \
+             Nothing was charged."
+        )),
+        Cause::OutOfCredit(types::Shortfall { price, left }) => Error::payment_required(format!(
+            "Reading {name} costs {price} datapoints; this partner holds {left}. \
+             Nothing was charged."
+        )),
+        Cause::Suppressed(rule) => Error::forbidden(format!(
+            "This {name} would tell too much of single households ({rule}). Nothing was charged."
+        )),
+        Cause::Invalid(rule) if rule.starts_with("cursor ") => Error::invalid(
+            "cursor",
+            "must be one that a former answer to the same request gave",
+        ),
+        Cause::Invalid(rule) => Error::invalid("date", rule),
+        Cause::Limit(which) => Error::reject(
+            ProblemKind::Invalid,
+            format!("Reading {name} takes more than one request may: {which}."),
+        ),
+    })
 }
 
-/// The rows of households that are not among the `withheld`.
-pub(crate) fn consenting<T>(
-    rows: Vec<T>,
-    house: impl Fn(&T) -> &str,
-    withheld: &[String],
-) -> Vec<T> {
-    let withheld: HashSet<&str> = withheld.iter().map(String::as_str).collect();
-    rows.into_iter()
-        .filter(|row| !withheld.contains(house(row)))
-        .collect()
-}
-
-/// What consenting households drew together.
+/// What groups drew together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Total {
-    /// Sum in whole mW, so that the order of households does not matter.
+    /// Sum in whole mW, so that the order of groups does not matter.
     power_mw: u128,
     /// Households in it.
     pub(crate) households: u64,
 }
 
 impl Total {
-    /// Adds a household's mean power, W.
-    pub(crate) fn add(&mut self, power_w: f64) {
+    /// Adds a group's mean power, W.
+    pub(crate) fn add(&mut self, power_w: f64, households: u32) {
         self.power_mw += (power_w * 1_000.0).round() as u128;
-        self.households += 1;
+        self.households += u64::from(households);
     }
 
     /// Mean power, W.
@@ -142,4 +85,66 @@ impl Total {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn refused(error: types::Error) -> (ProblemKind, String) {
+        match refusal::<()>(Dataset::Production, 2, error) {
+            Err(Error::Reject(problem)) => (problem.kind, problem.detail),
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_to_be_had_is_an_answer() {
+        for error in [types::Error::NoData, types::Error::NotConsented] {
+            assert_eq!(refusal::<()>(Dataset::Production, 2, error), Ok(None));
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_would_be_needed_and_that_nothing_was_charged() {
+        let (kind, detail) = refused(types::Error::NotTrusted(3));
+        assert_eq!(kind, ProblemKind::Forbidden);
+        let expected =
+            "Reading production needs trust level 3; this partner has 2. Nothing was charged.";
+        assert_eq!(detail, expected);
+        let shortfall = types::Shortfall {
+            price: 70,
+            left: 69,
+        };
+        let (kind, detail) = refused(types::Error::OutOfCredit(shortfall));
+        assert_eq!(kind, ProblemKind::PaymentRequired);
+        let expected =
+            "Reading production costs 70 datapoints; this partner holds 69. Nothing was charged.";
+        assert_eq!(detail, expected);
+        let (kind, detail) = refused(types::Error::Suppressed("us-15-15: few".to_owned()));
+        assert_eq!(kind, ProblemKind::Forbidden);
+        assert!(detail.contains("(us-15-15: few)"), "{detail}");
+    }
+
+    #[test]
+    fn a_rule_is_told_with_its_field() {
+        let cursor = "cursor must be the next of a former page".to_owned();
+        let (kind, detail) = refused(types::Error::Invalid(cursor));
+        assert_eq!(kind, ProblemKind::Invalid);
+        assert!(detail.starts_with("`cursor` must be one"), "{detail}");
+        let (kind, _) = refused(types::Error::Limit("rows".to_owned()));
+        assert_eq!(kind, ProblemKind::Invalid);
+    }
+
+    #[test]
+    fn powers_add_up_alike_in_any_order() {
+        let total = |powers_w: &[f64]| {
+            let mut total = Total::default();
+            powers_w.iter().for_each(|power_w| total.add(*power_w, 20));
+            total
+        };
+        assert_eq!(
+            total(&[0.1, 0.2, 0.3]).power_w(),
+            total(&[0.3, 0.2, 0.1]).power_w()
+        );
+        assert_eq!(total(&[18_000.0, 900.0]).power_w(), 18_900.0);
+        assert_eq!(total(&[0.0, 0.0]).households, 40);
+    }
+}

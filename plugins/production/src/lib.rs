@@ -9,11 +9,11 @@ mod logic;
 use leyden_sdk::exports::production;
 use leyden_sdk::grid::{client_registry, production as grid_production};
 use leyden_sdk::http::{self, Params, Request, Response};
-use leyden_sdk::series::{self, HostState, HouseAt, Reading, watts};
+use leyden_sdk::series::{self, HostState, HouseAt, Place, Reading, Span, watts};
 use leyden_sdk::streams::{self, Event};
 use leyden_sdk::{Error, Result};
 
-/// Houses of one page of `houses-at`, as its interface says.
+/// Rows of one page of `houses-between`, as its interface says.
 const PAGE_HOUSES_MAX: u32 = 1_000;
 
 struct Production;
@@ -70,26 +70,57 @@ fn community_production(params: &Params) -> Result<Response> {
 }
 
 impl production::Guest for Production {
-    fn houses_at(
-        at_ms: u64,
-        cursor: Option<String>,
+    fn houses_between(
+        from_ms: u64,
+        to_ms: u64,
+        community: Option<u64>,
+        start: Option<grid_production::Place>,
         limit: u32,
     ) -> Result<grid_production::Page, grid_production::Error> {
         leyden_sdk::init();
-        let limit = limit.clamp(1, PAGE_HOUSES_MAX) as usize;
-        let page = series::houses_at(&HostState, at_ms, cursor.as_deref(), limit, |_| true)
-            .map_err(Error::from)?;
+        let start = start.map(place);
+        let span = Span {
+            from_ms,
+            to_ms,
+            community,
+            start: start.as_ref(),
+            limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
+        };
+        let (page, records) = logic::produced_between(&HostState, &span).map_err(Error::from)?;
+        let is_open = |at: &HouseAt| {
+            let record = records.get(&at.community);
+            record.is_some_and(|record| record.is_open(at.interval))
+        };
+        let house = |at: HouseAt| house_power(!is_open(&at), at);
         Ok(grid_production::Page {
-            houses: page.houses.into_iter().map(house_power).collect(),
-            next: page.next,
+            houses: page.houses.into_iter().map(house).collect(),
+            next: page.next.map(grid_place),
         })
     }
 }
 
-fn house_power(at: HouseAt) -> grid_production::HousePower {
+fn place(place: grid_production::Place) -> Place {
+    Place {
+        interval: place.interval.into(),
+        community: place.community,
+        house: place.house,
+    }
+}
+
+fn grid_place(place: Place) -> grid_production::Place {
+    grid_production::Place {
+        interval: place.interval.into(),
+        community: place.community,
+        house: place.house,
+    }
+}
+
+fn house_power(complete: bool, at: HouseAt) -> grid_production::HousePower {
     grid_production::HousePower {
         house: at.house,
+        community: at.community,
         interval: at.interval.into(),
-        power_w: watts(at.power.production_mw.unwrap_or(0)),
+        power_mw: at.power.production_mw.unwrap_or(0),
+        complete,
     }
 }

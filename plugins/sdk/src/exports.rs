@@ -128,6 +128,7 @@ pub mod consumption {
             "leyden:grid/events@0.1.0": crate::bindings::leyden::grid::events,
             "leyden:grid/consumption@0.1.0/object-power": crate::bindings::leyden::grid::consumption::ObjectPower,
             "leyden:grid/consumption@0.1.0/house-power": crate::bindings::leyden::grid::consumption::HousePower,
+            "leyden:grid/consumption@0.1.0/place": crate::bindings::leyden::grid::consumption::Place,
             "leyden:grid/consumption@0.1.0/error": crate::bindings::leyden::grid::consumption::Error,
             "leyden:grid/consumption@0.1.0/page": crate::bindings::leyden::grid::consumption::Page,
         },
@@ -149,6 +150,7 @@ pub mod production {
         with: {
             "leyden:grid/events@0.1.0": crate::bindings::leyden::grid::events,
             "leyden:grid/production@0.1.0/house-power": crate::bindings::leyden::grid::production::HousePower,
+            "leyden:grid/production@0.1.0/place": crate::bindings::leyden::grid::production::Place,
             "leyden:grid/production@0.1.0/error": crate::bindings::leyden::grid::production::Error,
             "leyden:grid/production@0.1.0/page": crate::bindings::leyden::grid::production::Page,
         },

@@ -69,7 +69,8 @@ pub mod time;
 pub mod uuid;
 
 pub use bindings::leyden::ledger::ledger;
-pub use bindings::leyden::{grid, policy};
+pub use bindings::leyden::partners::accounts;
+pub use bindings::leyden::{data, grid, policy};
 pub use error::{Error, Result};
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,6 +21,7 @@ mod aggregate;
 mod batch;
 mod codec;
 pub mod keys;
+mod pages;
 mod read;
 mod reading;
 mod retention;
@@ -36,9 +37,10 @@ use serde::{Deserialize, Serialize};
 pub use aggregate::{Aggregate, Sum, mean_mw, watt_hours, watts};
 pub use batch::{Batch, Measurement, Slot, Touched};
 pub use codec::{Reader, put};
+pub use pages::{HousePage, Place, Span, houses_between};
 pub use read::{
-    Energy, HouseAt, HousePage, ObjectPower, Power, aggregate_of, community_at, energy, house_at,
-    houses_at, intervals_at, total_at,
+    Energy, HouseAt, ObjectPower, Power, aggregate_of, community_at, energy, house_at,
+    intervals_at, total_at,
 };
 pub use reading::{ObjectReading, Reading};
 pub use retention::{Kept, RETENTION_MS, Sweep};
@@ -61,8 +63,6 @@ pub enum Error {
     Corrupt(&'static str),
     /// More intervals than one request may read; the bound is carried.
     TooManyIntervals(usize),
-    /// A cursor that is not one of a former page.
-    Cursor,
 }
 
 /// A value that does not decode was written by a broken version: that traps, so that nothing is
@@ -77,7 +77,6 @@ impl From<Error> for crate::Error {
                 Invalid,
                 format!("The request touches more than {max} intervals."),
             ),
-            Error::Cursor => Self::invalid("cursor", "must be the `next` of a former page"),
         }
     }
 }
@@ -235,6 +234,15 @@ impl Interval {
     #[must_use]
     pub fn contains(&self, at_ms: u64) -> bool {
         self.starts_at_ms <= at_ms && at_ms < self.ends_at_ms
+    }
+}
+
+impl From<events::Interval> for Interval {
+    fn from(interval: events::Interval) -> Self {
+        Self {
+            starts_at_ms: interval.starts_at_ms,
+            ends_at_ms: interval.ends_at_ms,
+        }
     }
 }
 

@@ -1,100 +1,167 @@
-//! `leyden:data`: metered datasets, for whoever's invocation carries a meter. Works for services that act for a
-//! partner and for partners' own components alike: both lend the call that they serve.
+//! `leyden:data`: metered datasets, for whoever an invocation reads for. The same view serves partner code
+//! and the operator's own components.
+//!
+//! **Invariant.** A dataset that is not granted is not linked.
+
+mod read;
+mod stop;
+mod sums;
 
 use wasmtime::component::{HasData, Linker};
 
 use super::leyden::data::{budget, detailed_consumption, global_consumption, production, types};
-use crate::metering::{Dataset, Meter};
+use crate::metering::{Dataset, Interval, Query, Refusal, Row};
 use crate::runtime::Call;
+use read::Read;
+use stop::answer;
 
-/// The call whose meter and transaction reads work on; none where the guest must not read now.
+/// What datasets are read through: the place where the invocation lies while its guest has it. The host
+/// takes it out to hand it to the components that the data come from, and puts it back.
 pub(crate) struct DataView<'a> {
+    /// The invocation; its transaction has the [`crate::metering::Meter`].
     pub(crate) call: &'a mut Option<Box<Call>>,
 }
 
-struct Data;
+/// Says that [`DataView`] is what the host's functions work on.
+struct Metered;
 
-impl HasData for Data {
+impl HasData for Metered {
     type Data<'a> = DataView<'a>;
 }
 
-/// Links these datasets, and what is left to spend.
+/// Links the budget and the datasets that are granted.
+///
+/// # Errors
+/// The linker has one of them already.
 pub(crate) fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     granted: &[Dataset],
     get: fn(&mut T) -> DataView<'_>,
 ) -> wasmtime::Result<()> {
-    budget::add_to_linker::<T, Data>(linker, get)?;
+    budget::add_to_linker::<T, Metered>(linker, get)?;
     for dataset in granted {
         match dataset {
             Dataset::GlobalConsumption => {
-                global_consumption::add_to_linker::<T, Data>(linker, get)?;
+                global_consumption::add_to_linker::<T, Metered>(linker, get)?;
             }
-            Dataset::Production => production::add_to_linker::<T, Data>(linker, get)?,
+            Dataset::Production => production::add_to_linker::<T, Metered>(linker, get)?,
             Dataset::DetailedConsumption => {
-                detailed_consumption::add_to_linker::<T, Data>(linker, get)?;
+                detailed_consumption::add_to_linker::<T, Metered>(linker, get)?;
             }
         }
     }
     Ok(())
 }
 
-impl DataView<'_> {
-    fn meter(&mut self) -> wasmtime::Result<&mut Meter> {
-        let meter = self.call.as_mut().and_then(|call| call.work.meter.as_mut());
-        meter.map(|meter| &mut **meter).ok_or_else(|| {
-            wasmtime::Error::msg("read data outside an invocation that reads for a partner")
-        })
-    }
-
-    /// Counts a read; nothing was measured.
-    fn read<T>(&mut self) -> wasmtime::Result<Result<T, types::Error>> {
-        let meter = self.meter()?;
-        match meter.reads_left.checked_sub(1) {
-            Some(left) => {
-                meter.reads_left = left;
-                Ok(Err(types::Error::NoData))
-            }
-            None => Ok(Err(types::Error::Limit("reads of a run".into()))),
-        }
-    }
-}
-
-impl types::Host for DataView<'_> {}
-
 impl budget::Host for DataView<'_> {
-    fn left(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.meter()?.tab.left())
+    async fn left(&mut self) -> wasmtime::Result<u64> {
+        read::left(self.call).await
     }
 
     fn spent(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.meter()?.tab.spent())
+        Ok(read::meter(self.call)?.map_or(0, |meter| meter.tab.spent()))
     }
 }
 
 impl global_consumption::Host for DataView<'_> {
     async fn read(
         &mut self,
-        _query: types::Query,
+        query: types::Query,
     ) -> wasmtime::Result<Result<global_consumption::Page, types::Error>> {
-        Self::read(self)
+        let query = from_wit(Dataset::GlobalConsumption, query);
+        answer(sums::read(self.call, query).await)
     }
 }
 
 impl production::Host for DataView<'_> {
     async fn read(
         &mut self,
-        _query: types::Query,
+        query: types::Query,
     ) -> wasmtime::Result<Result<production::Page, types::Error>> {
-        Self::read(self)
+        let query = from_wit(Dataset::Production, query);
+        let reading = |household: String, row: Row| production::Reading {
+            household,
+            interval: to_wit(row.place.interval),
+            power_w: watts(row.power_mw),
+            quality: quality(row.complete),
+        };
+        let page = Read::rows(self.call, query, reading).await;
+        answer(page.map(|page| production::Page {
+            readings: page.readings,
+            next: page.next,
+            price: page.price,
+        }))
     }
 }
 
 impl detailed_consumption::Host for DataView<'_> {
     async fn read(
         &mut self,
-        _query: types::Query,
+        query: types::Query,
     ) -> wasmtime::Result<Result<detailed_consumption::Page, types::Error>> {
-        Self::read(self)
+        let query = from_wit(Dataset::DetailedConsumption, query);
+        let object = |(name, power_mw)| detailed_consumption::ObjectPower {
+            name,
+            power_w: watts(power_mw),
+        };
+        let reading = |household: String, row: Row| detailed_consumption::Reading {
+            household,
+            interval: to_wit(row.place.interval),
+            power_w: watts(row.power_mw),
+            objects: row.objects.into_iter().map(object).collect(),
+            quality: quality(row.complete),
+        };
+        let page = Read::rows(self.call, query, reading).await;
+        answer(page.map(|page| detailed_consumption::Page {
+            readings: page.readings,
+            next: page.next,
+            price: page.price,
+        }))
     }
+}
+
+fn from_wit(dataset: Dataset, query: types::Query) -> Query {
+    Query {
+        dataset,
+        from_ms: query.from_ms,
+        to_ms: query.to_ms,
+        community: query.community,
+        cursor: query.cursor,
+        limit: query.limit,
+    }
+}
+
+/// The one place where a refusal becomes the guest's error.
+fn to_error(refusal: Refusal) -> types::Error {
+    match refusal {
+        Refusal::OutOfCredit { price, left } => {
+            types::Error::OutOfCredit(types::Shortfall { price, left })
+        }
+        Refusal::NotConsented => types::Error::NotConsented,
+        Refusal::NotTrusted(needed) => types::Error::NotTrusted(needed),
+        Refusal::NoData => types::Error::NoData,
+        Refusal::Suppressed(rule) => types::Error::Suppressed(rule.0),
+        Refusal::Invalid(rule) => types::Error::Invalid(rule),
+        Refusal::Limit(which) => types::Error::Limit(which),
+    }
+}
+
+fn to_wit(interval: Interval) -> types::Interval {
+    types::Interval {
+        starts_at_ms: interval.starts_at_ms,
+        ends_at_ms: interval.ends_at_ms,
+    }
+}
+
+fn quality(complete: bool) -> types::Quality {
+    if complete {
+        types::Quality::Complete
+    } else {
+        types::Quality::Partial
+    }
+}
+
+/// A power in W; exact up to 2^53 mW.
+fn watts(power_mw: u64) -> f64 {
+    power_mw as f64 / 1_000.0
 }

@@ -46,6 +46,7 @@ impl From<dispatch::Error> for Problem {
         match error {
             E::Rejected(refusal) => refusal.into(),
             E::Retry(culprit, _) => Self::new(Kind::Unavailable, detail).by(culprit),
+            E::NotServed(_) => Self::new(Kind::Unavailable, detail),
             E::Trapped(culprit, _) => {
                 tracing::warn!(detail, "a component trapped");
                 Self::new(Kind::Trapped, detail).by(culprit)

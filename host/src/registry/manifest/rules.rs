@@ -69,6 +69,8 @@ struct Streams {
 struct GrantsTable {
     #[serde(default)]
     ledger: bool,
+    #[serde(default)]
+    partners: bool,
 }
 
 /// `[limits]`.
@@ -143,6 +145,7 @@ impl Checker<'_> {
             publish: self.streams("streams.publish", &file.streams.publish)?,
             grants: Grants {
                 ledger: file.grants.ledger,
+                partners: file.grants.partners,
             },
             limits: self.limits(&file.limits)?,
         })

@@ -32,6 +32,35 @@ pub fn rows_of(slot: Slot) -> Vec<u8> {
     of_slot(b'r', slot)
 }
 
+/// The community and interval that a row's key stands for.
+///
+/// # Errors
+/// The key is not one.
+pub fn slot_of(key: &[u8]) -> Result<Slot> {
+    let number = |at: usize| {
+        let bytes = key.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u64::from_be_bytes).ok_or(Error::Corrupt("key"))
+    };
+    Ok(Slot {
+        interval: Interval {
+            starts_at_ms: number(2)?,
+            ends_at_ms: number(10)?,
+        },
+        community: number(18)?,
+    })
+}
+
+/// The house in a row's key.
+///
+/// # Errors
+/// The key is not one.
+pub fn house_of(key: &[u8]) -> Result<&str> {
+    let name = key
+        .get(26..)
+        .and_then(|name| std::str::from_utf8(name).ok());
+    name.ok_or(Error::Corrupt("key"))
+}
+
 /// A community's aggregate.
 #[must_use]
 pub fn community(slot: Slot) -> Vec<u8> {

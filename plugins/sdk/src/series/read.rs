@@ -1,20 +1,17 @@
-//! Reads: powers at an instant, energy over a time, houses page by page. "No data" is `None`, never 0.
+//! Reads: powers at an instant, energy over a time, one house. "No data" is `None`, never 0.
 
 use super::aggregate::{Aggregate, mean_mw};
 use super::batch::{Slot, read_aggregate};
 use super::row::Row;
-use super::totals::{PAGE, containing, intervals_between};
-use super::{Error, Interval, Result, State, keys};
-use crate::state::{key_after, prefix_end};
+use super::totals::{containing, intervals_between};
+use super::{Interval, Result, State, keys};
 
 /// The most different intervals that may contain one instant and still be summed.
 pub(super) const INTERVALS_AT_MAX: usize = 1_000;
 /// The most intervals that [`energy`] sums.
 pub(super) const ENERGY_INTERVALS_MAX: usize = 10_000;
 /// The most index entries looked at for one instant: a day of one-second intervals and as many again.
-const INDEX_MAX: usize = 200_000;
-/// The most rows looked at for one page of houses, where most rows are not wanted.
-const PAGE_ROWS_MAX: usize = 10_000;
+pub(super) const INDEX_MAX: usize = 200_000;
 
 /// Mean powers, mW, summed over the intervals of every length that contain an instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,12 +166,14 @@ pub struct ObjectPower {
     pub consumption_mw: u64,
 }
 
-/// A house at an instant.
+/// A house in an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HouseAt {
     /// The house.
     pub house: String,
-    /// The interval that contains the instant.
+    /// Its community.
+    pub community: u64,
+    /// The interval.
     pub interval: Interval,
     /// Mean powers.
     pub power: Power,
@@ -183,7 +182,11 @@ pub struct HouseAt {
 }
 
 impl HouseAt {
-    fn new(house: &str, interval: Interval, row: &Row<'_>) -> Result<Self> {
+    pub(super) fn new(house: &str, slot: Slot, row: &Row<'_>) -> Result<Self> {
+        let Slot {
+            interval,
+            community,
+        } = slot;
         let mut power = Power::default();
         power.add(interval, &row.share());
         let objects = row
@@ -195,6 +198,7 @@ impl HouseAt {
             });
         Ok(Self {
             house: house.to_owned(),
+            community,
             interval,
             power,
             objects: objects.collect(),
@@ -215,107 +219,13 @@ pub fn house_at(
 ) -> Result<Vec<HouseAt>> {
     let mut found = Vec::new();
     for (interval, _) in intervals_at(state, at_ms)? {
-        if let Some(bytes) = state.get(&keys::row(
-            Slot {
-                interval,
-                community,
-            },
-            house,
-        ))? {
-            found.push(HouseAt::new(house, interval, &Row::decode(&bytes)?)?);
+        let slot = Slot {
+            interval,
+            community,
+        };
+        if let Some(bytes) = state.get(&keys::row(slot, house))? {
+            found.push(HouseAt::new(house, slot, &Row::decode(&bytes)?)?);
         }
     }
     Ok(found)
-}
-
-/// One page of houses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HousePage {
-    /// Houses in the order of their keys: interval, community, house.
-    pub houses: Vec<HouseAt>,
-    /// Where the next page starts; none at the end.
-    pub next: Option<String>,
-}
-
-/// Houses recorded at an instant for which `wanted` holds, from `cursor` (a former page's `next`) on, at
-/// most `limit`. A page may hold fewer and still have a next.
-///
-/// # Errors
-/// As [`intervals_at`], or the cursor is not one.
-pub fn houses_at(
-    state: &impl State,
-    at_ms: u64,
-    cursor: Option<&str>,
-    limit: usize,
-    wanted: impl Fn(&Row<'_>) -> bool,
-) -> Result<HousePage> {
-    let from = cursor.map_or(Ok(Vec::new()), from_hex)?;
-    let mut page = HousePage::default();
-    let mut rows_left = PAGE_ROWS_MAX;
-    for (interval, _) in intervals_at(state, at_ms)? {
-        page.next = each_row(state, interval, &from, |key, row| {
-            if page.houses.len() == limit || rows_left == 0 {
-                return Ok(false);
-            }
-            rows_left -= 1;
-            if wanted(row) {
-                page.houses
-                    .push(HouseAt::new(house_of(key)?, interval, row)?);
-            }
-            Ok(true)
-        })?;
-        if page.next.is_some() {
-            break;
-        }
-    }
-    Ok(page)
-}
-
-/// Calls `visit` with the rows of an interval from key `from` on, until it returns false; then returns
-/// that row's key as a cursor.
-fn each_row(
-    state: &impl State,
-    interval: Interval,
-    from: &[u8],
-    mut visit: impl FnMut(&[u8], &Row<'_>) -> Result<bool>,
-) -> Result<Option<String>> {
-    let prefix = keys::numbered(b'r', &[interval.starts_at_ms, interval.ends_at_ms]);
-    let end = prefix_end(&prefix).unwrap_or_default();
-    let mut start = if from > prefix.as_slice() {
-        from.to_vec()
-    } else {
-        prefix
-    };
-    while start < end {
-        let entries = state.scan(&start, &end, PAGE)?;
-        for (key, value) in &entries {
-            if !visit(key, &Row::decode(value)?)? {
-                return Ok(Some(to_hex(key)));
-            }
-        }
-        match entries.last() {
-            Some((key, _)) if entries.len() == PAGE => start = key_after(key),
-            _ => break,
-        }
-    }
-    Ok(None)
-}
-
-/// The house in a row's key.
-fn house_of(key: &[u8]) -> Result<&str> {
-    let name = key
-        .get(26..)
-        .and_then(|name| std::str::from_utf8(name).ok());
-    name.ok_or(Error::Corrupt("key"))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Result<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
-    bytes.ok_or(Error::Cursor)
 }

@@ -2,6 +2,7 @@
 //! is called.
 
 mod ahead;
+mod pages;
 mod partitions;
 mod reads;
 

@@ -6,7 +6,7 @@
 //! readings were moved to a store with more partitions). A row then falls below zero, which wraps around;
 //! the sum over all partitions is right again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::aggregate::Aggregate;
 use super::batch::read_aggregate;
@@ -131,6 +131,40 @@ pub fn intervals_between(
         })?;
     }
     Ok(found.into_known())
+}
+
+/// The next intervals that start in `[from_ms, to_ms)`, in order, and from where on there may be more.
+/// Intervals whose rows have cancelled out may be among them.
+///
+/// # Errors
+/// The state cannot be read, or too many intervals start at one instant.
+pub(super) fn starting(
+    state: &impl State,
+    from_ms: u64,
+    to_ms: u64,
+) -> Result<(BTreeSet<Interval>, Option<u64>)> {
+    let mut found = BTreeSet::new();
+    // All partitions are known up to here; beyond it some are only in part.
+    let mut known_ms = None;
+    for (partition, _) in partitions(state)? {
+        let start = keys::totals_from(partition, from_ms);
+        let end = keys::totals_from(partition, to_ms);
+        let entries = state.scan(&start, &end, PAGE)?;
+        for (key, _) in &entries {
+            found.insert(keys::interval_of(key)?);
+        }
+        if let (Some((key, _)), PAGE) = (entries.last(), entries.len()) {
+            let last_ms = keys::interval_of(key)?.starts_at_ms;
+            known_ms = Some(known_ms.map_or(last_ms, |known: u64| known.min(last_ms)));
+        }
+    }
+    if known_ms == Some(from_ms) {
+        return Err(Error::TooManyIntervals(PAGE));
+    }
+    if let Some(known_ms) = known_ms {
+        found.retain(|interval| interval.starts_at_ms < known_ms);
+    }
+    Ok((found, known_ms))
 }
 
 /// Sums of rows by their intervals.

@@ -1,4 +1,4 @@
-//! Reads at the edges of intervals, sums over a time, pages of houses, and removal of what is old.
+//! Reads at the edges of intervals, sums over a time, and removal of what is old.
 
 use super::*;
 
@@ -105,41 +105,6 @@ fn energy_over_too_many_intervals_is_refused() {
         energy(&state, 0, 10_001, None),
         Err(Error::TooManyIntervals(10_000))
     );
-}
-
-#[test]
-fn pages_of_houses_follow_each_other_without_gap() {
-    let mut state = Map::new();
-    let names: Vec<String> = (0..2_500).map(|house| format!("{house:05}")).collect();
-    let long = slot(0, 2, 1);
-    record(&mut state, &[measured(long, "long", Some(1), None)]);
-    let rows: Vec<_> = names
-        .iter()
-        .map(|name| measured(slot(1, 2, 1), name, Some(1), None))
-        .collect();
-    record(&mut state, &rows);
-    record(
-        &mut state,
-        &[measured(slot(1, 2, 1), "producer", None, Some(1))],
-    );
-    let (mut cursor, mut houses) = (None, Vec::new());
-    loop {
-        let page = houses_at(&state, HOUR_MS, cursor.as_deref(), 700, |row| {
-            row.consumption_uj.is_some()
-        });
-        let page = page.expect("a page");
-        assert!(page.houses.len() <= 700);
-        houses.extend(page.houses.into_iter().map(|at| at.house));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    let expected: Vec<String> = std::iter::once("long".to_owned())
-        .chain(names.iter().cloned())
-        .collect();
-    assert_eq!(houses, expected);
-    assert!(houses_at(&state, HOUR_MS, Some("nonsense"), 1, |_| true).is_err());
 }
 
 #[test]

@@ -1,0 +1,355 @@
+//! Reads of rows, and what all reads have in common: trust and price, consent, payment. The decisions are
+//! made in `metering/`; here they are carried out, in this order: bounds, the query's rules, trust, consent,
+//! price.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::stop::Stop;
+use crate::dispatch::work::{self, Work};
+use crate::metering::{
+    Dataset, Decision, Meter, Place, Purse, Query, ReadEntry, Refusal, Row, Secrets,
+};
+use crate::partners::{self, Partner};
+use crate::runtime::{self, Ask, Call, ROWS_MAX};
+use crate::store::Posting;
+
+/// Pages of rows that one read looks at, whatever it finds: 100,000 rows. With more, its own page ends
+/// early and has a next.
+pub(super) const PAGES_MAX: usize = 100;
+
+/// Bytes of one page: lists are copied into the guest's memory whole.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// What a reading takes in a guest's memory besides its texts.
+const READING_BYTES: usize = 96;
+
+/// What an object of a reading takes besides its name.
+const OBJECT_BYTES: usize = 24;
+
+/// What a page of rows may take of the invocation's budget of calls: two for each row's community, and as
+/// many for its household's consent.
+const PAGE_CALLS: u32 = 5 * ROWS_MAX;
+
+/// What a page of rows may take of the invocation's budget of bytes read.
+const PAGE_READ_BYTES: usize = 4 << 20;
+
+/// One page of a dataset.
+pub(super) struct Page<R> {
+    pub(super) readings: Vec<R>,
+    pub(super) next: Option<String>,
+    pub(super) price: u64,
+}
+
+/// Rows of consenting households, and what was passed over on the way.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    bytes: usize,
+    /// Rows of whoever, consenting or not.
+    looked: usize,
+    next: Option<Place>,
+}
+
+/// A read that has passed its checks up to trust.
+pub(super) struct Read<'a> {
+    pub(super) call: &'a mut Option<Box<Call>>,
+    pub(super) query: Query,
+    pub(super) partner: Arc<Partner>,
+    pub(super) secrets: Secrets,
+    /// Where it starts; none: at the beginning.
+    pub(super) start: Option<Place>,
+    /// Most readings.
+    pub(super) limit: usize,
+    bytes_max: usize,
+    pub(super) price: u64,
+}
+
+impl<'a> Read<'a> {
+    /// Checks bounds, the query's rules and trust.
+    pub(super) async fn begin(call: &'a mut Option<Box<Call>>, query: Query) -> Result<Self, Stop> {
+        let meter = meter(call)?.ok_or_else(nobody)?;
+        meter.begin()?;
+        let partner = meter.partner.clone();
+        let limit = query.limit.min(meter.rows_left) as usize;
+        let bytes_left = usize::try_from(meter.bytes_left).unwrap_or(usize::MAX);
+        let secrets = Secrets::new(&partner.secret);
+        let start = query.check(&secrets)?;
+        let price = match decide(call, query.dataset).await? {
+            Decision::Granted(price) => price,
+            Decision::NotTrusted(needed) => return Err(Refusal::NotTrusted(needed).into()),
+        };
+        Ok(Self {
+            call,
+            query,
+            partner,
+            secrets,
+            start,
+            limit,
+            bytes_max: PAGE_BYTES_MAX.min(bytes_left),
+            price,
+        })
+    }
+
+    /// Reads a page of rows, each as a reading under its household's pseudonym.
+    pub(super) async fn rows<R>(
+        call: &'a mut Option<Box<Call>>,
+        query: Query,
+        reading: impl Fn(String, Row) -> R,
+    ) -> Result<Page<R>, Stop> {
+        let mut read = Self::begin(call, query).await?;
+        let found = read.find().await?;
+        let next = found.next.as_ref();
+        let next = next.map(|place| read.query.seal(&read.secrets, place));
+        if found.rows.is_empty() {
+            read.check_empty(found.looked > 0, next.is_some())?;
+            return Ok(Page {
+                readings: Vec::new(),
+                next,
+                price: 0,
+            });
+        }
+        read.charge(found.rows.len(), found.bytes).await?;
+        Ok(Page {
+            readings: named(&read.secrets, found.rows, reading),
+            next,
+            price: read.price,
+        })
+    }
+
+    /// What an empty page means: an answer where the caller can go on or has seen others, else an error.
+    pub(super) fn check_empty(&self, is_withheld: bool, has_next: bool) -> Result<(), Refusal> {
+        match (has_next || self.start.is_some(), is_withheld) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refusal::NotConsented),
+            (false, false) => Err(Refusal::NoData),
+        }
+    }
+
+    async fn find(&mut self) -> Result<Found, Stop> {
+        let mut found = Found {
+            next: self.start.clone(),
+            ..Found::default()
+        };
+        for page in 0..PAGES_MAX {
+            let missing = self.limit - found.rows.len();
+            if missing == 0 {
+                break;
+            }
+            if !self.may_look()? {
+                check_first(page)?;
+                break;
+            }
+            let start = found.next.take();
+            let (rows, withheld) = self.look(start, missing).await?;
+            found.looked += rows.rows.len();
+            found.next = rows.next;
+            let is_full = self.take(&mut found, rows.rows, &withheld)?;
+            if is_full || found.next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps the rows of consenting households as far as the page has room for them; whether it is full.
+    fn take(
+        &self,
+        found: &mut Found,
+        rows: Vec<Row>,
+        withheld: &HashSet<String>,
+    ) -> Result<bool, Refusal> {
+        for row in rows {
+            if withheld.contains(&row.place.house) {
+                continue;
+            }
+            let bytes = bytes_of(&row);
+            if found.bytes + bytes > self.bytes_max {
+                found.next = Some(row.place);
+                let too_long = "bytes are used up: the next reading is too long".to_owned();
+                return match found.rows.is_empty() {
+                    true => Err(Refusal::Limit(too_long)),
+                    false => Ok(true),
+                };
+            }
+            found.bytes += bytes;
+            found.rows.push(row);
+        }
+        Ok(false)
+    }
+
+    /// The next rows, and who of their households withholds the dataset.
+    pub(super) async fn look(
+        &mut self,
+        start: Option<Place>,
+        limit: usize,
+    ) -> Result<(runtime::Rows, HashSet<String>), Stop> {
+        let Query {
+            dataset,
+            from_ms,
+            to_ms,
+            community,
+            ..
+        } = self.query;
+        let ask = Ask {
+            from_ms,
+            to_ms,
+            community,
+            start,
+            limit: u32::try_from(limit).unwrap_or(ROWS_MAX).min(ROWS_MAX),
+        };
+        let rows = runtime::rows(self.call, dataset, ask).await?;
+        let withheld = self.withheld(dataset, &rows.rows).await?;
+        Ok((rows, withheld))
+    }
+
+    /// Households of these rows that withhold a dataset.
+    pub(super) async fn withheld(
+        &mut self,
+        dataset: Dataset,
+        rows: &[Row],
+    ) -> Result<HashSet<String>, Stop> {
+        let houses: HashSet<&String> = rows.iter().map(|row| &row.place.house).collect();
+        let houses: Vec<String> = houses.into_iter().cloned().collect();
+        Ok(runtime::withheld(self.call, dataset, &houses).await?)
+    }
+
+    /// Whether the invocation's budget is enough for another page of rows.
+    pub(super) fn may_look(&mut self) -> Result<bool, Stop> {
+        Ok(work(self.call)?.has_left(PAGE_CALLS, PAGE_READ_BYTES))
+    }
+
+    /// Whether the price can be paid.
+    pub(super) async fn check_credit(&mut self) -> Result<(), Stop> {
+        let left = left(self.call).await?;
+        if left < self.price {
+            return Err(short(self.price, left).into());
+        }
+        Ok(())
+    }
+
+    /// Takes the price, and counts what is handed over for it.
+    pub(super) async fn charge(&mut self, rows: usize, bytes: usize) -> Result<(), Stop> {
+        let entry = ReadEntry {
+            dataset: self.query.dataset,
+            from_ms: self.query.from_ms,
+            to_ms: self.query.to_ms,
+            rows: u32::try_from(rows).unwrap_or(u32::MAX),
+            datapoints: self.price,
+        };
+        let purse = meter(self.call)?.map(|meter| meter.purse);
+        if purse == Some(Purse::Account) && self.price > 0 {
+            let posting = self.posting();
+            let posted = work(self.call)?.post(posting).await;
+            posted.map_err(|error| match error {
+                work::Error::Insufficient(left) => short(self.price, left).into(),
+                other => Stop::from(other),
+            })?;
+        }
+        let meter = meter(self.call)?.ok_or_else(nobody)?;
+        let charged = meter.tab.charge(entry);
+        charged.map_err(|left| short(self.price, left))?;
+        meter.hand_over(rows, bytes);
+        Ok(())
+    }
+
+    fn posting(&self) -> Posting {
+        Posting {
+            debit: partners::account(self.partner.id.as_str()),
+            credit: partners::REVENUE.to_owned(),
+            amount: self.price,
+            reference: format!("read {}", self.query.dataset),
+        }
+    }
+}
+
+fn short(price: u64, left: u64) -> Refusal {
+    Refusal::OutOfCredit { price, left }
+}
+
+/// A budget that is not enough for the first page is told; a later page only ends early.
+pub(super) fn check_first(page: usize) -> Result<(), Refusal> {
+    match page {
+        0 => Err(Refusal::Limit(
+            "what one run may have looked up is used up".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Readings by interval, and in each by pseudonym: any other order would be the same for every partner and
+/// so let two of them match their readings.
+fn named<R>(secrets: &Secrets, rows: Vec<Row>, reading: impl Fn(String, Row) -> R) -> Vec<R> {
+    let mut names: HashMap<String, String> = HashMap::new();
+    let mut named: Vec<(String, Row)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let house = row.place.house.clone();
+        let name = names
+            .entry(house)
+            .or_insert_with_key(|house| secrets.pseudonym(house));
+        named.push((name.clone(), row));
+    }
+    named.sort_by(|(one, a), (other, b)| {
+        let intervals = a.place.interval.cmp(&b.place.interval);
+        intervals.then_with(|| one.cmp(other))
+    });
+    named
+        .into_iter()
+        .map(|(name, row)| reading(name, row))
+        .collect()
+}
+
+fn bytes_of(row: &Row) -> usize {
+    let objects = row.objects.iter();
+    let objects: usize = objects.map(|(name, _)| name.len() + OBJECT_BYTES).sum();
+    READING_BYTES + objects
+}
+
+/// What the access policy says; it is asked once in an invocation.
+pub(super) async fn decide(
+    call: &mut Option<Box<Call>>,
+    dataset: Dataset,
+) -> Result<Decision, Stop> {
+    let meter = meter(call)?.ok_or_else(nobody)?;
+    let (tab, trust_level) = (meter.tab.clone(), meter.partner.trust_level);
+    if let Some(decision) = tab.decision(dataset) {
+        return Ok(decision);
+    }
+    let (decision, policy) = runtime::decide(call, dataset, trust_level).await?;
+    tab.decided_by(policy);
+    tab.decide(dataset, decision);
+    Ok(decision)
+}
+
+/// What may still be spent; 0 where the invocation reads for nobody.
+pub(super) async fn left(call: &mut Option<Box<Call>>) -> wasmtime::Result<u64> {
+    let Some(meter) = meter(call)? else {
+        return Ok(0);
+    };
+    if meter.purse == Purse::Hold {
+        return Ok(meter.tab.left());
+    }
+    let account = partners::account(meter.partner.id.as_str());
+    work(call)?
+        .balance(&account)
+        .await
+        .map_err(crate::capabilities::end)
+}
+
+/// The invocation's meter; none where it reads for nobody.
+pub(super) fn meter(call: &mut Option<Box<Call>>) -> wasmtime::Result<Option<&mut Meter>> {
+    Ok(work(call)?.meter.as_deref_mut())
+}
+
+/// The invocation's transaction.
+pub(super) fn work(call: &mut Option<Box<Call>>) -> wasmtime::Result<&mut Work> {
+    match call {
+        Some(call) => Ok(&mut call.work),
+        None => Err(wasmtime::Error::msg("reads data outside an invocation")),
+    }
+}
+
+/// Only the operator's own components can be without a partner.
+fn nobody() -> Refusal {
+    Refusal::Invalid("partner must be named first (leyden:partners/accounts.act-for)".to_owned())
+}

@@ -1,0 +1,308 @@
+//! Calls of the host itself into the active components that metered data come from, inside an invocation
+//! and its transaction: rows of consumption and production, who withholds what, what the access policy says.
+//! Typed, unlike the bridge, since partner code is behind them.
+//!
+//! **Invariant.** A callee that fails ends the invocation with an error of the host ([`Error`]), which is
+//! never the reader's: nothing is charged then. [`Error::Deadline`] says that the invocation's own time was up.
+
+mod bindings;
+mod callee;
+mod exports;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use exports::{Exports, Indices};
+
+use super::failure::explain;
+use super::guest::Call;
+use crate::clock;
+use crate::dispatch::work::Work;
+use crate::dispatch::{Culprit, Error};
+use crate::ids::Digest;
+use crate::metering::{Dataset, Decision, Interval, Place, Row, Terms};
+use crate::registry::{Active, Generation};
+use bindings::consumption::leyden::grid::events;
+use bindings::{access, consumption, production, registry};
+use callee::Callee;
+
+const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
+const PRODUCTION: &str = "leyden:grid/production@0.1.0";
+const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
+const ACCESS: &str = "leyden:policy/access@0.1.0";
+
+/// Rows that one call returns at most, as the interfaces say.
+pub(crate) const ROWS_MAX: u32 = 1_000;
+
+/// What the access policy is given for deciding on its own, outside an invocation.
+const DECISION_MS_MAX: u64 = 1_000;
+
+/// Which rows are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    /// Start of the time, ms since 1970, included.
+    pub(crate) from_ms: u64,
+    /// Its end, excluded.
+    pub(crate) to_ms: u64,
+    /// Only this community; none: all.
+    pub(crate) community: Option<u64>,
+    /// The first row; none: from the beginning.
+    pub(crate) start: Option<Place>,
+    /// Most rows, 1 to [`ROWS_MAX`].
+    pub(crate) limit: u32,
+}
+
+/// Rows by their place.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// At most as many as were asked for.
+    pub(crate) rows: Vec<Row>,
+    /// Where more start; none at the end.
+    pub(crate) next: Option<Place>,
+}
+
+/// Rows that a dataset is made of.
+pub(crate) async fn rows(
+    call: &mut Option<Box<Call>>,
+    dataset: Dataset,
+    ask: Ask,
+) -> wasmtime::Result<Rows> {
+    match dataset {
+        Dataset::Production => produced(call, ask).await,
+        Dataset::GlobalConsumption | Dataset::DetailedConsumption => drawn(call, ask).await,
+    }
+}
+
+async fn drawn(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
+    use consumption::exports::leyden::grid::consumption as wit;
+    let mut callee = Callee::enter(call, CONSUMPTION).await?;
+    let Some(exports) = &callee.instance.grid.consumption else {
+        return Err(callee.missing());
+    };
+    let start = ask.start.as_ref().map(|place| wit::Place {
+        interval: to_wit(place.interval),
+        community: place.community,
+        house: place.house.clone(),
+    });
+    let answer = exports
+        .leyden_grid_consumption()
+        .call_houses_between(
+            &mut callee.instance.store,
+            ask.from_ms,
+            ask.to_ms,
+            ask.community,
+            start.as_ref(),
+            ask.limit,
+        )
+        .await;
+    let (answer, by) = callee.leave(call, answer)?;
+    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let object = |object: wit::ObjectPower| (object.name, object.power_mw);
+    let row = |house: wit::HousePower| Row {
+        place: place(house.interval, house.community, house.house),
+        power_mw: house.power_mw,
+        objects: house.objects.into_iter().map(object).collect(),
+        complete: house.complete,
+    };
+    Ok(Rows {
+        rows: page.houses.into_iter().map(row).collect(),
+        next: page
+            .next
+            .map(|next| place(next.interval, next.community, next.house)),
+    })
+}
+
+async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
+    use production::exports::leyden::grid::production as wit;
+    let mut callee = Callee::enter(call, PRODUCTION).await?;
+    let Some(exports) = &callee.instance.grid.production else {
+        return Err(callee.missing());
+    };
+    let start = ask.start.as_ref().map(|place| wit::Place {
+        interval: to_wit(place.interval),
+        community: place.community,
+        house: place.house.clone(),
+    });
+    let answer = exports
+        .leyden_grid_production()
+        .call_houses_between(
+            &mut callee.instance.store,
+            ask.from_ms,
+            ask.to_ms,
+            ask.community,
+            start.as_ref(),
+            ask.limit,
+        )
+        .await;
+    let (answer, by) = callee.leave(call, answer)?;
+    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let row = |house: wit::HousePower| Row {
+        place: place(house.interval, house.community, house.house),
+        power_mw: house.power_mw,
+        objects: Vec::new(),
+        complete: house.complete,
+    };
+    Ok(Rows {
+        rows: page.houses.into_iter().map(row).collect(),
+        next: page
+            .next
+            .map(|next| place(next.interval, next.community, next.house)),
+    })
+}
+
+/// Of these houses (at most 10,000), those that withhold a dataset.
+pub(crate) async fn withheld(
+    call: &mut Option<Box<Call>>,
+    dataset: Dataset,
+    houses: &[String],
+) -> wasmtime::Result<HashSet<String>> {
+    use registry::exports::leyden::grid::client_registry as wit;
+    if houses.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let dataset = match dataset {
+        Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
+        Dataset::Production => wit::Dataset::Production,
+        Dataset::DetailedConsumption => wit::Dataset::DetailedConsumption,
+    };
+    let mut callee = Callee::enter(call, REGISTRY).await?;
+    let Some(exports) = &callee.instance.grid.registry else {
+        return Err(callee.missing());
+    };
+    let answer = exports
+        .leyden_grid_client_registry()
+        .call_withheld(&mut callee.instance.store, dataset, houses)
+        .await;
+    let (answer, by) = callee.leave(call, answer)?;
+    match answer {
+        Ok(withheld) => Ok(withheld.into_iter().collect()),
+        Err(wit::Error::State(reason)) => Err(later(&by, reason)),
+        Err(other) => {
+            let rule = format!("does not say who withholds a dataset: {other:?}");
+            Err(wasmtime::Error::new(Error::Misbehaved(by.culprit(), rule)))
+        }
+    }
+}
+
+/// What the access policy says of a dataset, and which version of it says so.
+pub(crate) async fn decide(
+    call: &mut Option<Box<Call>>,
+    dataset: Dataset,
+    trust_level: u32,
+) -> wasmtime::Result<(Decision, Digest)> {
+    use access::exports::leyden::policy::access as wit;
+    let dataset = match dataset {
+        Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
+        Dataset::Production => wit::Dataset::Production,
+        Dataset::DetailedConsumption => wit::Dataset::DetailedConsumption,
+    };
+    let mut callee = Callee::enter(call, ACCESS).await?;
+    let Some(exports) = &callee.instance.grid.access else {
+        return Err(callee.missing());
+    };
+    let input = wit::Input {
+        dataset,
+        trust_level,
+        at_ms: now_ms(&callee),
+    };
+    let answer = exports
+        .leyden_policy_access()
+        .call_decide(&mut callee.instance.store, input)
+        .await;
+    let (decision, by) = callee.leave(call, answer)?;
+    let decision = match decision {
+        wit::Decision::Granted(price) => Decision::Granted(price),
+        wit::Decision::NotTrusted(needed) => Decision::NotTrusted(needed),
+    };
+    Ok((decision, by.digest))
+}
+
+/// What computing costs, datapoints for each 1,000,000,000 units of fuel, and which version of the access
+/// policy says so.
+pub(crate) async fn compute_price(
+    call: &mut Option<Box<Call>>,
+    trust_level: u32,
+) -> wasmtime::Result<(u64, Digest)> {
+    use access::exports::leyden::policy::access as wit;
+    let mut callee = Callee::enter(call, ACCESS).await?;
+    let Some(exports) = &callee.instance.grid.access else {
+        return Err(callee.missing());
+    };
+    let input = wit::Compute {
+        trust_level,
+        at_ms: now_ms(&callee),
+    };
+    let answer = exports
+        .leyden_policy_access()
+        .call_compute_price(&mut callee.instance.store, input)
+        .await;
+    let (price, by) = callee.leave(call, answer)?;
+    Ok((price, by.digest))
+}
+
+/// What the access policy says to a trust level; see [`crate::metering::terms`].
+///
+/// # Errors
+/// No access policy is active, or it fails.
+pub async fn terms(
+    generation: &Arc<Generation>,
+    work: Box<Work>,
+    trust_level: u32,
+) -> Result<Terms, Error> {
+    let mut call = Some(Box::new(Call {
+        work,
+        generation: generation.clone(),
+        deadline: clock::monotonic() + Duration::from_millis(DECISION_MS_MAX),
+        deadline_ms: DECISION_MS_MAX,
+        depth: 0,
+    }));
+    let read = read_terms(&mut call, trust_level).await;
+    read.map_err(|error| match generation.interface(ACCESS) {
+        Some(policy) => explain(error, &policy.culprit(), DECISION_MS_MAX),
+        None => Error::NotServed(ACCESS),
+    })
+}
+
+async fn read_terms(call: &mut Option<Box<Call>>, trust_level: u32) -> wasmtime::Result<Terms> {
+    let mut datasets = Vec::with_capacity(Dataset::ALL.len());
+    for dataset in Dataset::ALL {
+        datasets.push((dataset, decide(call, dataset, trust_level).await?.0));
+    }
+    let (compute_price, policy) = compute_price(call, trust_level).await?;
+    Ok(Terms {
+        policy,
+        datasets,
+        compute_price,
+    })
+}
+
+/// The instant of the invocation that a component serves.
+fn now_ms(callee: &Callee) -> u64 {
+    let call = callee.instance.store.data().call.as_ref();
+    call.map_or(0, |call| call.work.now().0)
+}
+
+/// The component's state could not be read: the invocation may be run again.
+fn later(by: &Active, reason: String) -> wasmtime::Error {
+    let culprit: Culprit = by.culprit();
+    wasmtime::Error::new(Error::Retry(culprit, reason))
+}
+
+fn to_wit(interval: Interval) -> events::Interval {
+    events::Interval {
+        starts_at_ms: interval.starts_at_ms,
+        ends_at_ms: interval.ends_at_ms,
+    }
+}
+
+fn place(interval: events::Interval, community: u64, house: String) -> Place {
+    Place {
+        interval: Interval {
+            starts_at_ms: interval.starts_at_ms,
+            ends_at_ms: interval.ends_at_ms,
+        },
+        community,
+        house,
+    }
+}

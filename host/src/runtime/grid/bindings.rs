@@ -1,0 +1,62 @@
+//! Typed access to the components that metered data come from, generated from the WIT packages.
+
+/// `leyden:grid/consumption`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages"
+)]
+pub(super) mod consumption {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-consumption; world consumption { export leyden:grid/consumption@0.1.0; }",
+        exports: { default: async },
+    });
+}
+
+/// `leyden:grid/production`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages"
+)]
+pub(super) mod production {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-production; world production { export leyden:grid/production@0.1.0; }",
+        exports: { default: async },
+        with: { "leyden:grid/events": super::consumption::leyden::grid::events },
+    });
+}
+
+/// `leyden:grid/client-registry`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages"
+)]
+pub(super) mod registry {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-registry; world registry { export leyden:grid/client-registry@0.1.0; }",
+        exports: { default: async },
+    });
+}
+
+/// `leyden:policy/access`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages"
+)]
+pub(super) mod access {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-access; world access { export leyden:policy/access@0.1.0; }",
+        exports: { default: async },
+    });
+}
