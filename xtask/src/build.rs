@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::args::Args;
-use crate::guests;
-use crate::process;
+use crate::{guests, process, python};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask build [--host]
@@ -16,6 +15,9 @@ component and packs it with its manifest:
   target/plugins/NAME.wasm               plugins that are active from the start
   target/plugins/alternatives/NAME.wasm  policies to swap in (bundled = false)
   target/guests/NAME.wasm                components for tests and benchmarks
+Partners' example plugins (plugins/partners/) become target/plugins-partners/NAME.wasm. Those in Python
+need componentize-py, which is installed from PyPI into the target folder; where it cannot be had they
+are left out, which is said.
 What is up to date is not built again.
 
 Options:
@@ -31,6 +33,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let with_host = args.flag("--host");
     args.finish()?;
     guests::build()?;
+    python::build()?;
     if with_host {
         host()?;
     }

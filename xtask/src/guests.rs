@@ -1,4 +1,5 @@
-//! Plugins and test components: finding them, compiling them, and packing each with its manifest.
+//! Plugins and test components: finding them, compiling them, and packing each with its manifest. Partners' plugins
+//! in Rust are compiled along with them; they have no manifest, and nothing of the workspace but its lints.
 //!
 //! Whether something must be compiled is cargo's decision; a packed file is only written when its
 //! bytes change, and files that no folder stands for any more are removed, because the host takes
@@ -24,11 +25,11 @@ const ALTERNATIVE_ARTIFACTS: &str = "plugins/alternatives";
 /// Components that only tests and benchmarks deploy.
 const TEST_ARTIFACTS: &str = "guests";
 
-/// One component to build: a folder with `plugin.toml` and a crate.
+/// One component to build: a folder with a crate and, but for partners' plugins, `plugin.toml`.
 struct Guest {
     package: String,
     library: String,
-    manifest: String,
+    manifest: Option<String>,
     artifact: PathBuf,
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn build() -> Result<()> {
         }
     })?;
     guests.extend(find("host/tests/guests", |_| TEST_ARTIFACTS)?);
+    guests.extend(partners()?);
 
     let compiled = compile(&guests)?;
     let mut written = 0;
@@ -87,9 +89,31 @@ fn read(folder: &Path, artifacts: fn(bool) -> &'static str) -> Result<Guest> {
     Ok(Guest {
         package,
         library,
-        manifest,
+        manifest: Some(manifest),
         artifact,
     })
+}
+
+/// Partners' plugins in Rust: the folders of `plugins/partners` that are crates.
+fn partners() -> Result<Vec<Guest>> {
+    let parent = paths::root().join("plugins/partners");
+    let mut guests = Vec::new();
+    for entry in fs::read_dir(&parent).with_context(|| format!("cannot list {}", shown(&parent)))? {
+        let folder = entry?.path();
+        let cargo_toml = folder.join("Cargo.toml");
+        if !cargo_toml.is_file() {
+            continue;
+        }
+        let (package, library) = crate_names(&cargo_toml)?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        guests.push(Guest {
+            package,
+            library,
+            manifest: None,
+            artifact: paths::partner_plugins().join(format!("{name}.wasm")),
+        });
+    }
+    Ok(guests)
 }
 
 /// What decides where a plugin's file goes. The host checks the rest of the manifest.
@@ -147,7 +171,7 @@ fn compile(guests: &[Guest]) -> Result<PathBuf> {
     Ok(target.join(toolchain::TARGET).join("plugin"))
 }
 
-/// Packs one guest with its manifest; says whether the file changed.
+/// Packs one guest with its manifest, if it has one; says whether the file changed.
 fn pack(guest: &Guest, compiled: &Path) -> Result<bool> {
     let path = compiled.join(format!("{}.wasm", guest.library));
     let bytes = fs::read(&path).with_context(|| {
@@ -156,8 +180,9 @@ fn pack(guest: &Guest, compiled: &Path) -> Result<bool> {
             shown(&path)
         )
     })?;
-    let packed = component::with_manifest(&bytes, guest.manifest.as_bytes())
-        .with_context(|| shown(&path))?;
+    let manifest = guest.manifest.as_ref();
+    let packed = manifest.map(|manifest| component::with_manifest(&bytes, manifest.as_bytes()));
+    let packed = packed.unwrap_or(Ok(bytes)).with_context(|| shown(&path))?;
     write_if_changed(&guest.artifact, &packed)
 }
 

@@ -20,10 +20,12 @@ mod paths;
 mod process;
 mod program;
 mod prove;
+mod python;
 mod redis;
 mod report;
 mod stages;
 mod table;
+mod templates;
 mod test;
 mod toolchain;
 

@@ -23,6 +23,11 @@ pub(crate) fn compiled() -> PathBuf {
     target().join("compiled")
 }
 
+/// What partners' example plugins are built into; the host does not look here.
+pub(crate) fn partner_plugins() -> PathBuf {
+    target().join("plugins-partners")
+}
+
 /// The release host.
 pub(crate) fn leyden() -> PathBuf {
     target().join("release").join("leyden")

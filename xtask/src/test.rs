@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::args::Args;
+use crate::python::Built;
 use crate::stages::Stages;
-use crate::{build, guests, paths, process, redis};
+use crate::{build, guests, paths, process, python, redis, templates};
 
 pub(crate) const TEST_HELP: &str = "\
 Usage: cargo xtask test
@@ -20,12 +21,14 @@ Usage: cargo xtask test
 Everything continuous integration runs, in this order; the first failing stage ends the run:
   format        rustfmt
   components    build every plugin and test component
+  python        build partners' plugins in Python, where componentize-py can be had
   lints         clippy on the whole workspace, warnings are errors
   docs          rustdoc, warnings are errors
-  plugin tests  cargo test of the plugins, their SDK and xtask, natively
+  plugin tests  cargo test of the plugins, their SDK and xtask, natively; the same of plugins in Python
   redis         find a redis-server; install Debian's where there is none
   host tests    cargo test of the host; what needs Redis starts servers on free ports and ends them
   host          build the release host
+  templates     build and check what `leyden plugin new` writes
   scenario …    each file of scenarios/, run by the release host, and scenario 2 on Redis as well
   licences      cargo-deny: licences, bans, sources; advisories when the database can be reached
 The last line counts the stages that passed and failed.
@@ -50,12 +53,17 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     Ok(Stages::run_all(|stages| {
         stages.stage("format", format)?;
         stages.stage("components", guests::build)?;
+        python_plugins(stages)?;
         stages.stage("lints", lints)?;
         stages.stage("docs", docs)?;
         stages.stage("plugin tests", || plugin_tests(&[]))?;
+        python_tests(stages)?;
         let server = stages.stage("redis", redis::program)?;
         stages.stage("host tests", || host_tests(&[], Some(&server)))?;
         stages.stage("host", build::host)?;
+        for skipped in stages.stage("templates", templates::test)? {
+            stages.skip("template", &skipped);
+        }
         for file in scenarios()? {
             stages.stage(&format!("scenario {}", stem(&file)), || {
                 scenario(&file, None)
@@ -78,6 +86,23 @@ pub(crate) fn run_check(args: Args) -> Result<ExitCode> {
         stages.stage("plugin tests", || plugin_tests(&["--lib", "--bins"]))?;
         stages.stage("host tests", || host_tests(&["--lib", "--bins"], None))
     }))
+}
+
+/// Partners' plugins in Python need a tool that a machine may not get.
+fn python_plugins(stages: &mut Stages) -> Result<()> {
+    match stages.stage("python", python::build)? {
+        Built::All => {}
+        Built::Skipped(reason) => stages.skip("plugins in Python", &reason),
+    }
+    Ok(())
+}
+
+fn python_tests(stages: &mut Stages) -> Result<()> {
+    if !process::succeeds(process::command("python3").arg("--version")) {
+        stages.skip("plugin tests in Python", "there is no python3");
+        return Ok(());
+    }
+    stages.stage("plugin tests in Python", python::test)
 }
 
 fn format() -> Result<()> {

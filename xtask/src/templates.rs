@@ -1,0 +1,92 @@
+//! What `leyden plugin new` writes is built as a partner would build it: in a folder of its own, by the commands of its
+//! README. JavaScript's tools are some 400 MB, so of that template only the tests run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::toolchain::{GuestToolchain, TARGET};
+use crate::{paths, process, python};
+
+/// Making a component of Python code starts and freezes an interpreter, which takes 10 s.
+const BUILD_LIMIT: Duration = Duration::from_secs(300);
+
+/// Tries them all; what could not be tried, with its reason.
+pub(crate) fn test() -> Result<Vec<String>> {
+    let folder = paths::target().join("templates");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    rust(&new(&folder, "rust")?)?;
+    let skipped = [python(&new(&folder, "python")?)?, js(&new(&folder, "js")?)?];
+    Ok(skipped.into_iter().flatten().collect())
+}
+
+/// A new project, as the host writes it.
+fn new(folder: &Path, language: &str) -> Result<PathBuf> {
+    let project = folder.join(language);
+    let mut leyden = process::command(paths::leyden());
+    leyden.args(["plugin", "new", "my-report", "--lang", language, "--folder"]);
+    process::run(leyden.arg(&project))?;
+    Ok(project)
+}
+
+/// A host would take what was built.
+fn check(component: &Path) -> Result<()> {
+    let mut leyden = process::command(paths::leyden());
+    leyden.args(["plugin", "check", "--trust", "1"]);
+    process::run(leyden.arg(component))
+}
+
+fn rust(project: &Path) -> Result<()> {
+    // The workspace's own versions, so that nothing else has to be downloaded, and a target folder that lasts.
+    fs::copy(paths::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
+    let target = paths::target().join("template-rust");
+    let mut test = process::cargo();
+    test.arg("test")
+        .current_dir(project)
+        .env("CARGO_TARGET_DIR", &target);
+    process::run(&mut test)?;
+    let toolchain = GuestToolchain::prepare()?;
+    let mut build = toolchain.cargo_build();
+    build
+        .arg("--release")
+        .current_dir(project)
+        .env("CARGO_TARGET_DIR", &target);
+    process::run(&mut build)?;
+    check(&target.join(TARGET).join("release/plugin.wasm"))
+}
+
+fn python(project: &Path) -> Result<Option<String>> {
+    let tool = match python::tool(&project.join("requirements.txt")) {
+        Ok(tool) => tool,
+        Err(reason) => return Ok(Some(format!("Python: {reason:#}"))),
+    };
+    let mut make = process::command(tool);
+    make.args([
+        "--quiet",
+        "-d",
+        "wit",
+        "-w",
+        "plugin",
+        "componentize",
+        "--stub-wasi",
+        "app",
+    ]);
+    make.args(["-o", "plugin.wasm"]).current_dir(project);
+    process::run_within(BUILD_LIMIT, &mut make)?;
+    check(&project.join("plugin.wasm"))?;
+    Ok(None)
+}
+
+fn js(project: &Path) -> Result<Option<String>> {
+    if !process::succeeds(process::command("node").arg("--version")) {
+        return Ok(Some("JavaScript: there is no node".to_owned()));
+    }
+    let mut test = process::command("node");
+    process::run(test.arg("--test").current_dir(project)).context("the tests of the template")?;
+    Ok(None)
+}
