@@ -19,6 +19,7 @@ pub mod receipts;
 mod record;
 pub mod signature;
 mod started;
+mod terms;
 pub mod upload_key;
 pub mod uploads;
 
@@ -29,6 +30,7 @@ pub use notary::{Notary, month};
 pub(crate) use operation::{Operation, perform};
 pub use record::{Partner, find, key, put};
 pub use started::{Batch, RunRequest, Started};
+pub use terms::Policy;
 pub use uploads::Uploads;
 
 /// Partners: id → [`Partner`].
