@@ -9,7 +9,7 @@ use crate::bundle;
 use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
-use crate::partners::{Policy, Uploads};
+use crate::partners::{Runs, Uploads, runs};
 use crate::registry::{self, Registry};
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::store::embedded::{self, Embedded};
@@ -32,10 +32,10 @@ pub struct Host {
     pub store: Arc<dyn Store>,
     /// Loads and runs partners' components.
     pub partner_runtime: PartnerRuntime,
-    /// Asks the active access policy for its terms.
-    pub policy: Policy,
     /// Takes partners' uploads, and looks after what was uploaded.
     pub uploads: Uploads,
+    /// Runs partners' plugins and settles what they cost.
+    pub runs: Runs,
     /// What a crash of the store's server can lose, in words; none where there is no server.
     pub durability: Option<String>,
     background: Background,
@@ -72,6 +72,9 @@ pub enum Error {
     /// Streams cannot be delivered.
     #[error(transparent)]
     Streams(#[from] streams::Error),
+    /// Runs that an earlier start left half done cannot be voided.
+    #[error(transparent)]
+    Runs(#[from] runs::Error),
 }
 
 impl Host {
@@ -98,18 +101,36 @@ impl Host {
         let shared = config.store.is_shared();
         let registry = Registry::start(store.clone(), runtime, bundled, shared).await?;
         let dispatch = Dispatcher::new(store.clone(), clock.clone());
+        let membership = membership(config).await?;
+        let runs = Runs::start(runs::Options {
+            store: store.clone(),
+            clock: clock.clone(),
+            notary: dispatch.notary().clone(),
+            runner: Arc::new(runs::Engine {
+                store: store.clone(),
+                registry: registry.clone(),
+                runtime: partner_runtime.clone(),
+            }),
+            holder: membership.holder.clone(),
+            shared,
+        })
+        .await?;
         let streams = Streams::start(
             store.clone(),
             registry.clone(),
             dispatch.clone(),
             clock.clone(),
-            membership(config).await?,
+            membership,
         )
         .await?;
-        let policy = Policy::new(store.clone(), clock.clone(), registry.clone());
-        let runtime = partner_runtime.clone();
-        let uploads = Uploads::new(store.clone(), clock.clone(), policy.clone(), runtime);
+        let uploads = Uploads::new(
+            store.clone(),
+            clock.clone(),
+            registry.clone(),
+            partner_runtime.clone(),
+        );
         let background = Background::default();
+        background.tasks.spawn(runs.clone().watch(streams.clone()));
         if shared {
             let follow = registry.clone().follow(background.stop.clone());
             background.tasks.spawn(follow);
@@ -121,8 +142,8 @@ impl Host {
             clock,
             store,
             partner_runtime,
-            policy,
             uploads,
+            runs,
             durability,
             background,
         })
@@ -131,6 +152,7 @@ impl Host {
     /// Lets what is being handled finish, gives up what this host holds, then stops.
     pub async fn stop(self) {
         self.background.stop.cancel();
+        self.runs.stop().await;
         self.streams.stop().await;
         self.background.tasks.close();
         self.background.tasks.wait().await;

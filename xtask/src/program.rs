@@ -1,8 +1,6 @@
 //! The host's programs that measure and prove: started by cargo, they show their progress on standard
 //! error and print a list in JSON.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
 use crate::args::Args;
@@ -20,8 +18,6 @@ pub(crate) struct Program {
     pub(crate) json: bool,
     /// Whether to do less of everything.
     pub(crate) quick: bool,
-    /// What it is told by environment variables.
-    pub(crate) variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Program {
@@ -34,7 +30,6 @@ impl Program {
             names: args.names()?,
             json,
             quick,
-            variables: Vec::new(),
         })
     }
 
@@ -52,7 +47,6 @@ impl Program {
         }
         bench.env(redis::VARIABLE, redis::program()?);
         bench.env("LEYDEN_COMPILED", paths::compiled());
-        bench.envs(self.variables.iter().map(|(name, path)| (name, path)));
         // A backtrace per error costs the runtime a tenth of its rate.
         bench
             .env_remove("RUST_BACKTRACE")

@@ -70,7 +70,7 @@ pub(super) async fn answer(
 
 /// While the store is down nothing can be read or kept: callers are told at once, and no component runs
 /// into it.
-fn store_answers(gateway: &Gateway) -> Result<(), Problem> {
+pub(super) fn store_answers(gateway: &Gateway) -> Result<(), Problem> {
     let health = *gateway.health.borrow();
     health.map_err(Problem::store_down)
 }

@@ -36,6 +36,11 @@ impl Members {
         }
     }
 
+    /// Anything, if it is there.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// A text, if it is there.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
         let text = self.0.get(name).map(Value::as_str);

@@ -13,9 +13,12 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::partners::receipt_value;
 use crate::dispatch::Culprit;
 use crate::dispatch::types::FieldError;
+use crate::partners::receipts::Outcome;
 
 /// When to try again after 503 (s): queues are short, so that one second is a long time for them, and a
 /// store that has restarted is found again within two.
@@ -40,11 +43,19 @@ pub(super) enum Kind {
     UnsupportedMediaType,
     Invalid,
     KeyReused,
+    Running,
+    Gone,
+    GuestError,
+    TooMany,
     HeadersTooLarge,
     Internal,
     Trapped,
     Misbehaved,
+    FuelUsedUp,
+    LimitPassed,
+    InvalidReport,
     Busy,
+    Lost,
     Stopping,
     Unavailable,
     StoreDown,
@@ -84,6 +95,10 @@ impl Kind {
                 "key-reused",
                 "The idempotency key belongs to another request",
             ),
+            Self::Running => (409, "running", "A run of the same key is still under way"),
+            Self::Gone => (410, "gone", "What was there is kept no longer"),
+            Self::GuestError => (422, "guest-error", "The plugin gave no report"),
+            Self::TooMany => (429, "too-many", "The caller asks for too much at once"),
             Self::HeadersTooLarge => (
                 431,
                 "headers-too-large",
@@ -92,7 +107,11 @@ impl Kind {
             Self::Internal => (500, "internal", "The host failed"),
             Self::Trapped => (502, "trapped", "The component trapped"),
             Self::Misbehaved => (502, "misbehaved", "The component broke a rule of the host"),
+            Self::FuelUsedUp => (502, "fuel", "The plugin used up its fuel"),
+            Self::LimitPassed => (502, "limit", "The plugin passed a limit"),
+            Self::InvalidReport => (502, "invalid-report", "The plugin's report is none"),
             Self::Busy => (503, "busy", "The host is busy"),
+            Self::Lost => (503, "host-fault", "The host lost the run"),
             Self::Stopping => (503, "stopping", "The host is shutting down"),
             Self::Unavailable => (503, "unavailable", "The host cannot answer now"),
             Self::StoreDown => (503, "store-down", "The store does not answer"),
@@ -107,10 +126,11 @@ impl Kind {
         }
     }
 
-    /// When the caller may try again (s): after 503 only.
+    /// When the caller may try again (s): where the answer will be another then.
     const fn retry_after_s(self) -> Option<&'static str> {
         match self {
             Self::Full => Some(FULL_RETRY_AFTER_S),
+            Self::Running | Self::TooMany => Some(RETRY_AFTER_S),
             _ if self.row().0 == 503 => Some(RETRY_AFTER_S),
             _ => None,
         }
@@ -132,6 +152,15 @@ struct Told {
     culprit: Option<Culprit>,
     allow: Option<String>,
     accepted: Option<u64>,
+    run: Option<FailedRun>,
+}
+
+/// A run that ended without a report, or whose report is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FailedRun {
+    id: String,
+    outcome: Option<Outcome>,
+    receipt: Option<Value>,
 }
 
 /// The document, as RFC 9457 and its extension members have it.
@@ -149,6 +178,12 @@ struct Document<'a> {
     version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'a Value>,
 }
 
 impl Problem {
@@ -189,6 +224,38 @@ impl Problem {
         Self::new(Kind::Misbehaved, format!("{culprit} {detail}")).by(culprit)
     }
 
+    /// A plugin's run that ended without a report. What it read is charged all the same, as the receipt says.
+    pub(super) fn failed(outcome: Outcome, detail: &str, run: &str, receipt: &[u8]) -> Self {
+        let kind = match outcome {
+            Outcome::Trapped => Kind::Trapped,
+            Outcome::Deadline => Kind::Deadline,
+            Outcome::Fuel => Kind::FuelUsedUp,
+            Outcome::Limit => Kind::LimitPassed,
+            Outcome::InvalidReport => Kind::InvalidReport,
+            Outcome::NotGranted => Kind::Forbidden,
+            Outcome::HostFault => Kind::Lost,
+            Outcome::GuestError | Outcome::Report | Outcome::Answer => Kind::GuestError,
+        };
+        Self::new(kind, detail).of_run(run, Some(outcome), Some(receipt))
+    }
+
+    /// A report that was given once under the same key and is kept no longer.
+    pub(super) fn gone(run: &str, receipt: &[u8]) -> Self {
+        let detail =
+            "the report of this run is kept no longer; its receipt still tells what it cost";
+        Self::new(Kind::Gone, detail).of_run(run, Some(Outcome::Report), Some(receipt))
+    }
+
+    /// With the run that it is about.
+    fn of_run(mut self, run: &str, outcome: Option<Outcome>, receipt: Option<&[u8]>) -> Self {
+        self.told.run = Some(FailedRun {
+            id: run.to_owned(),
+            outcome,
+            receipt: receipt.map(receipt_value),
+        });
+        self
+    }
+
     /// With the fields at fault.
     fn with(mut self, errors: Vec<FieldError>) -> Self {
         self.told.errors = errors;
@@ -226,7 +293,7 @@ impl Problem {
 
     fn document(&self) -> Vec<u8> {
         let (status, name, title) = self.kind.row();
-        let culprit = self.told.culprit.as_ref();
+        let (culprit, run) = (self.told.culprit.as_ref(), self.told.run.as_ref());
         let document = Document {
             r#type: format!("urn:leyden:problem:{name}"),
             title,
@@ -236,6 +303,9 @@ impl Problem {
             component: culprit.map(|culprit| culprit.component.as_str()),
             version: culprit.map(|culprit| culprit.version.to_string()),
             accepted: self.told.accepted,
+            run: run.map(|run| run.id.as_str()),
+            outcome: run.and_then(|run| run.outcome),
+            receipt: run.and_then(|run| run.receipt.as_ref()),
         };
         serde_json::to_vec(&document).unwrap_or_default()
     }

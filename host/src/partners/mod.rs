@@ -6,31 +6,39 @@
 //! or an operator, never from a guest.
 
 pub mod accounts;
+mod answers;
+pub mod archive;
 mod bill;
 mod error;
 pub mod failpoints;
+mod holds;
 pub mod keys;
 pub mod limits;
+pub mod logs;
 mod notary;
 mod operation;
 pub mod plugins;
 mod queue;
 pub mod receipts;
 mod record;
+pub mod reports;
+pub mod runs;
+mod settle;
 pub mod signature;
 mod started;
-mod terms;
 pub mod upload_key;
 pub mod uploads;
+pub mod usage;
 
 pub use accounts::Accounts;
 pub use bill::OutOfCredit;
 pub use error::Error;
 pub use notary::{Notary, month};
 pub(crate) use operation::{Operation, perform};
+pub use queue::Full;
 pub use record::{Partner, find, key, put};
+pub use runs::Runs;
 pub use started::{Batch, RunRequest, Started};
-pub use terms::Policy;
 pub use uploads::Uploads;
 
 /// Partners: id → [`Partner`].

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::receipts::{Facts, Head, Issued, Outcome, PublicKey, Reader, Signer, Subject};
-use super::{HOST_KEY, RECEIPT_HEADS, RECEIPTS, keys};
+use super::{HOST_KEY, RECEIPT_HEADS, RECEIPTS, keys, usage};
 use crate::dispatch::Culprit;
 use crate::dispatch::work::{self, Work};
 use crate::ids::{Instant, PartnerId};
@@ -65,7 +65,8 @@ impl Notary {
     ) -> Result<Issued, work::Error> {
         let partner = facts.partner.clone();
         let head = head(work, &partner).await?;
-        let issued = self.signer().await?.issue(&head, facts);
+        let issued = self.signer().await?.issue(&head, &facts);
+        usage::count(work, issued.at, &facts).await?;
         let key = receipt_key(&partner, issued.at, issued.head.sequence);
         let head = serde_json::to_vec(&issued.head).unwrap_or_default();
         work.write(&RECEIPTS.into(), key, Some(issued.bytes.clone()))?;

@@ -45,6 +45,10 @@ pub enum Outcome {
     Fuel,
     /// The plugin passed another of its limits.
     Limit,
+    /// The plugin returned something that is no report.
+    InvalidReport,
+    /// The plugin imports what the partner's trust level does not open. It did not run.
+    NotGranted,
     /// The host failed. Nothing is charged then.
     HostFault,
 }
@@ -67,6 +71,8 @@ impl Outcome {
             Self::Deadline => "deadline",
             Self::Fuel => "fuel",
             Self::Limit => "limit",
+            Self::InvalidReport => "invalid-report",
+            Self::NotGranted => "not-granted",
             Self::HostFault => "host-fault",
         }
     }
@@ -240,7 +246,7 @@ impl Signer {
     /// Writes and signs the receipt that comes after `head`. Receipts of a chain never go back in time, even
     /// where the clocks of several hosts differ.
     #[must_use]
-    pub fn issue(&self, head: &Head, facts: Facts) -> Issued {
+    pub fn issue(&self, head: &Head, facts: &Facts) -> Issued {
         let at = Instant(facts.at.0.max(head.at_ms));
         let mut receipt = unsigned(head, facts, at, self.name.clone());
         let signature = self.key.sign(&written(&receipt));
@@ -261,24 +267,24 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-fn unsigned(head: &Head, facts: Facts, at: Instant, key: String) -> Receipt {
-    let (plugin, component) = match facts.reader {
-        Reader::Plugin(subject) => (Some(subject), None),
-        Reader::Component(subject) => (None, Some(subject)),
+fn unsigned(head: &Head, facts: &Facts, at: Instant, key: String) -> Receipt {
+    let (plugin, component) = match &facts.reader {
+        Reader::Plugin(subject) => (Some(subject.clone()), None),
+        Reader::Component(subject) => (None, Some(subject.clone())),
     };
     let reads: Vec<Read> = facts.reads.iter().map(read).collect();
     let read_cost: u64 = reads.iter().map(|read| read.datapoints).sum();
     Receipt {
         version: VERSION,
         sequence: head.sequence + 1,
-        id: facts.id,
-        partner: facts.partner,
+        id: facts.id.clone(),
+        partner: facts.partner.clone(),
         plugin,
         component,
         policy: facts.policy.map(|digest| digest.to_string()),
         trust_level: facts.trust_level,
         at: at.to_string(),
-        trigger: facts.trigger,
+        trigger: facts.trigger.clone(),
         reads,
         fuel: facts.fuel,
         compute: facts.compute,

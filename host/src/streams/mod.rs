@@ -22,6 +22,7 @@ mod units;
 pub use links::Link;
 pub(crate) use time::restore as restore_clock;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -223,6 +224,21 @@ impl Streams {
     #[must_use]
     pub fn ownerless(&self) -> usize {
         shares::ownerless(&self.shared.options.holder, &self.shared.members.borrow())
+    }
+
+    /// Whether this host sees to what one host does for all: the one that holds unit 0.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.shared.units.holds(0)
+    }
+
+    /// Hosts that were alive when last seen, this one among them.
+    #[must_use]
+    pub fn living(&self) -> HashSet<Holder> {
+        let members = self.shared.members.borrow();
+        let others = members.hosts.iter().filter(|host| host.lease_ms > 0);
+        let others = others.map(|host| host.info.holder.clone());
+        others.chain([self.shared.options.holder.clone()]).collect()
     }
 
     /// Units that this host holds.

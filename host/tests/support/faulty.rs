@@ -1,8 +1,14 @@
 //! A store that fails on request: everything is passed on to a real one but the calls that a test has
 //! chosen. For tests of what the dispatcher makes of it.
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "each test file uses its part, and one that cannot go on should stop"
+)]
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use leyden::ids::StreamName;
@@ -19,11 +25,23 @@ pub(crate) type ReadFault = fn() -> Error;
 /// What a commit answers instead of committing.
 pub(crate) type CommitFault = fn() -> CommitError;
 
+/// What becomes of a commit.
+pub(crate) enum Fate {
+    /// It is passed on.
+    Sound,
+    /// It is not passed on; the answer.
+    Refused(CommitFault),
+    /// It is passed on, and its answer is lost; the one that comes instead.
+    Unanswered(CommitFault),
+}
+
 /// Passes calls on to a store, some chosen ones excepted.
 pub(crate) struct Faulty {
     store: Arc<dyn Store>,
     reads: Arc<Reads>,
     commit_fault: Option<CommitFault>,
+    /// What becomes of the next commits; those after them are passed on.
+    fates: Mutex<VecDeque<Fate>>,
 }
 
 /// Which reads fail.
@@ -55,6 +73,15 @@ impl Faulty {
             store,
             reads: Arc::new(reads),
             commit_fault: None,
+            fates: Mutex::default(),
+        }
+    }
+
+    /// The next commits have these fates.
+    pub(crate) fn at_commits(store: Arc<dyn Store>, fates: impl IntoIterator<Item = Fate>) -> Self {
+        Self {
+            fates: Mutex::new(fates.into_iter().collect()),
+            ..Self::at_read(store, 1, 0, || Error::Overtaken)
         }
     }
 
@@ -141,9 +168,17 @@ impl Store for Faulty {
         &self,
         transaction: Transaction,
     ) -> BoxFuture<'_, std::result::Result<Version, CommitError>> {
-        match self.commit_fault {
-            None => self.store.commit(transaction),
-            Some(fault) => Box::pin(async move { Err(fault()) }),
+        if let Some(fault) = self.commit_fault {
+            return Box::pin(async move { Err(fault()) });
+        }
+        let fate = self.fates.lock().expect("no panic").pop_front();
+        match fate.unwrap_or(Fate::Sound) {
+            Fate::Sound => self.store.commit(transaction),
+            Fate::Refused(fault) => Box::pin(async move { Err(fault()) }),
+            Fate::Unanswered(fault) => Box::pin(async move {
+                self.store.commit(transaction).await?;
+                Err(fault())
+            }),
         }
     }
 

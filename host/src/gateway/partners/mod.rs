@@ -10,6 +10,7 @@ mod accounts;
 mod keys;
 mod plugins;
 mod routes;
+mod runs;
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use super::admin::reply;
 use super::problem::Problem;
 pub(super) use routes::Routes;
+pub(super) use runs::receipt_value;
 
 /// All of them; one file each for what belongs together.
 pub(super) fn routes() -> Routes {
@@ -25,6 +27,7 @@ pub(super) fn routes() -> Routes {
         .and(accounts::routes())
         .and(keys::routes())
         .and(plugins::routes())
+        .and(runs::routes())
 }
 
 /// An answer about something that was made.

@@ -5,6 +5,9 @@ use std::error::Error as StdError;
 use super::super::{body, rows};
 use super::{Kind, Problem};
 use crate::dispatch::types::{FieldError, Problem as Refusal, ProblemKind};
+use crate::metering::Dataset;
+use crate::partners::receipts::Outcome;
+use crate::partners::{Full, runs};
 use crate::registry::router::RouteError;
 use crate::{dispatch, partners, registry, store, streams};
 
@@ -162,10 +165,42 @@ impl From<partners::Error> for Problem {
                 log("an operation of the host's own failed", &error);
                 Self::new(Kind::Internal, "the host failed; its log says more")
             }
-            E::Policy(error) => error.into(),
             E::Store(error) => error.into(),
             E::Commit(error) => error.into(),
         }
+    }
+}
+
+impl From<runs::Error> for Problem {
+    fn from(error: runs::Error) -> Self {
+        use runs::Error as E;
+        let detail = error.to_string();
+        match error {
+            E::Partner(error) => error.into(),
+            E::OutOfCredit(_) => Self::field(Kind::PaymentRequired, "maxSpend", detail),
+            E::KeyReused => Self::field(Kind::KeyReused, "Idempotency-Key", detail),
+            E::Running(run) => Self::new(Kind::Running, detail).of_run(&run, None, None),
+            E::Full(Full::Own) => Self::new(Kind::TooMany, detail),
+            E::Full(Full::All | Full::Late) => Self::new(Kind::Busy, detail),
+            E::NotGranted(missing) => {
+                Self::new(Kind::Forbidden, detail).with(missing.iter().map(not_granted).collect())
+            }
+            E::Unloadable(_) => Self::new(Kind::Conflict, detail),
+            E::Unready(_) => Self::new(Kind::Unavailable, detail),
+            E::Lost { run, receipt, .. } => {
+                let outcome = receipt.as_ref().map(|_| Outcome::HostFault);
+                Self::new(Kind::Lost, detail).of_run(&run, outcome, receipt.as_deref())
+            }
+        }
+    }
+}
+
+/// A dataset that a plugin imports and its partner may not read.
+fn not_granted((dataset, level): &(Dataset, u32)) -> FieldError {
+    FieldError {
+        row: None,
+        field: format!("leyden:data/{dataset}@0.1.0"),
+        rule: format!("needs trust level {level}"),
     }
 }
 

@@ -42,7 +42,7 @@ fn chain(count: usize) -> Vec<Vec<u8>> {
     let mut head = Head::default();
     let mut receipts = Vec::new();
     for number in 0..count {
-        let issued = signer.issue(&head, facts(&format!("run-{number}")));
+        let issued = signer.issue(&head, &facts(&format!("run-{number}")));
         head = issued.head;
         receipts.push(issued.bytes);
     }
@@ -232,7 +232,7 @@ fn a_chain_has_no_gap_no_guest_and_no_other_order() {
         sequence: 1,
         ..Head::default()
     };
-    let forked = signer.issue(&head, facts("other")).bytes;
+    let forked = signer.issue(&head, &facts("other")).bytes;
     let mut chain = Chain::new(&key);
     assert!(chain.next(&receipts[0]).is_ok() && chain.next(&forked).is_err());
     assert!(Chain::new(&key).next(&forked).is_err());
@@ -246,7 +246,7 @@ fn receipts_of_a_chain_never_go_back_in_time() {
         hash: NO_RECEIPT.replace('0', "a"),
         at_ms: 1_700_000_000_000,
     };
-    let issued = signer.issue(&head, facts("late"));
+    let issued = signer.issue(&head, &facts("late"));
     assert_eq!(issued.at, Instant(1_700_000_000_000));
     assert_eq!(
         (issued.head.sequence, issued.head.at_ms),

@@ -1,0 +1,260 @@
+//! Carries one run out, from its hold to its settlement.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::super::answers::Asked;
+use super::super::bill::fuel_paid_for;
+use super::super::holds::{Hold, Placed};
+use super::super::limits::RunLimits;
+use super::super::receipts::{Issued, Subject};
+use super::super::reports::Shelf;
+use super::super::settle::{Closing, Verdict};
+use super::super::started::{RunRequest, Started};
+use super::super::{Partner, failpoints};
+use super::commits::Settled;
+use super::{Carried, End, Ended, Error, Ready, Shared};
+use crate::clock;
+use crate::dispatch;
+use crate::metering::{Meter, Purse, Tab};
+use crate::runtime::run::{Ran, RunError, RunInput, RunParams, Trigger};
+use crate::store;
+
+/// Most runs for one request: what a run reads may be overtaken, or what it was told of groups, by another
+/// run of the same partner; from the second on it has the partner's turn and only other hosts get in its way.
+const ATTEMPTS_MAX: usize = 5;
+
+/// How long a run may still be settled after its deadline, ms: as long as a store may be away for a moment.
+/// Then its hold is void.
+const SETTLE_MS_MAX: u64 = 120_000;
+
+/// What a run comes to.
+enum Run {
+    /// It is to be settled.
+    Over(Verdict, Tab),
+    /// What it has read has changed meanwhile.
+    Overtaken,
+}
+
+impl Shared {
+    /// Carries a request out.
+    pub(super) async fn carry_out(
+        &self,
+        asked: &Asked,
+        request: RunRequest,
+        trust_level: u32,
+    ) -> Result<Carried, Error> {
+        let (partner, plugin) = (&asked.partner, &asked.plugin);
+        let runner = &self.options.runner;
+        let ready = runner
+            .ready(partner, plugin, trust_level, self.work())
+            .await?;
+        let under_way = self.register.begin();
+        let draft = self.draft(&under_way.run, asked, &request, &ready, trust_level);
+        match self.hold(asked, draft).await? {
+            Placed::Answered | Placed::Outdated => Ok(Carried::Again),
+            Placed::Held(hold, partner) => {
+                let held = Held {
+                    hold: *hold,
+                    partner: Arc::from(partner),
+                    ready,
+                    request,
+                };
+                self.carry(held).await.map(Carried::Ended)
+            }
+        }
+    }
+
+    fn draft(
+        &self,
+        run: &str,
+        asked: &Asked,
+        request: &RunRequest,
+        ready: &Ready,
+        trust_level: u32,
+    ) -> Hold {
+        let now_ms = clock::system_now().0;
+        let run_ms = RunLimits::of(trust_level).deadline_ms;
+        Hold {
+            run: run.to_owned(),
+            partner: asked.partner.clone(),
+            trust_level,
+            plugin: Subject {
+                name: asked.plugin.to_string(),
+                digest: ready.digest.to_string(),
+            },
+            trigger: request.started.to_string(),
+            amount: 0,
+            answer: asked.place.clone(),
+            holder: self.options.holder.clone(),
+            placed_at_ms: now_ms,
+            expires_at_ms: now_ms + run_ms * ATTEMPTS_MAX as u64 + SETTLE_MS_MAX,
+        }
+    }
+
+    /// Runs what is held for, and settles it.
+    async fn carry(&self, held: Held) -> Result<Ended, Error> {
+        let mut turn = None;
+        for _ in 0..ATTEMPTS_MAX {
+            failpoints::pass("run.begin");
+            let run = held.run(self).await;
+            failpoints::pass("run.ended");
+            let Run::Over(verdict, tab) = run else {
+                if turn.is_none() {
+                    turn = Some(self.turns.wait(&held.hold.partner).await);
+                }
+                continue;
+            };
+            let closing = held.closing(verdict, Some(tab));
+            match self.settled(&closing, turn.take()).await? {
+                (Settled::Done(issued), _) => return self.ended(closing, issued),
+                (Settled::Again, kept) => turn = Some(kept),
+                (Settled::Gone, _) => return Err(lost(&closing, None)),
+            }
+        }
+        let others = Verdict::lost("other runs of the same partner kept changing what it stood on");
+        let closing = held.closing(others, None);
+        match self.settled(&closing, turn).await? {
+            (Settled::Done(issued), _) => self.ended(closing, issued),
+            _ => Err(lost(&closing, None)),
+        }
+    }
+
+    /// Settles in the partner's turn, which the caller may have already.
+    async fn settled(
+        &self,
+        closing: &Closing,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<(Settled, OwnedMutexGuard<()>), Error> {
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turns.wait(&closing.hold.partner).await,
+        };
+        failpoints::pass("settle.begin");
+        Ok((self.settle(closing).await?, turn))
+    }
+
+    /// What the caller gets of a run that is settled.
+    fn ended(&self, closing: Closing, issued: Issued) -> Result<Ended, Error> {
+        failpoints::pass("run.answer");
+        let Some(outcome) = closing.verdict.outcome else {
+            return Err(lost(&closing, Some(issued.bytes)));
+        };
+        let end = match closing.verdict.report {
+            Some(report) => End::Report {
+                media_type: report.media_type,
+                body: report.body,
+            },
+            None => End::Failed(closing.verdict.detail.unwrap_or_default()),
+        };
+        Ok(Ended {
+            run: closing.hold.run,
+            outcome,
+            receipt: issued.bytes,
+            end,
+        })
+    }
+}
+
+fn lost(closing: &Closing, receipt: Option<Vec<u8>>) -> Error {
+    let why = match closing.verdict.outcome {
+        None => closing.verdict.detail.clone().unwrap_or_default(),
+        Some(_) => "its time for being settled was over".to_owned(),
+    };
+    Error::Lost {
+        run: closing.hold.run.clone(),
+        why,
+        receipt,
+    }
+}
+
+/// A run with its hold.
+struct Held {
+    hold: Hold,
+    partner: Arc<Partner>,
+    ready: Ready,
+    request: RunRequest,
+}
+
+impl Held {
+    /// Runs the plugin once, on a new tab.
+    async fn run(&self, shared: &Shared) -> Run {
+        let tab = Tab::over(self.hold.amount);
+        let ran = (self.ready.run)(self.input(shared, tab.clone())).await;
+        if is_overtaken(&ran) {
+            return Run::Overtaken;
+        }
+        if let Err(RunError::HostFault(error)) = &ran.outcome {
+            tracing::warn!(run = self.hold.run, %error, "a run is lost");
+        }
+        let (reads, policy) = tab.reads();
+        let verdict = Verdict {
+            reads,
+            policy: policy.or(Some(self.ready.terms.policy)),
+            compute_price: self.ready.terms.compute_price,
+            ..Verdict::of(ran)
+        };
+        Run::Over(verdict, tab)
+    }
+
+    fn input(&self, shared: &Shared, tab: Tab) -> RunInput {
+        let limits = RunLimits::of(self.hold.trust_level);
+        let mut work = shared.work();
+        work.meter = Some(Box::new(Meter {
+            partner: self.partner.clone(),
+            purse: Purse::Hold,
+            tab,
+            rows_left: limits.rows,
+            reads_left: limits.reads,
+            bytes_left: limits.data_bytes as u64,
+        }));
+        RunInput {
+            granted: self.ready.granted,
+            limits,
+            fuel_max: fuel_paid_for(self.hold.amount, self.ready.terms.compute_price),
+            params: RunParams {
+                trigger: trigger(&self.request.started),
+                json: self.request.params.clone(),
+            },
+            generation: self.ready.generation.clone(),
+            work,
+        }
+    }
+
+    fn closing(&self, verdict: Verdict, tab: Option<Tab>) -> Closing {
+        let shelf = match self.request.started.trigger() {
+            Some(_) => Some(Shelf::Triggered),
+            None => self.hold.answer.as_ref().map(|_| Shelf::Retries),
+        };
+        Closing {
+            hold: self.hold.clone(),
+            verdict,
+            tab,
+            shelf,
+        }
+    }
+}
+
+/// Whether what a run has read has changed while it read on.
+fn is_overtaken(ran: &Ran) -> bool {
+    matches!(
+        ran.outcome,
+        Err(RunError::HostFault(dispatch::Error::Store(
+            store::Error::Overtaken
+        )))
+    )
+}
+
+fn trigger(started: &Started) -> Trigger {
+    match started {
+        Started::ByRequest => Trigger::Request,
+        Started::BySchedule(_, due) => Trigger::Schedule(*due),
+        Started::ByBatch(_, batch) => Trigger::Batch {
+            stream: batch.partition.stream.clone(),
+            records: batch.records,
+            from: batch.from,
+            to: batch.to,
+        },
+    }
+}

@@ -1,0 +1,104 @@
+//! What is kept of runs, for whoever may see it.
+
+use super::super::archive::{self, Cursor, Month};
+use super::super::logs::{self, RunLog};
+use super::super::receipts::PublicKey;
+use super::super::reports::{self, Shelved};
+use super::super::{plugins, usage};
+use super::{Error, Runs};
+use crate::ids::{ComponentName, PartnerId};
+
+/// Most runs of one answer about logs: the longest log has a mebibyte.
+pub const LOGS_MAX: usize = 20;
+
+impl Runs {
+    /// The key that verifies receipts.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn receipt_key(&self) -> Result<PublicKey, Error> {
+        Ok(self.shared.options.notary.public_key().await?)
+    }
+
+    /// A partner's receipts after a place in its chain, of one month or of all.
+    ///
+    /// # Errors
+    /// The partner is unknown, or the store did not answer.
+    pub async fn receipts(
+        &self,
+        partner: &PartnerId,
+        month: Option<&Month>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<archive::Page, Error> {
+        let mut work = self.shared.work();
+        Ok(archive::page(&mut work, partner, month, after, limit).await?)
+    }
+
+    /// What a partner, or everybody, used in a month: the rows after a place.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn usage(
+        &self,
+        month: &Month,
+        partner: Option<&PartnerId>,
+        after: Option<&str>,
+    ) -> Result<usage::Report, Error> {
+        let mut work = self.shared.work();
+        Ok(usage::report(&mut work, month, partner, after).await?)
+    }
+
+    /// What a plugin's last runs logged and cost, the newest first: at most `limit` runs, and only those before
+    /// the one of number `before`.
+    ///
+    /// # Errors
+    /// There is no such plugin, or the store did not answer.
+    pub async fn logs(
+        &self,
+        partner: &PartnerId,
+        plugin: &ComponentName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<RunLog>, Error> {
+        self.check_plugin(partner, plugin).await?;
+        let mut work = self.shared.work();
+        let logs = logs::list(&mut work, partner, plugin, before, limit.min(LOGS_MAX));
+        Ok(logs.await?)
+    }
+
+    /// The reports of a plugin's triggers, the newest first.
+    ///
+    /// # Errors
+    /// There is no such plugin, or the store did not answer.
+    pub async fn reports(
+        &self,
+        partner: &PartnerId,
+        plugin: &ComponentName,
+    ) -> Result<Vec<Shelved>, Error> {
+        self.check_plugin(partner, plugin).await?;
+        let mut work = self.shared.work();
+        Ok(reports::list(&mut work, partner, plugin).await?)
+    }
+
+    /// One report of a plugin's triggers.
+    ///
+    /// # Errors
+    /// None of this run is kept, or the store did not answer.
+    pub async fn report(
+        &self,
+        partner: &PartnerId,
+        plugin: &ComponentName,
+        run: &str,
+    ) -> Result<(Shelved, Vec<u8>), Error> {
+        let mut work = self.shared.work();
+        Ok(reports::find(&mut work, partner, plugin, run).await?)
+    }
+
+    async fn check_plugin(&self, partner: &PartnerId, plugin: &ComponentName) -> Result<(), Error> {
+        let store = self.shared.options.store.as_ref();
+        let unknown = || super::super::Error::UnknownPlugin(partner.clone(), plugin.clone());
+        let active = plugins::active(store, partner, plugin).await?;
+        active.map(|_| ()).ok_or_else(|| unknown().into())
+    }
+}

@@ -1,0 +1,111 @@
+//! A store that is away, or does not say what became of a commit: the books end as without it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use leyden::metering::Dataset;
+use leyden::partners::receipts::Outcome;
+use leyden::partners::runs::Error;
+use leyden::runtime::run::RunError;
+use leyden::store::{self, CommitError};
+
+use super::on_both_stores;
+use crate::faulty::{CommitFault, Fate, Faulty};
+use crate::partners::{Bench, keyed, plain, read, report, run, script};
+
+on_both_stores!(
+    commits_that_are_lost_or_not_answered_change_nothing_in_the_end,
+    a_run_that_is_overtaken_is_made_again_and_charged_once,
+    a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged,
+);
+
+fn reads() -> crate::partners::Script {
+    script(|_, tab| async move {
+        read(&tab, Dataset::Production, 70).expect("credit");
+        report("done")
+    })
+}
+
+async fn commits_that_are_lost_or_not_answered_change_nothing_in_the_end(bench: Bench) {
+    let unresolved: CommitFault = || store::Error::Unresolved.into();
+    let away: CommitFault = || store::Error::Unavailable("gone").into();
+    let conflict: CommitFault = || CommitError::Conflict;
+    bench.script("reads", reads());
+    // The key of receipts is made first, so that each run has two commits.
+    bench.run("reads", plain()).await.expect("a run");
+    let fates: [fn(CommitFault) -> Fate; 2] = [Fate::Refused, Fate::Unanswered];
+    let mut runs = 1;
+    for (which, fault) in [unresolved, away, conflict].into_iter().enumerate() {
+        for fate in fates {
+            if which == 2 && matches!(fate(fault), Fate::Unanswered(_)) {
+                continue;
+            }
+            for before in 0..2 {
+                let sound = (0..before).map(|_| Fate::Sound);
+                let fates = sound.chain([fate(fault), fate(fault)]);
+                let faulty = Arc::new(Faulty::at_commits(bench.store.clone(), fates));
+                let host = bench.over_faulty(faulty).await;
+                let key = format!("{which} {before} {runs}");
+                let ended = run(&host, "reads", keyed(&key.replace(' ', "-"))).await;
+                assert_eq!(ended.expect("a run").outcome, Outcome::Report, "{key}");
+                runs += 1;
+                assert_eq!(bench.balance("acme").await, 1_000 - runs * 70, "{key}");
+            }
+        }
+    }
+    assert_eq!(bench.receipts("acme").await.len() as u64, runs);
+    assert_eq!(bench.begun(), runs, "each plugin ran once");
+    bench.assert_books_agree(&["acme"]).await;
+}
+
+/// Fails so often with a snapshot that can answer no more, then reports.
+fn overtaken(times: u64) -> crate::partners::Script {
+    let count = Arc::new(AtomicU64::new(0));
+    script(move |_, tab| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        async move {
+            assert_eq!(tab.spent(), 0, "each run has a new tab");
+            read(&tab, Dataset::Production, 70).expect("credit");
+            let overtaken = leyden::dispatch::Error::Store(store::Error::Overtaken);
+            match number < times {
+                true => Err(RunError::HostFault(overtaken)),
+                false => report("done"),
+            }
+        }
+    })
+}
+
+async fn a_run_that_is_overtaken_is_made_again_and_charged_once(bench: Bench) {
+    bench.script("overtaken", overtaken(2));
+    let ended = bench.run("overtaken", plain()).await.expect("a run");
+    assert_eq!(ended.outcome, Outcome::Report);
+    let receipts = bench.receipts("acme").await;
+    assert_eq!(
+        (receipts.len(), receipts[0].total, receipts[0].reads.len()),
+        (1, 70, 1)
+    );
+    assert_eq!(bench.begun(), 3);
+    bench.assert_books_agree(&["acme"]).await;
+}
+
+async fn a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged(bench: Bench) {
+    bench.script("overtaken", overtaken(u64::MAX));
+    let lost = bench.run("overtaken", plain()).await;
+    assert!(
+        matches!(
+            lost,
+            Err(Error::Lost {
+                receipt: Some(_),
+                ..
+            })
+        ),
+        "{lost:?}"
+    );
+    assert!(
+        (2..=10).contains(&bench.begun()),
+        "bounded: {}",
+        bench.begun()
+    );
+    assert_eq!(bench.balance("acme").await, 1_000);
+    bench.assert_books_agree(&["acme"]).await;
+}
