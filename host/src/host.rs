@@ -9,7 +9,7 @@ use crate::bundle;
 use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
-use crate::partners::{Runs, Uploads, runs};
+use crate::partners::{Policy, Runs, Uploads, runs};
 use crate::registry::{self, Registry};
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::store::embedded::{self, Embedded};
@@ -32,6 +32,8 @@ pub struct Host {
     pub store: Arc<dyn Store>,
     /// Loads and runs partners' components.
     pub partner_runtime: PartnerRuntime,
+    /// Asks the active access policy for its terms.
+    pub policy: Policy,
     /// Takes partners' uploads, and looks after what was uploaded.
     pub uploads: Uploads,
     /// Runs partners' plugins and settles what they cost.
@@ -123,12 +125,9 @@ impl Host {
             membership,
         )
         .await?;
-        let uploads = Uploads::new(
-            store.clone(),
-            clock.clone(),
-            registry.clone(),
-            partner_runtime.clone(),
-        );
+        let policy = Policy::new(store.clone(), clock.clone(), registry.clone());
+        let runtime = partner_runtime.clone();
+        let uploads = Uploads::new(store.clone(), clock.clone(), policy.clone(), runtime);
         let background = Background::default();
         background.tasks.spawn(runs.clone().watch(streams.clone()));
         if shared {
@@ -142,6 +141,7 @@ impl Host {
             clock,
             store,
             partner_runtime,
+            policy,
             uploads,
             runs,
             durability,

@@ -1,11 +1,12 @@
 //! `cargo xtask build`: the plugins, and with `--host` the host. The other verbs start with it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
 use crate::args::Args;
-use crate::{guests, process, python};
+use crate::{guests, paths, process, python};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask build [--host]
@@ -45,6 +46,23 @@ pub(crate) fn host() -> Result<()> {
     need_c_compiler()?;
     eprintln!("    compiling the host; the first time takes minutes");
     process::run_unannounced(process::cargo().args(["build", "--release", "--package", "leyden"]))
+}
+
+/// Builds the program that makes modules by chance, and says where it lies. It is a workspace of its own.
+pub(crate) fn smith() -> Result<PathBuf> {
+    let target = paths::target().join("smith");
+    eprintln!("    compiling what makes modules by chance");
+    let mut cargo = process::cargo();
+    cargo.args([
+        "build",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "host/fuzz/smith/Cargo.toml",
+    ]);
+    cargo.arg("--target-dir").arg(&target);
+    process::run_unannounced(&mut cargo)?;
+    Ok(target.join("release").join("smith"))
 }
 
 /// The embedded store compiles SQLite, which is written in C.

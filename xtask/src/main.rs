@@ -76,7 +76,7 @@ const VERBS: [Verb; 6] = [
     },
     Verb {
         name: "prove",
-        summary: "try to break what is promised of many hosts and write PROOFS.md",
+        summary: "try to break what is promised of many hosts and of plugins, write PROOFS.md",
         help: prove::HELP,
         run: prove::run,
     },

@@ -1,6 +1,8 @@
 //! The host's programs that measure and prove: started by cargo, they show their progress on standard
 //! error and print a list in JSON.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::args::Args;
@@ -18,6 +20,8 @@ pub(crate) struct Program {
     pub(crate) json: bool,
     /// Whether to do less of everything.
     pub(crate) quick: bool,
+    /// What it is told by environment variables.
+    pub(crate) variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Program {
@@ -30,6 +34,7 @@ impl Program {
             names: args.names()?,
             json,
             quick,
+            variables: Vec::new(),
         })
     }
 
@@ -47,6 +52,7 @@ impl Program {
         }
         bench.env(redis::VARIABLE, redis::program()?);
         bench.env("LEYDEN_COMPILED", paths::compiled());
+        bench.envs(self.variables.iter().map(|(name, path)| (name, path)));
         // A backtrace per error costs the runtime a tenth of its rate.
         bench
             .env_remove("RUST_BACKTRACE")

@@ -13,36 +13,48 @@ use crate::{build, guests};
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask prove [NAME…] [--json] [--quick]
 
-Builds plugins and host in release and tries to break what Leyden promises of many hosts on Redis,
-by the proofs NAME… (all without a name):
-  kills      kill -9 of hosts and of Redis under load
-  faults     a proxy between hosts and Redis that delays, cuts and drops replies
-  pause      a host that is stopped for longer than its lease, and woken
-  poison     a record that cannot be handled, beside partitions that go on
-  mutations  hosts broken on purpose: the proofs have to notice each
+Builds plugins and host in release and tries to break what Leyden promises of many hosts on Redis
+and of partners' plugins, by the proofs NAME… (all without a name):
+  kills         kill -9 of hosts and of Redis under load
+  faults        a proxy between hosts and Redis that delays, cuts and drops replies
+  pause         a host that is stopped for longer than its lease, and woken
+  poison        a record that cannot be handled, beside partitions that go on
+  hostile       200 hostile plugins, uploaded and run beside one that behaves
+  ledger        partners' datapoints held, posted, given back and refunded by many at once
+  uploads       uploads that are broken in every way chance finds
+  gates         partners with adversarial names and keys; every import at every trust level
+  differencing  cohorts that are chosen to single a household out
+  failpoints    hosts that die at every point between the steps of a run (another build of the host)
+  mutations     hosts broken on purpose: the proofs have to notice each (another build of the host)
 Prints a table and writes it to PROOFS.md with the machine, the versions and the date. Each proof starts
 redis-servers of its own; Debian's is installed where there is none. A full run takes hours. The exit
 code is 1 when a promise is broken.
 
 Options:
   --json    print a list of {name, promise, tried, found, held, seconds} instead, and write no file
-  --quick   every proof in ten minutes, with the counts scaled down; the table says so
+  --quick   every proof in ten minutes at most, with the counts scaled down; the table says so
 
 Environment:
   LEYDEN_REDIS_SERVER=PATH   the redis-server to use
   LEYDEN_PROOF_SEED=NUMBER   what random choices start from; each proof tells its seed";
 
-/// The proof that needs another build of the host.
-const MUTATIONS: &str = "mutations";
+/// Proofs that need another build of the host, and the feature that makes it.
+const BUILDS: [(&str, &str); 2] = [("failpoints", "failpoints"), ("mutations", "mutations")];
 
-/// The feature of the host that makes this build.
-const MUTATIONS_FEATURE: &str = "mutations";
+/// The proof that needs what makes modules by chance.
+const UPLOADS: &str = "uploads";
+
+/// Where the proofs look for the program that makes them.
+const SMITH: &str = "LEYDEN_SMITH";
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let program = Program::parse("prove", "proofs", args)?;
+    let mut program = Program::parse("prove", "proofs", args)?;
     guests::build()?;
     build::host()?;
+    if program.names.is_empty() || program.names.iter().any(|name| name == UPLOADS) {
+        program.variables.push((SMITH, build::smith()?));
+    }
 
     let printed = proofs(&program)?;
     let proofs = report::parse_list(&printed.to_string(), Proof::parse)
@@ -59,23 +71,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     })
 }
 
-/// Runs those that are named, first on the host as it is, then on the broken ones.
+/// Runs those that are named, first on the host as it is, then on its other builds.
 fn proofs(program: &Program) -> Result<Value> {
-    let (broken, sound): (Vec<String>, Vec<String>) = program
+    let all = program.names.is_empty();
+    let is_asked = |name: &str| program.names.iter().any(|asked| asked == name);
+    let has_own_build = |name: &&String| BUILDS.iter().any(|(proof, _)| proof == name);
+    let plain: Vec<_> = program
         .names
         .iter()
+        .filter(|name| !has_own_build(name))
         .cloned()
-        .partition(|name| name == MUTATIONS);
-    let all = program.names.is_empty();
+        .collect();
     let mut list = Vec::new();
-    if all || !sound.is_empty() {
-        list.extend(printed(program, &sound, &[])?);
+    if all || !plain.is_empty() {
+        list.extend(printed(program, &plain, &[])?);
     }
-    if all || !broken.is_empty() {
-        let mutations = printed(program, &[MUTATIONS.to_owned()], &[MUTATIONS_FEATURE]);
-        // The broken host lies where the sound one was; what was compiled is still there.
+    for (proof, feature) in BUILDS.iter().filter(|(proof, _)| all || is_asked(proof)) {
+        let proofs = printed(program, &[(*proof).to_owned()], &[feature]);
+        // The other host lies where the sound one was; what was compiled is still there.
         build::host()?;
-        list.extend(mutations?);
+        list.extend(proofs?);
     }
     Ok(Value::Array(list))
 }
@@ -100,7 +115,7 @@ fn tell(program: &Program, proofs: &[Proof]) -> Result<()> {
     };
     let intro = format!(
         "{scaled}The last run of `{}`, which writes this file. Each promise is tried with\n\
-         faults; what clients were told is compared with what is in the books in the end.",
+         faults and attacks; what clients were told is compared with what is in the books in the end.",
         program.command_line()
     );
     let document = Document {

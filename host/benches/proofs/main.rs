@@ -1,5 +1,5 @@
-//! The proofs: what Leyden promises of many hosts on Redis, each tried with faults and counted.
-//! `cargo xtask prove` runs them. Not benchmarks: a proof holds or it does not; its time is only told.
+//! The proofs: what Leyden promises of many hosts on Redis and of partners' plugins, each tried with faults and
+//! attacks, and counted. `cargo xtask prove` runs them. Not benchmarks: a proof holds or it does not; its time is only told.
 //!
 //! Each proof starts servers and hosts of its own, puts load on them, breaks things, and compares in the
 //! end what clients were told with what is in the books. `mutations` runs proofs against hosts that
@@ -16,10 +16,15 @@
 #![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
 
 mod books;
+mod differencing;
 mod faults;
+mod gates;
+mod hostile;
 mod kills;
 mod load;
 mod mutations;
+#[path = "../partner/mod.rs"]
+mod partner;
 mod pause;
 mod poison;
 #[path = "../../tests/support/process.rs"]
@@ -29,17 +34,49 @@ mod proxy;
 #[path = "../../tests/support/redis.rs"]
 mod redis_server;
 mod rig;
+mod uploads;
+mod watch;
 
 use proof::{Proof, Size};
 
 /// Names of the proofs, in the order they run.
-const NAMES: [&str; 5] = ["kills", "faults", "pause", "poison", "mutations"];
+const NAMES: [&str; 9] = [
+    "kills",
+    "faults",
+    "pause",
+    "poison",
+    "hostile",
+    "uploads",
+    "gates",
+    "differencing",
+    "mutations",
+];
+
+/// Those that need another build of the host: they run only when asked for.
+const OTHER_BUILDS: [&str; 1] = ["mutations"];
 
 fn main() {
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| arg != "--bench")
         .collect();
+    if args.iter().any(|a| a == "--list") {
+        for p in hostile::all() {
+            let started = std::time::Instant::now();
+            let seen = leyden::runtime::inspect(&p.bytes);
+            let seen = seen.map_or_else(|e| e.to_string(), |_| "OK".into());
+            println!(
+                "{}: {}: {} B, {:?}: {} [{} ms]",
+                p.family,
+                p.what,
+                p.bytes.len(),
+                p.ends,
+                seen.chars().take(300).collect::<String>(),
+                started.elapsed().as_millis()
+            );
+        }
+        return;
+    }
     let json = args.iter().any(|arg| arg == "--json");
     let size = if args.iter().any(|arg| arg == "--quick") {
         Size::Quick
@@ -59,8 +96,8 @@ fn main() {
         std::process::exit(2);
     }
     if names.is_empty() {
-        // Broken hosts are another build: they run only when asked for.
-        names = NAMES[..4].to_vec();
+        names = NAMES.to_vec();
+        names.retain(|name| !OTHER_BUILDS.contains(name));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -88,6 +125,10 @@ async fn run(name: &str, size: Size) -> Vec<Proof> {
         "faults" => vec![faults::prove(size).await],
         "pause" => vec![pause::prove(size).await],
         "poison" => vec![poison::prove(size).await],
+        "hostile" => vec![hostile::prove(size).await],
+        "uploads" => vec![uploads::prove(size).await],
+        "gates" => gates::prove(size).await,
+        "differencing" => differencing::prove(size).await,
         _ => mutations::prove(size).await,
     };
     proofs.iter().for_each(|proof| eprintln!("{proof}"));

@@ -73,6 +73,11 @@ impl Random {
         Self(seed | 1)
     }
 
+    /// Another generator, for a task of its own.
+    pub fn fork(&mut self) -> Self {
+        Self(self.below(u64::MAX) | 1)
+    }
+
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;

@@ -47,6 +47,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {path}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The host cannot be reached.
     #[error("no host answers at {url} (is `leyden up` running?)")]
     Unreachable {
@@ -170,7 +179,7 @@ impl Error {
             | Self::Unsound(_)
             | Self::Host(_)
             | Self::Output(_) => 1,
-            Self::Usage(_) | Self::File { .. } => 2,
+            Self::Usage(_) | Self::File { .. } | Self::Unwritable { .. } => 2,
             Self::Unreachable { .. } => 3,
         }
     }

@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod compile;
 mod components;
+mod consent;
 mod dead;
 mod deploy;
 mod error;
@@ -17,10 +18,15 @@ mod hosts;
 mod ingest;
 mod invoke;
 mod ledger;
+mod partner;
+mod plugin;
 mod progress;
+mod receipt;
 mod rollback;
+mod route;
 mod scenario;
 mod screen;
+mod secret;
 mod signals;
 mod store;
 mod store_options;
@@ -28,6 +34,7 @@ mod streams;
 mod table;
 mod tick;
 mod up;
+mod usage;
 mod versions;
 
 use std::path::PathBuf;
@@ -57,7 +64,13 @@ Examples:
   leyden hosts                                       who is alive, and who owns what
   leyden streams                                     how far behind every group is
   leyden ledger verify                               recompute every entry, sum and balance
-  leyden store copy --to redis://127.0.0.1:6379/0    move ./leyden-data over";
+  leyden store copy --to redis://127.0.0.1:6379/0    move ./leyden-data over
+
+For partners and what the operator does with them:
+  leyden partner add acme --trust 2 --credit 1000    an account and its API key
+  leyden plugin new my-report --lang rust            a plugin that builds
+  leyden plugin run my-report --max-spend 200        its report, and what it cost
+  leyden receipt verify r.json --key leyden.pub      offline";
 
 /// A serverless platform for energy communities: WebAssembly components as transactions.
 #[derive(Debug, Parser)]
@@ -80,7 +93,7 @@ pub struct Global {
         default_value = "http://127.0.0.1:3000"
     )]
     pub url: String,
-    /// A file with the host's token; `up` asks every caller for it.
+    /// A file with the host's token, which `up` asks every caller for, or with a partner's API key.
     #[arg(long, global = true, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Print one JSON document instead of text for people.
@@ -109,6 +122,11 @@ enum Verb {
     Tick(tick::Tick),
     #[command(hide = true)]
     Compile(compile::Compile),
+    Partner(partner::Command),
+    Usage(usage::Usage),
+    Consent(consent::Command),
+    Plugin(plugin::Command),
+    Receipt(receipt::Command),
 }
 
 /// What a verb works with.
@@ -167,6 +185,11 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Clock(verb) => verb.run(context).await,
         Verb::Tick(verb) => verb.run(context).await,
         Verb::Compile(verb) => verb.run(),
+        Verb::Partner(verb) => verb.run(context).await,
+        Verb::Usage(verb) => verb.run(context).await,
+        Verb::Consent(verb) => verb.run(context).await,
+        Verb::Plugin(verb) => verb.run(context).await,
+        Verb::Receipt(verb) => verb.run(context).await,
     }
 }
 

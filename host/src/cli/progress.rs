@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,6 +17,11 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left)";
 
 const ROWS_TEMPLATE: &str = "{msg} {wide_bar} {pos}/{len} ({per_sec}, {eta} left)";
+
+const WAITING_TEMPLATE: &str = "{spinner} {msg} {elapsed}";
+
+/// How often a spinner turns: seen to move, and cheap.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A bar over a number of bytes.
 pub(crate) fn bar(what: &str, bytes: u64) -> ProgressBar {
@@ -54,14 +60,36 @@ pub(crate) async fn file_body(path: &Path) -> Result<(Body, ProgressBar), Error>
 /// Bytes in memory as a request body; the bar follows.
 pub(crate) fn bytes_body(what: &str, bytes: Vec<u8>) -> (Body, ProgressBar) {
     let bar = bar(what, bytes.len() as u64);
+    (Body::wrap_stream(counted(chunks(bytes), bar.clone())), bar)
+}
+
+/// As [`bytes_body`], for what the host works on before it answers: once all is sent, the bar says so and
+/// shows how long that takes.
+pub(crate) fn upload_body(what: &str, then: &str, bytes: Vec<u8>) -> (Body, ProgressBar) {
+    let length = bytes.len() as u64;
+    let bar = bar(what, length);
+    let (watched, then) = (bar.clone(), then.to_owned());
+    let chunks = counted(chunks(bytes), bar.clone()).inspect(move |_| {
+        if watched.position() >= length {
+            wait(&watched, &then);
+        }
+    });
+    (Body::wrap_stream(chunks), bar)
+}
+
+fn wait(bar: &ProgressBar, what: &str) {
+    let style = ProgressStyle::with_template(WAITING_TEMPLATE);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(what.to_owned());
+    bar.enable_steady_tick(TICK);
+}
+
+fn chunks(bytes: Vec<u8>) -> impl Stream<Item = io::Result<bytes::Bytes>> {
     let bytes = bytes::Bytes::from(bytes);
     let starts = (0..bytes.len()).step_by(CHUNK_BYTES);
     let chunk = move |start: usize| bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
     let chunks: Vec<_> = starts.map(chunk).map(Ok).collect();
-    (
-        Body::wrap_stream(counted(futures_util::stream::iter(chunks), bar.clone())),
-        bar,
-    )
+    futures_util::stream::iter(chunks)
 }
 
 fn counted<S>(chunks: S, bar: ProgressBar) -> impl Stream<Item = io::Result<bytes::Bytes>>

@@ -91,29 +91,17 @@ fn component_value(active: &Active) -> Value {
 pub(super) async fn deploy(State(gateway): Shared, name: Parameter, request: Request) -> Answer {
     let name = component_name(&text(name)?)?;
     headers::wasm(request.headers())?;
-    let held = long_body(&gateway, request, COMPONENT_BYTES_MAX, COMPONENT_UPLOAD_MAX).await?;
+    let mut body = request.into_body();
+    let held = gateway
+        .bodies
+        .read(&mut body, COMPONENT_BYTES_MAX, COMPONENT_UPLOAD_MAX)
+        .await?;
     let registry = gateway.host.registry.clone();
     let activation = to_the_end(&gateway, async move {
         let _share = held.share;
         registry.deploy(&name, held.bytes).await
     });
     reply(&activation.await??)
-}
-
-/// Reads a long body. What is left of a refused one is read and dropped for a while, so that the sender gets to
-/// read why.
-pub(super) async fn long_body(
-    gateway: &Gateway,
-    request: Request,
-    limit_bytes: usize,
-    limit: Duration,
-) -> Result<body::Held, Problem> {
-    let mut body = request.into_body();
-    let held = gateway.bodies.read(&mut body, limit_bytes, limit).await;
-    held.map_err(|error| {
-        gateway.tasks.spawn(body::linger(body));
-        error.into()
-    })
 }
 
 /// A component's versions.

@@ -1,13 +1,18 @@
 //! Request bodies, read within bounds: bytes, time, and memory over all requests.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// Longest wait for the next bytes of any body: a client that sends nothing for so long is gone.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
@@ -165,12 +170,76 @@ where
     drop(timeout(LINGER_MAX, drain).await);
 }
 
+/// A request's body. Where whoever answers the request does not want the rest of it, that is read and dropped
+/// for a short while.
+#[derive(Debug)]
+pub(super) struct Lingering<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+{
+    body: Option<B>,
+    tasks: TaskTracker,
+}
+
+impl<B> Lingering<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+{
+    /// A body whose rest is read among `tasks`.
+    pub(super) fn new(body: B, tasks: TaskTracker) -> Self {
+        let body = Some(body);
+        Self { body, tasks }
+    }
+}
+
+impl<B> HttpBody for Lingering<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, HttpBody::size_hint)
+    }
+}
+
+impl<B> Drop for Lingering<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+{
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|body| !body.is_end_stream());
+        // At the end of the process there may be nobody left to read it.
+        if let (Some(rest), Ok(_)) = (rest, Handle::try_current()) {
+            self.tasks.spawn(linger(rest));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::body::Body;
-    use futures_util::stream;
+    use futures_util::{StreamExt as _, stream};
     use http_body_util::Full;
 
     use super::*;
@@ -218,6 +287,23 @@ mod tests {
         assert_eq!(second.err(), Some(Error::NoRoom));
         drop(first);
         assert!(reader.read(&mut large(), 1 << 20, WHOLE_MAX).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_body_that_nobody_wants_is_read() {
+        let (tasks, read) = (TaskTracker::new(), Arc::new(AtomicUsize::new(0)));
+        let counter = read.clone();
+        let chunks = stream::iter(0..10).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>("chunk")
+        });
+        let mut body = Lingering::new(Body::from_stream(chunks), tasks.clone());
+        assert!(next_chunk(&mut body).await.unwrap().is_some());
+        assert_eq!(read.load(Ordering::Relaxed), 1);
+        drop(body);
+        tasks.close();
+        tasks.wait().await;
+        assert_eq!(read.load(Ordering::Relaxed), 10);
     }
 
     #[tokio::test]

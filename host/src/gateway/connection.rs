@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::body::Lingering;
 use super::principal::{self, Principal};
 use super::problem::{Kind, Problem};
 use super::{Gateway, body, component, control, headers};
@@ -169,6 +170,7 @@ async fn respond(
     let refusal = match admit(&gateway, request.uri(), request.headers()).await {
         Ok(principal) if control::owns(request.uri().path()) => {
             request.extensions_mut().insert(principal);
+            let request = request.map(|body| Lingering::new(body, gateway.tasks.clone()));
             return own(&control, running, request).await;
         }
         admitted => admitted.err(),
@@ -209,7 +211,7 @@ async fn admit(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> Result<Prin
 async fn own(
     control: &Control,
     running: Running,
-    request: Request<Incoming>,
+    request: Request<Lingering<Incoming>>,
 ) -> Result<Response<Reply>, Infallible> {
     let response = control.call(request).await?;
     let held = move |body: Body| {

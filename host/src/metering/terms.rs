@@ -29,6 +29,13 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// The terms of a dataset.
+    #[must_use]
+    pub fn of(&self, dataset: Dataset) -> Option<Decision> {
+        let found = self.datasets.iter().find(|(of, _)| *of == dataset);
+        found.map(|(_, decision)| *decision)
+    }
+
     /// Datasets that may be read, with their prices.
     pub fn granted(&self) -> impl Iterator<Item = (Dataset, u64)> {
         self.datasets.iter().filter_map(|(dataset, decision)| {

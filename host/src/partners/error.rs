@@ -1,5 +1,6 @@
 //! Why something asked about a partner was not done.
 
+use crate::dispatch;
 use crate::dispatch::types::FieldError;
 use crate::dispatch::work;
 use crate::ids::{ComponentName, PartnerId};
@@ -59,6 +60,9 @@ pub enum Error {
     /// The host could not look through or compile a component; why, for the log.
     #[error("the component could not be compiled: {0}")]
     Compiler(String),
+    /// The access policy failed.
+    #[error(transparent)]
+    Policy(dispatch::Error),
     /// It is more than one transaction may do.
     #[error(transparent)]
     Budget(#[from] work::Budget),

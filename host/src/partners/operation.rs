@@ -46,7 +46,7 @@ async fn attempt<O: Operation>(
     now: Instant,
     operation: &O,
 ) -> Result<Option<O::Done>, Error> {
-    let mut work = Work::new(store.clone(), now, no_randomness());
+    let mut work = blank(store, now);
     let done = match operation.apply(&mut work).await {
         Ok(done) => done,
         Err(Error::Store(store::Error::Overtaken)) => return Ok(None),
@@ -64,10 +64,11 @@ async fn attempt<O: Operation>(
     }
 }
 
-/// Operations draw none from their transaction.
-pub(super) fn no_randomness() -> Seed {
-    Seed {
+/// An empty transaction. Nothing here draws randomness from one, so it has none.
+pub(super) fn blank(store: &Arc<dyn Store>, now: Instant) -> Box<Work> {
+    let seed = Seed {
         secret: Arc::new([0; 32]),
         invocation: 0,
-    }
+    };
+    Work::new(store.clone(), now, seed)
 }

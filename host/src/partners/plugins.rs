@@ -35,7 +35,7 @@ const OWNERS: &str = "leyden.plugin-owners";
 pub const PLUGINS_MAX: usize = 32;
 /// Most versions of a plugin that are kept: enough to go back over a bad week.
 pub const VERSIONS_MAX: usize = 10;
-/// Most bytes of all versions of a partner: sixteen of the longest components.
+/// Most bytes of all versions of a partner: ten of the longest components.
 pub const BYTES_MAX: u64 = 256 << 20;
 
 /// A version that is kept.

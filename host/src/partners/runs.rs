@@ -296,11 +296,7 @@ impl Shared {
     /// An empty transaction of the host's own.
     fn work(&self) -> Box<Work> {
         let Options { store, clock, .. } = &self.options;
-        Work::new(
-            store.clone(),
-            clock.now(),
-            super::operation::no_randomness(),
-        )
+        super::operation::blank(store, clock.now())
     }
 
     async fn trust_level(&self, partner: &PartnerId) -> Result<u32, Error> {

@@ -13,10 +13,9 @@ use crate::ids::Invalid;
 /// Longest text of a key (bytes): PEM of an Ed25519 key has 113, a line of ssh some 80 and a comment.
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 
-/// How a private Ed25519 key in PKCS #8 begins (RFC 8410, 7), for those who leave the lines around it out.
-const PRIVATE_DER: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+/// What every private Ed25519 key in PKCS #8 has inside (RFC 8410, 7: the algorithm, then the key), for those who
+/// leave the lines around it out.
+const PRIVATE_DER: [u8; 9] = [0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// How a key in the form of ssh begins, decoded (RFC 8709, 4, and RFC 4253, 6.6).
 const SSH_HEAD: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
@@ -74,7 +73,10 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 fn is_private_der(text: &str) -> bool {
-    base64(text).is_some_and(|bytes| bytes.starts_with(&PRIVATE_DER))
+    base64(text).is_some_and(|bytes| {
+        let mut windows = bytes.windows(PRIVATE_DER.len());
+        windows.any(|window| window == PRIVATE_DER)
+    })
 }
 
 #[cfg(test)]
@@ -118,9 +120,16 @@ mod tests {
         let pair = SigningKey::from_bytes(&[7; 32]);
         let pem = pair.to_pkcs8_pem(LineEnding::LF).unwrap();
         let der = STANDARD.encode(pair.to_pkcs8_der().unwrap().as_bytes());
+        let without_public = [
+            &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05],
+            &PRIVATE_DER[..],
+            &[7; 32],
+        ];
+        let openssl = STANDARD.encode(without_public.concat());
         for text in [
             pem.as_str(),
             &der,
+            &openssl,
             "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----",
             "-----BEGIN ENCRYPTED PRIVATE KEY-----",
             &format!("{PEM}{}", pem.as_str()),

@@ -20,13 +20,13 @@ use places::Places;
 use super::accounts::registered;
 use super::plugins::{self, Keep, Kept, Plugin, Remove, RollBack, RolledBack, Version};
 use super::signature::{self, PluginVersion};
-use super::{Error, Operation, Partner, perform};
+use super::{Error, Operation, Partner, Policy, perform};
 use crate::clock::Clock;
 use crate::dispatch::types::FieldError;
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, PartnerId};
-use crate::registry::Registry;
-use crate::runtime::inspect::{Need, Reason, trust_by_default};
+use crate::metering::{Decision, Terms};
+use crate::runtime::inspect::{Import, Need, Reason};
 use crate::runtime::{Inspection, PartnerLoadError, PartnerRuntime, Refused, inspect};
 use crate::store::Store;
 
@@ -40,7 +40,7 @@ pub const VERSION_HEADER: &str = "Leyden-Version";
 pub struct Uploads {
     store: Arc<dyn Store>,
     clock: Arc<Clock>,
-    registry: Registry,
+    policy: Policy,
     runtime: PartnerRuntime,
     places: Arc<Places>,
 }
@@ -64,16 +64,15 @@ impl Uploads {
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<Clock>,
-        registry: Registry,
+        policy: Policy,
         runtime: PartnerRuntime,
     ) -> Self {
-        let places = Arc::default();
         Self {
             store,
             clock,
-            registry,
+            policy,
             runtime,
-            places,
+            places: Arc::default(),
         }
     }
 
@@ -119,38 +118,23 @@ impl Uploads {
         .await
     }
 
-    /// That the partner is trusted with every dataset that the component imports. The refusal names each.
+    /// That the partner is trusted with every dataset that the component imports.
     async fn check_trust(&self, partner: &Partner, inspection: &Inspection) -> Result<(), Error> {
-        let mut errors = Vec::new();
-        for import in &inspection.imports {
-            let Need::Dataset(dataset) = import.needs else {
-                continue;
-            };
-            let needed = trust_by_default(dataset);
-            if needed > partner.trust_level {
-                errors.push(FieldError {
-                    row: None,
-                    field: import.name.clone(),
-                    rule: format!("needs trust level {needed}"),
-                });
-            }
-        }
+        let terms = self.policy.terms(partner.trust_level).await?;
+        let errors = withheld(inspection, terms.as_ref());
         if errors.is_empty() {
             return Ok(());
         }
-        let needs: Vec<String> = errors
+        let needs = errors
             .iter()
-            .map(|e| format!("{} {}", e.field, e.rule))
-            .collect();
-        Err(Error::Forbidden {
-            detail: format!(
-                "partner '{}' has trust level {}: {}",
-                partner.id,
-                partner.trust_level,
-                needs.join(", ")
-            ),
-            errors,
-        })
+            .map(|error| format!("{} {}", error.field, error.rule));
+        let needs: Vec<String> = needs.collect();
+        let (id, level) = (&partner.id, partner.trust_level);
+        let detail = format!(
+            "partner '{id}' has trust level {level}: {}",
+            needs.join(", ")
+        );
+        Err(Error::Forbidden { detail, errors })
     }
 
     /// The pass over a binary takes tens of milliseconds, so it runs beside the requests.
@@ -206,6 +190,30 @@ impl Uploads {
     async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Done, Error> {
         perform(&self.store, self.clock.now(), operation).await
     }
+}
+
+/// The imports that these terms do not grant, and what each needs.
+fn withheld(inspection: &Inspection, terms: Option<&Terms>) -> Vec<FieldError> {
+    let rule = |import: &Import| {
+        let Need::Dataset(dataset) = import.needs else {
+            return None;
+        };
+        let decision = terms.and_then(|terms| terms.of(dataset));
+        match decision {
+            Some(Decision::Granted(_)) => None,
+            Some(Decision::NotTrusted(level)) => Some(format!("needs trust level {level}")),
+            None => Some("is not served: no access policy is active".to_owned()),
+        }
+    };
+    let imports = inspection.imports.iter();
+    let withheld = imports.filter_map(|import| {
+        Some(FieldError {
+            row: None,
+            field: import.name.clone(),
+            rule: rule(import)?,
+        })
+    });
+    withheld.collect()
 }
 
 /// A partner that may upload.

@@ -163,7 +163,8 @@ fn what_nobody_answers_is_not_found() {
             "/admin/nope",
             "/fn/x",
             "/metrics/x",
-            "/partners/1",
+            "/partners",
+            "/partners/1/nope",
         ] {
             assert_eq!(web.get(path).await.problem(404), "no-route", "{path}");
         }

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{TOKEN, add, common, get, partner, text};
+use crate::support::built;
 use crate::web::{Answer, Web, run, send};
 
 async fn post(web: &Web, path: &str, body: serde_json::Value) -> Answer {
@@ -47,6 +48,45 @@ fn a_partner_is_registered_once_and_its_key_is_told_once() {
             "{again:?}"
         );
         assert_eq!(web.get("/admin/partners/once").await.json(), shown.json());
+    });
+}
+
+#[test]
+fn a_partner_learns_what_it_may_read_and_what_that_costs() {
+    run(async {
+        let web = common().await;
+        let key = partner(web, "asking", 2).await;
+        let own = get(web, &key, "/partners/asking").await.json();
+        let dataset = |name: &str, price: Option<u64>, needed: Option<u64>| {
+            json!({
+                "dataset": name,
+                "granted": price.is_some(),
+                "price": price,
+                "trustLevelNeeded": needed,
+            })
+        };
+        assert_eq!(
+            own["terms"]["datasets"],
+            json!([
+                dataset("global-consumption", Some(50), None),
+                dataset("production", Some(70), None),
+                dataset("detailed-consumption", None, Some(3)),
+            ])
+        );
+        let components = web.get("/admin/components").await.json();
+        let mut components = components.as_array().expect("a list").iter();
+        let access = components.find(|component| component["name"] == "access");
+        assert_eq!(own["terms"]["policy"], access.expect("a policy")["digest"]);
+        assert_eq!(own["terms"]["computePrice"], 0);
+        assert_eq!(own["limits"]["concurrentRuns"], 4);
+        // Without an access policy there is nothing to be read, and an account all the same.
+        let bare = Web::start(&built("guests"), |_| {}).await;
+        assert_eq!(add(&bare, "asking", 2, 0).await.status, 201);
+        assert_eq!(
+            bare.get("/partners/asking").await.json()["terms"],
+            json!(null)
+        );
+        bare.host.clone().stop().await;
     });
 }
 
@@ -246,7 +286,7 @@ fn partners_that_are_not_there_are_named() {
 #[test]
 fn partners_are_listed_in_pages() {
     run(async {
-        let mut web = Web::start(&crate::support::built("guests"), |_| {}).await;
+        let mut web = Web::start(&built("guests"), |_| {}).await;
         for id in ["a", "b", "a b", "é", "B"] {
             assert_eq!(add(&web, id, 1, 10).await.status, 201);
         }

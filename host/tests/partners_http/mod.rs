@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod keys;
 mod shared;
+mod uploads;
 
 use std::sync::OnceLock;
 
@@ -15,10 +16,10 @@ use crate::support::built;
 use crate::web::{Answer, Web, send};
 
 /// The operator's token.
-pub const TOKEN: &str = "the-operators-own-token";
+const TOKEN: &str = "the-operators-own-token";
 
 /// The common host, asked as its operator unless said otherwise.
-pub async fn common() -> &'static Web {
+async fn common() -> &'static Web {
     static COMMON: OnceLock<Web> = OnceLock::new();
     static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = STARTING.lock().await;
@@ -32,7 +33,7 @@ pub async fn common() -> &'static Web {
 }
 
 /// An id as a segment of a path: everything but letters and digits of ASCII is encoded.
-pub fn segment(id: &str) -> String {
+fn segment(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric();
     id.bytes()
         .map(|byte| match plain(byte) {
@@ -43,19 +44,19 @@ pub fn segment(id: &str) -> String {
 }
 
 /// Registers a partner; the answer.
-pub async fn add(web: &Web, id: &str, trust_level: u32, credit: u64) -> Answer {
+async fn add(web: &Web, id: &str, trust_level: u32, credit: u64) -> Answer {
     let body = json!({ "id": id, "trustLevel": trust_level, "credit": credit });
     web.post("/admin/partners", body.to_string()).await
 }
 
 /// Registers a partner; its key.
-pub async fn partner(web: &Web, id: &str, trust_level: u32) -> String {
+async fn partner(web: &Web, id: &str, trust_level: u32) -> String {
     let added = add(web, id, trust_level, 0).await;
     assert_eq!(added.status, 201, "{added:?}");
     text(&added.json()["key"]["key"])
 }
 
-pub fn text(value: &Value) -> String {
+fn text(value: &Value) -> String {
     value
         .as_str()
         .unwrap_or_else(|| panic!("no text: {value}"))
@@ -63,11 +64,11 @@ pub fn text(value: &Value) -> String {
 }
 
 /// Asks with a partner's key.
-pub async fn ask(web: &Web, key: &str, method: Method, path: &str) -> Answer {
+async fn ask(web: &Web, key: &str, method: Method, path: &str) -> Answer {
     send(web.request_as(Some(key), method, path)).await
 }
 
 /// Reads with a partner's key.
-pub async fn get(web: &Web, key: &str, path: &str) -> Answer {
+async fn get(web: &Web, key: &str, path: &str) -> Answer {
     ask(web, key, Method::GET, path).await
 }

@@ -19,10 +19,26 @@ pub struct Process {
     pub url: String,
 }
 
-fn built(kind: &str) -> PathBuf {
+pub fn built(kind: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../target")
         .join(kind)
+}
+
+fn command(data: &Path, more: &[&str], variables: &[(&str, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
+    command
+        .args(["up", "--json", "--port", "0", "--clock", "simulated"])
+        .args(["--start", "2021-11-07T15:58:22.144Z", "--data"])
+        .arg(data)
+        .arg("--plugins")
+        .arg(built("plugins"))
+        .arg("--compiled")
+        .arg(built("compiled"))
+        .args(more)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::piped());
+    command
 }
 
 impl Process {
@@ -38,19 +54,24 @@ impl Process {
 
     /// The same with more environment variables.
     pub async fn start_in(data: &Path, more: &[&str], variables: &[(&str, String)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_leyden"))
-            .args(["up", "--json", "--port", "0", "--clock", "simulated"])
-            .args(["--start", "2021-11-07T15:58:22.144Z", "--data"])
-            .arg(data)
-            .arg("--plugins")
-            .arg(built("plugins"))
-            .arg("--compiled")
-            .arg(built("compiled"))
-            .args(more)
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("leyden starts");
+        Self::start_as(command(data, more, variables)).await
+    }
+
+    /// The same with its log in a file.
+    pub async fn start_logged(
+        data: &Path,
+        more: &[&str],
+        variables: &[(&str, String)],
+        log: &Path,
+    ) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        let mut command = command(data, more, variables);
+        command.stderr(log);
+        Self::start_as(command).await
+    }
+
+    async fn start_as(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("leyden starts");
         let stdout = child.stdout.take().expect("piped");
         let line = tokio::task::spawn_blocking(move || {
             let mut line = String::new();

@@ -15,8 +15,10 @@ use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::{Routes, created};
 use crate::ids::{Instant, PartnerId};
+use crate::metering::{Dataset, Decision, Terms};
 use crate::partners::Accounts;
 use crate::partners::accounts::{CREDIT_MAX, LISTED_MAX, Overview, TRUST_LEVEL_MAX};
+use crate::partners::limits::RunLimits;
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
@@ -82,7 +84,35 @@ fn partner_id(field: &str, text: &str) -> Result<PartnerId, Problem> {
 
 /// A partner, what it has, and what it may.
 async fn show(State(gateway): Shared, Named(id): Named) -> Answer {
-    reply(&overview_value(&accounts(&gateway).overview(&id).await?))
+    let overview = accounts(&gateway).overview(&id).await?;
+    let level = overview.partner.trust_level;
+    let terms = gateway.host.policy.terms(level).await?;
+    let mut value = overview_value(&overview);
+    value["terms"] = terms.as_ref().map_or(Value::Null, terms_value);
+    value["limits"] = json!(RunLimits::of(level));
+    reply(&value)
+}
+
+/// What the access policy says to a trust level.
+fn terms_value(terms: &Terms) -> Value {
+    let dataset = |(dataset, decision): &(Dataset, Decision)| {
+        let (price, needed) = match decision {
+            Decision::Granted(price) => (Some(price), None),
+            Decision::NotTrusted(level) => (None, Some(level)),
+        };
+        json!({
+            "dataset": dataset,
+            "granted": price.is_some(),
+            "price": price,
+            "trustLevelNeeded": needed,
+        })
+    };
+    let datasets: Vec<Value> = terms.datasets.iter().map(dataset).collect();
+    json!({
+        "policy": terms.policy,
+        "datasets": datasets,
+        "computePrice": terms.compute_price,
+    })
 }
 
 /// Gives a partner datapoints, once for each reference.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::admin::{long_body, members, reply, to_the_end};
+use super::super::admin::{members, reply, to_the_end};
 use super::super::principal::{Named, NamedPlugin};
 use super::super::problem::{Kind, Problem};
 use super::super::{Gateway, headers};
@@ -44,7 +44,11 @@ async fn upload(State(gateway): Shared, plugin: NamedPlugin, request: Request) -
     let signature = header(request.headers(), SIGNATURE_HEADER, signature::parse)?;
     let uploads = gateway.host.uploads.clone();
     let place = uploads.place(&plugin.partner).await?;
-    let held = long_body(&gateway, request, UPLOAD_BYTES_MAX, UPLOAD_MAX).await?;
+    let mut body = request.into_body();
+    let held = gateway
+        .bodies
+        .read(&mut body, UPLOAD_BYTES_MAX, UPLOAD_MAX)
+        .await?;
     let name = plugin.name.clone();
     let upload = Upload {
         name,

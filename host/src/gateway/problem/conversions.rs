@@ -165,6 +165,7 @@ impl From<partners::Error> for Problem {
                 log("an operation of the host's own failed", &error);
                 Self::new(Kind::Internal, "the host failed; its log says more")
             }
+            E::Policy(error) => error.into(),
             E::Store(error) => error.into(),
             E::Commit(error) => error.into(),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::ids::PartnerId;
 use crate::partners::{Error, Partner};
 
-/// Uploads at a time: each holds a component of up to 16 MiB, and one compiles at a time anyway.
+/// Uploads at a time: each holds a component of up to 24 MiB, and one compiles at a time anyway.
 const PLACES_MAX: usize = 12;
 /// Uploads of one partner at a time, so that others find a place.
 const PLACES_PER_PARTNER_MAX: usize = 4;

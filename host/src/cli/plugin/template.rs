@@ -1,0 +1,172 @@
+//! The files of a new plugin. They lie in `plugins/partners/templates/`; the interfaces are the repository's own, so
+//! a project never has others than its host.
+
+use clap::ValueEnum;
+
+use crate::ids::ComponentName;
+
+/// The version of wit-bindgen that Rust projects begin with.
+const WIT_BINDGEN: &str = "0.61";
+
+/// The version of componentize-py that Python projects begin with, and that the repository's example is built with.
+const COMPONENTIZE_PY: &str = "0.25.1";
+
+/// The version of componentize-js that JavaScript projects begin with.
+const COMPONENTIZE_JS: &str = "0.23.0";
+
+/// Languages that there is a template for; any other that makes components will do as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// wit-bindgen and the linker that comes with Rust: some 100 KB.
+    Rust,
+    /// componentize-py: some 18 MB, the interpreter included.
+    Python,
+    /// componentize-js: some 12 MB, the engine included.
+    Js,
+}
+
+/// A file of a template: its path in the project and its text.
+type File = (&'static str, &'static str);
+
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../../../../plugins/partners/templates/", $path))
+    };
+}
+
+macro_rules! wit {
+    ($path:literal) => {
+        (
+            concat!("wit/deps/", $path),
+            include_str!(concat!("../../../../wit/deps/", $path)),
+        )
+    };
+}
+
+/// What every project has.
+const COMMON: [File; 4] = [
+    ("wit/world.wit", template!("world.wit")),
+    wit!("data@0.1.0/data.wit"),
+    wit!("clock@0.1.0/clock.wit"),
+    wit!("log@0.1.0/log.wit"),
+];
+
+const RUST: [File; 6] = [
+    ("Cargo.toml", template!("rust/Cargo.toml.in")),
+    (".cargo/config.toml", template!("rust/cargo-config.toml")),
+    (".gitignore", "/target\n"),
+    ("src/lib.rs", template!("rust/src/lib.rs")),
+    ("src/summary.rs", template!("rust/src/summary.rs")),
+    ("README.md", template!("rust/README.md")),
+];
+
+const PYTHON: [File; 6] = [
+    ("requirements.txt", template!("python/requirements.txt")),
+    (".gitignore", "/.venv\n__pycache__\n/plugin.wasm\n"),
+    ("app.py", template!("python/app.py")),
+    ("summary.py", template!("python/summary.py")),
+    ("test_summary.py", template!("python/test_summary.py")),
+    ("README.md", template!("python/README.md")),
+];
+
+const JS: [File; 7] = [
+    ("package.json", template!("js/package.json")),
+    (".gitignore", "/node_modules\n/plugin.wasm\n"),
+    ("build.mjs", template!("js/build.mjs")),
+    ("plugin.js", template!("js/plugin.js")),
+    ("summary.js", template!("js/summary.js")),
+    ("summary.test.js", template!("js/summary.test.js")),
+    ("README.md", template!("js/README.md")),
+];
+
+impl Language {
+    /// The files of a project.
+    pub(super) fn files(self, name: &ComponentName) -> Vec<(&'static str, String)> {
+        let own: &[File] = match self {
+            Self::Rust => &RUST,
+            Self::Python => &PYTHON,
+            Self::Js => &JS,
+        };
+        let filled = |(path, text): &File| (*path, self.filled(text, name));
+        COMMON.iter().chain(own).map(filled).collect()
+    }
+
+    /// The commands that make a component of it, in order.
+    pub(super) fn build(self) -> [&'static str; 2] {
+        match self {
+            Self::Rust => [
+                "rustup target add wasm32-unknown-unknown",
+                "cargo component",
+            ],
+            Self::Python => [
+                "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+                ".venv/bin/componentize-py -d wit -w plugin componentize --stub-wasi app -o plugin.wasm",
+            ],
+            Self::Js => ["npm install", "npm run build"],
+        }
+    }
+
+    /// Where the component lies then.
+    pub(super) fn component(self) -> &'static str {
+        match self {
+            Self::Rust => "target/wasm32-unknown-unknown/release/plugin.wasm",
+            Self::Python | Self::Js => "plugin.wasm",
+        }
+    }
+
+    fn filled(self, text: &str, name: &ComponentName) -> String {
+        text.replace("{{common}}", template!("common.md").trim_end())
+            .replace("{{component}}", self.component())
+            .replace("{{name}}", name.as_str())
+            .replace("{{wit-bindgen}}", WIT_BINDGEN)
+            .replace("{{componentize-py}}", COMPONENTIZE_PY)
+            .replace("{{componentize-js}}", COMPONENTIZE_JS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(language: Language, wanted: &str) -> String {
+        let name = ComponentName::parse("my-report").expect("a name");
+        let files = language.files(&name);
+        let file = files.into_iter().find(|(path, _)| *path == wanted);
+        file.map(|(_, text)| text).unwrap_or_default()
+    }
+
+    #[test]
+    fn nothing_is_left_to_fill_in_and_nothing_escapes_the_folder() {
+        let name = ComponentName::parse("my-report").expect("a name");
+        for language in [Language::Rust, Language::Python, Language::Js] {
+            for (path, text) in language.files(&name) {
+                assert!(!text.contains("{{"), "{path}: {text}");
+                assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
+            }
+            let readme = text_of(language, "README.md");
+            assert!(readme.starts_with("# my-report\n"), "{readme}");
+            assert!(readme.contains(language.component()), "{readme}");
+            assert!(readme.contains(language.build()[1]), "{readme}");
+        }
+    }
+
+    #[test]
+    fn projects_have_the_names_and_versions_they_were_asked_for() {
+        let manifest: toml::Table = text_of(Language::Rust, "Cargo.toml").parse().expect("TOML");
+        assert_eq!(manifest["package"]["name"].as_str(), Some("my-report"));
+        let package: serde_json::Value =
+            serde_json::from_str(&text_of(Language::Js, "package.json")).expect("JSON");
+        assert_eq!(package["name"], "my-report");
+        let needs = text_of(Language::Python, "requirements.txt");
+        assert_eq!(needs, format!("componentize-py=={COMPONENTIZE_PY}\n"));
+    }
+
+    #[test]
+    fn the_bindings_generator_is_the_repositorys_own() {
+        let workspace: toml::Table = include_str!("../../../../Cargo.toml")
+            .parse()
+            .expect("TOML");
+        let version = &workspace["workspace"]["dependencies"]["wit-bindgen"]["version"];
+        assert_eq!(version.as_str(), Some(WIT_BINDGEN));
+    }
+}
