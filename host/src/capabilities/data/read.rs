@@ -18,6 +18,9 @@ use crate::store::Posting;
 /// early and has a next.
 pub(super) const PAGES_MAX: usize = 100;
 
+/// Rows looked at in one go at least: where many are withheld, a short page does not look at them one by one.
+const LOOKED_MIN: usize = 100;
+
 /// Bytes of one page: lists are copied into the guest's memory whole.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -132,20 +135,17 @@ impl<'a> Read<'a> {
             ..Found::default()
         };
         for page in 0..PAGES_MAX {
-            let missing = self.limit - found.rows.len();
-            if missing == 0 {
-                break;
-            }
             if !self.may_look()? {
                 check_first(page)?;
                 break;
             }
             let start = found.next.take();
-            let (rows, withheld) = self.look(start, missing).await?;
+            let missing = self.limit - found.rows.len();
+            let (rows, withheld) = self.look(start, missing.max(LOOKED_MIN)).await?;
             found.looked += rows.rows.len();
             found.next = rows.next;
             let is_full = self.take(&mut found, rows.rows, &withheld)?;
-            if is_full || found.next.is_none() {
+            if is_full || found.rows.len() == self.limit || found.next.is_none() {
                 break;
             }
         }
@@ -162,6 +162,10 @@ impl<'a> Read<'a> {
         for row in rows {
             if withheld.contains(&row.place.house) {
                 continue;
+            }
+            if found.rows.len() == self.limit {
+                found.next = Some(row.place);
+                return Ok(true);
             }
             let bytes = bytes_of(&row);
             if found.bytes + bytes > self.bytes_max {
