@@ -8,6 +8,13 @@
 
 #[path = "partners_http/mod.rs"]
 mod http;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "it is the proofs'; a test uses its part"
+)]
+#[path = "../benches/partner/plugin.rs"]
+mod plugin;
 #[path = "support/redis.rs"]
 mod redis_servers;
 mod support;

@@ -20,7 +20,10 @@ async fn cohorts(size: Size) -> Proof {
     let started = Instant::now();
     let worlds = size.of(6, 60);
     let found = queries::attack(worlds, &mut Random::seeded()).await;
-    let first = found.isolated.first().map_or(String::new(), |first| format!(", first {first}"));
+    let first = found
+        .isolated
+        .first()
+        .map_or(String::new(), |first| format!(", first {first}"));
     Proof {
         name: "differencing cohorts".to_owned(),
         promise: PROMISE.to_owned(),
@@ -29,7 +32,11 @@ async fn cohorts(size: Size) -> Proof {
             found.asked,
             queries::WAYS
         ),
-        found: format!("{} told, {} worlds with a household isolated{first}", found.told, found.isolated.len()),
+        found: format!(
+            "{} told, {} worlds with a household isolated{first}",
+            found.told,
+            found.isolated.len()
+        ),
         // Somebody who is told nothing learns nothing, but that would be no service.
         held: found.isolated.is_empty() && found.told > worlds * queries::WAYS,
         seconds: started.elapsed().as_secs_f64(),
@@ -40,7 +47,10 @@ async fn host(size: Size) -> Proof {
     let started = Instant::now();
     let rounds = size.of(30, 400);
     let found = consents::attack(rounds, &mut Random::seeded()).await;
-    let first = found.wrong.first().map_or(String::new(), |first| format!(", first {first}"));
+    let first = found
+        .wrong
+        .first()
+        .map_or(String::new(), |first| format!(", first {first}"));
     Proof {
         name: "differencing consents".to_owned(),
         promise: PROMISE.to_owned(),
@@ -48,7 +58,11 @@ async fn host(size: Size) -> Proof {
             "{} reads of communities and of all through a host, with consents withdrawn and given back in between",
             found.reads
         ),
-        found: format!("{} values told, {} times too much{first}", found.told, found.wrong.len()),
+        found: format!(
+            "{} values told, {} times too much{first}",
+            found.told,
+            found.wrong.len()
+        ),
         held: found.wrong.is_empty() && found.told > 0,
         seconds: started.elapsed().as_secs_f64(),
     }

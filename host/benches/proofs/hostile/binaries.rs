@@ -279,7 +279,9 @@ fn bombs() -> Vec<Hostile> {
     ];
     let hostile = |(what, bytes): (&str, Vec<u8>)| match what {
         // What compiles within the compiler's limits may run.
-        "blocks 30,000 deep" => Hostile::of_bytes(what, bytes).ends(&[Stop::Upload, Stop::Report], ""),
+        "blocks 30,000 deep" => {
+            Hostile::of_bytes(what, bytes).ends(&[Stop::Upload, Stop::Report], "")
+        }
         _ => Hostile::of_bytes(what, bytes),
     };
     family(
