@@ -20,7 +20,7 @@ by the proofs NAME… (all without a name):
   pause      a host that is stopped for longer than its lease, and woken
   poison     a record that cannot be handled, beside partitions that go on
   mutations  hosts broken on purpose: the proofs have to notice each
-Prints a table and writes it to PROOFS.md with the machine, the versions and the date. Each proof starts
+Prints a table and puts its rows into PROOFS.md, with the machine, the versions and the date. Each proof starts
 redis-servers of its own; Debian's is installed where there is none. A full run takes hours. The exit
 code is 1 when a promise is broken.
 
@@ -40,7 +40,7 @@ const MUTATIONS_FEATURE: &str = "mutations";
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let program = Program::parse("prove", "proofs", args)?;
+    let program = Program::parse("proofs", args)?;
     guests::build()?;
     build::host()?;
 
@@ -91,22 +91,14 @@ fn printed(program: &Program, names: &[String], features: &[&str]) -> Result<Vec
 }
 
 fn tell(program: &Program, proofs: &[Proof]) -> Result<()> {
-    let table = Proof::table(proofs);
-    print!("{table}");
-    let scaled = if program.quick {
-        "**This was a quick run: the counts are scaled down.**\n\n"
-    } else {
-        ""
-    };
-    let intro = format!(
-        "{scaled}The last run of `{}`, which writes this file. Each promise is tried with\n\
-         faults; what clients were told is compared with what is in the books in the end.",
-        program.command_line()
-    );
+    let table = Proof::table(proofs, &report::date(program.quick)?);
+    print!("{}", table.text());
     let document = Document {
         title: "Proofs",
-        intro: &intro,
-        table: &table,
+        intro: "What `cargo xtask prove` found last, which writes this file; run by name, it renews those rows. Each\n\
+            promise is tried with faults; what clients were told is compared with what is in the books in the\n\
+            end. Rows of a quick run say so: their counts are scaled down.",
+        table,
     };
     document.write("PROOFS.md")
 }
