@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask bench [NAME…] [--json] [--quick]
 
 Builds plugins and host in release, runs the benchmarks NAME… (all without a name), prints a table
-and writes it to BENCHMARKS.md with the machine and the versions. Those named redis and takeover
+and puts its rows into BENCHMARKS.md, with the machine and the versions. Those named redis and takeover
 start redis-servers of their own; Debian's is installed where there is none.
 
 Options:
@@ -25,7 +25,7 @@ Environment:
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let program = Program::parse("bench", "leyden", args)?;
+    let program = Program::parse("leyden", args)?;
     guests::build()?;
     build::host()?;
 
@@ -39,17 +39,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         println!("{printed}");
         return Ok(ExitCode::SUCCESS);
     }
-    let table = Figure::table(&figures);
-    print!("{table}");
-    let intro = format!(
-        "The last run of `{}`, which writes this file. Rates are compared within one\n\
-         run, because machines differ; `target` is what the project asks of the figure.",
-        program.command_line()
-    );
+    let table = Figure::table(&figures, &report::date(program.quick)?);
+    print!("{}", table.text());
     let document = Document {
         title: "Benchmarks",
-        intro: &intro,
-        table: &table,
+        intro: "What `cargo xtask bench` measured last, which writes this file; run by name, it renews that part.\n\
+            Rates are compared within one run, because machines differ; `target` is what the project asks of the\n\
+            figure.",
+        table,
     };
     document.write("BENCHMARKS.md")?;
     Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@ mod component;
 mod debian;
 mod demo;
 mod guests;
+mod kept;
 mod paths;
 mod process;
 mod program;

@@ -10,8 +10,6 @@ use crate::{paths, process, redis};
 
 /// What to run, and how.
 pub(crate) struct Program {
-    /// The verb of xtask.
-    pub(crate) verb: &'static str,
     /// Cargo's name of the program.
     pub(crate) bench: &'static str,
     /// What to run of it; nothing is its default.
@@ -26,10 +24,9 @@ pub(crate) struct Program {
 
 impl Program {
     /// Takes the words after the verb.
-    pub(crate) fn parse(verb: &'static str, bench: &'static str, mut args: Args) -> Result<Self> {
+    pub(crate) fn parse(bench: &'static str, mut args: Args) -> Result<Self> {
         let (json, quick) = (args.flag("--json"), args.flag("--quick"));
         Ok(Self {
-            verb,
             bench,
             names: args.names()?,
             json,
@@ -58,30 +55,5 @@ impl Program {
             .env_remove("RUST_BACKTRACE")
             .env("RUST_LIB_BACKTRACE", "0");
         process::output_and_success(&mut bench)
-    }
-
-    /// The command line that runs the same again.
-    pub(crate) fn command_line(&self) -> String {
-        let mut words = vec![format!("cargo xtask {}", self.verb)];
-        words.extend_from_slice(&self.names);
-        words.extend(self.quick.then(|| "--quick".to_owned()));
-        words.join(" ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_can_be_typed_again() {
-        let words = ["echo", "--json", "redis", "--quick"].map(str::to_owned);
-        let program = Program::parse("bench", "leyden", Args::new(words.into())).unwrap();
-        assert!(program.json);
-        assert_eq!(program.names, ["echo", "redis"]);
-        assert_eq!(
-            program.command_line(),
-            "cargo xtask bench echo redis --quick"
-        );
     }
 }

@@ -26,7 +26,7 @@ and of partners' plugins, by the proofs NAME… (all without a name):
   differencing  cohorts that are chosen to single a household out
   failpoints    hosts that die at every point between the steps of a run (another build of the host)
   mutations     hosts broken on purpose: the proofs have to notice each (another build of the host)
-Prints a table and writes it to PROOFS.md with the machine, the versions and the date. Each proof starts
+Prints a table and puts its rows into PROOFS.md, with the machine, the versions and the date. Each proof starts
 redis-servers of its own; Debian's is installed where there is none. A full run takes hours. The exit
 code is 1 when a promise is broken.
 
@@ -49,7 +49,7 @@ const SMITH: &str = "LEYDEN_SMITH";
 
 /// Runs the verb.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let mut program = Program::parse("prove", "proofs", args)?;
+    let mut program = Program::parse("proofs", args)?;
     guests::build()?;
     build::host()?;
     if program.names.is_empty() || program.names.iter().any(|name| name == UPLOADS) {
@@ -106,22 +106,14 @@ fn printed(program: &Program, names: &[String], features: &[&str]) -> Result<Vec
 }
 
 fn tell(program: &Program, proofs: &[Proof]) -> Result<()> {
-    let table = Proof::table(proofs);
-    print!("{table}");
-    let scaled = if program.quick {
-        "**This was a quick run: the counts are scaled down.**\n\n"
-    } else {
-        ""
-    };
-    let intro = format!(
-        "{scaled}The last run of `{}`, which writes this file. Each promise is tried with\n\
-         faults and attacks; what clients were told is compared with what is in the books in the end.",
-        program.command_line()
-    );
+    let table = Proof::table(proofs, &report::date(program.quick)?);
+    print!("{}", table.text());
     let document = Document {
         title: "Proofs",
-        intro: &intro,
-        table: &table,
+        intro: "What `cargo xtask prove` found last, which writes this file; run by name, it renews those rows. Each\n\
+            promise is tried with faults; what clients were told is compared with what is in the books in the\n\
+            end. Rows of a quick run say so: their counts are scaled down.",
+        table,
     };
     document.write("PROOFS.md")
 }

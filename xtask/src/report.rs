@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::kept;
 use crate::table::{self, Align};
 use crate::{paths, process, redis};
 
@@ -50,20 +51,21 @@ impl Figure {
         })
     }
 
-    /// All of them as a table.
-    pub(crate) fn table(figures: &[Self]) -> String {
+    /// All of them as rows of a [`Table`]; `date` says when they were measured, and how.
+    pub(crate) fn table(figures: &[Self], date: &str) -> Table<6> {
         let columns = [
             ("name", Align::Left),
             ("figure", Align::Right),
             ("unit", Align::Left),
             ("target", Align::Left),
             ("met", Align::Left),
+            ("measured", Align::Left),
         ];
-        let rows: Vec<_> = figures.iter().map(Self::row).collect();
-        table::render(&columns, &rows)
+        let rows = figures.iter().map(|figure| figure.row(date)).collect();
+        Table { columns, rows }
     }
 
-    fn row(&self) -> [String; 5] {
+    fn row(&self, date: &str) -> [String; 6] {
         let met = match self.met {
             Some(true) => "yes",
             Some(false) => "NO",
@@ -75,6 +77,7 @@ impl Figure {
             self.unit.clone(),
             self.target.clone(),
             met.to_owned(),
+            date.to_owned(),
         ]
     }
 }
@@ -109,8 +112,8 @@ impl Proof {
         self.held
     }
 
-    /// All of them as a table.
-    pub(crate) fn table(proofs: &[Self]) -> String {
+    /// All of them as rows of a [`Table`]; `date` says when they were tried, and how.
+    pub(crate) fn table(proofs: &[Self], date: &str) -> Table<7> {
         let columns = [
             ("name", Align::Left),
             ("promise", Align::Left),
@@ -118,12 +121,13 @@ impl Proof {
             ("found", Align::Left),
             ("held", Align::Left),
             ("time", Align::Right),
+            ("tried on", Align::Left),
         ];
-        let rows: Vec<_> = proofs.iter().map(Self::row).collect();
-        table::render(&columns, &rows)
+        let rows = proofs.iter().map(|proof| proof.row(date)).collect();
+        Table { columns, rows }
     }
 
-    fn row(&self) -> [String; 6] {
+    fn row(&self, date: &str) -> [String; 7] {
         // A bar would end the cell.
         let cell = |text: &String| text.replace('|', "\\|");
         [
@@ -133,6 +137,7 @@ impl Proof {
             cell(&self.found),
             if self.held { "yes" } else { "NO" }.to_owned(),
             format!("{} s", whole(self.seconds)),
+            date.to_owned(),
         ]
     }
 }
@@ -171,33 +176,65 @@ fn whole(figure: f64) -> String {
     text
 }
 
-/// A file that keeps the last outcome of a verb.
-pub(crate) struct Document<'a> {
+/// What was run now.
+pub(crate) struct Table<const N: usize> {
+    columns: [(&'static str, Align); N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// As text.
+    pub(crate) fn text(&self) -> String {
+        table::render(&self.columns, &self.rows)
+    }
+
+    /// With the rows of an earlier table that were not run now.
+    fn over(self, earlier: &str) -> Self {
+        Self {
+            rows: kept::merged(kept::rows(earlier), self.rows),
+            ..self
+        }
+    }
+}
+
+/// Today, and whether less than everything was done.
+pub(crate) fn date(quick: bool) -> Result<String> {
+    let today = process::output(process::command("date").args(["-u", "+%Y-%m-%d"]))?;
+    Ok(if quick {
+        format!("{today}, quick")
+    } else {
+        today
+    })
+}
+
+/// A file that keeps the last outcomes of a verb.
+pub(crate) struct Document<'a, const N: usize> {
     /// Its title.
     pub(crate) title: &'a str,
     /// What it is, a paragraph or two.
     pub(crate) intro: &'a str,
-    /// The table.
-    pub(crate) table: &'a str,
+    /// What was run now; what was not keeps its rows.
+    pub(crate) table: Table<N>,
 }
 
-impl Document<'_> {
-    /// Writes it into the workspace's root, with the machine, the versions and the date.
-    pub(crate) fn write(&self, file: &str) -> Result<()> {
+impl<const N: usize> Document<'_, N> {
+    /// Writes it into the workspace's root, with the machine and the versions.
+    pub(crate) fn write(self, file: &str) -> Result<()> {
         let path = paths::root().join(file);
-        let today = process::output(process::command("date").args(["-u", "+%Y-%m-%d"]))?;
-        let text = self.text(&Machine::read(), &Versions::read()?, &today);
+        let earlier = fs::read_to_string(&path).unwrap_or_default();
+        let text = self.text(&earlier, &Machine::read(), &Versions::read()?);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("    written to {}", paths::shown(&path));
         Ok(())
     }
 
-    fn text(&self, machine: &Machine, versions: &Versions, today: &str) -> String {
+    fn text(self, earlier: &str, machine: &Machine, versions: &Versions) -> String {
         let Self {
             title,
             intro,
             table,
         } = self;
+        let table = table.over(earlier).text();
         let Machine { cpu, cores, kernel } = machine;
         let Versions {
             rustc,
@@ -207,9 +244,8 @@ impl Document<'_> {
         } = versions;
         format!(
             "# {title}\n\n{intro}\n\n{table}\n\
-             Machine: {cpu}, {cores} cores, Linux {kernel}.\n\
-             Versions: rustc {rustc}, wasmtime {wasmtime}, SQLite {sqlite}, Redis {redis}.\n\
-             Date: {today}.\n"
+             Machine of the last run: {cpu}, {cores} cores, Linux {kernel}.\n\
+             Versions: rustc {rustc}, wasmtime {wasmtime}, SQLite {sqlite}, Redis {redis}.\n"
         )
     }
 }
@@ -304,13 +340,13 @@ mod tests {
     fn the_table_lines_up() {
         let figures = parse_list(PRINTED, Figure::parse).unwrap();
         let expected = "\
-| name     | figure | unit       | target | met |
-|----------|-------:|------------|--------|-----|
-| echo     |  0.831 | of axum    | >= 0.7 | yes |
-| readings | 20,123 | readings/s | 20000  | NO  |
-| memory   |  96.50 | MiB        |        |     |
+| name     | figure | unit       | target | met | measured   |
+|----------|-------:|------------|--------|-----|------------|
+| echo     |  0.831 | of axum    | >= 0.7 | yes | 2026-01-02 |
+| readings | 20,123 | readings/s | 20000  | NO  | 2026-01-02 |
+| memory   |  96.50 | MiB        |        |     | 2026-01-02 |
 ";
-        assert_eq!(Figure::table(&figures), expected);
+        assert_eq!(Figure::table(&figures, "2026-01-02").text(), expected);
     }
 
     #[test]
@@ -328,22 +364,26 @@ mod tests {
             "found":"lost 0 | doubled 0","held":true,"seconds":61.4}]"#;
         let proofs = parse_list(printed, Proof::parse).unwrap();
         let expected = "\
-| name  | promise         | tried    | found               | held | time |
-|-------|-----------------|----------|---------------------|------|-----:|
-| kills | nothing is lost | 20 kills | lost 0 \\| doubled 0 | yes  | 61 s |
+| name  | promise         | tried    | found               | held | time | tried on   |
+|-------|-----------------|----------|---------------------|------|-----:|------------|
+| kills | nothing is lost | 20 kills | lost 0 \\| doubled 0 | yes  | 61 s | 2026-01-02 |
 ";
-        assert_eq!(Proof::table(&proofs), expected);
+        assert_eq!(Proof::table(&proofs, "2026-01-02").text(), expected);
         assert!(proofs[0].held());
         let unsure = printed.replace("true", "null");
         assert!(parse_list(&unsure, Proof::parse).is_err());
     }
 
     #[test]
-    fn a_document_says_what_it_was_made_with() {
+    fn a_document_keeps_what_was_not_run_and_says_what_it_was_made_with() {
+        let row = |name: &str, date: &str| [name.to_owned(), date.to_owned()];
         let document = Document {
             title: "Proofs",
             intro: "Tried.",
-            table: "| a |\n",
+            table: Table {
+                columns: [("name", Align::Left), ("on", Align::Left)],
+                rows: vec![row("b", "today")],
+            },
         };
         let machine = Machine {
             cpu: "a CPU".to_owned(),
@@ -356,9 +396,21 @@ mod tests {
             sqlite: "3".to_owned(),
             redis: "7".to_owned(),
         };
-        let expected = "# Proofs\n\nTried.\n\n| a |\n\nMachine: a CPU, 2 cores, Linux 6.1.\n\
-            Versions: rustc 1, wasmtime 2, SQLite 3, Redis 7.\nDate: 2026-01-02.\n";
-        assert_eq!(document.text(&machine, &versions, "2026-01-02"), expected);
+        let earlier = "| name | on |\n|---|---|\n| a | before |\n| b | before |\n";
+        let expected = "\
+# Proofs
+
+Tried.
+
+| name | on     |
+|------|--------|
+| a    | before |
+| b    | today  |
+
+Machine of the last run: a CPU, 2 cores, Linux 6.1.
+Versions: rustc 1, wasmtime 2, SQLite 3, Redis 7.
+";
+        assert_eq!(document.text(earlier, &machine, &versions), expected);
     }
 
     #[test]

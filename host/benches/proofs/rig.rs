@@ -69,6 +69,19 @@ impl Rig {
             rig.start_host(host).await;
         }
         rig.host(0).deploy("tally").await;
+        rig.wait_for("a deployment on all hosts", async |rig| {
+            let statuses = rig.hosts.iter().flatten().map(|host| {
+                let request = rig.client.get(format!("{}/tally/report", host.url)).send();
+                async {
+                    request
+                        .await
+                        .is_ok_and(|answer| answer.status().is_success())
+                }
+            });
+            let all = futures_util::future::join_all(statuses).await;
+            all.into_iter().all(|serves| serves)
+        })
+        .await;
         let partner = json!({ "partnerID": "acme", "datapoint": 0, "trustLevel": 1 });
         rig.insist("/partner-api/add-partner", "partner", &partner)
             .await;

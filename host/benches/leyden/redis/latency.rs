@@ -1,4 +1,5 @@
-//! The time from publishing a reading until its row can be read, at a given rate.
+//! The time from publishing a reading until its row can be read, at half of the rate at which publishing
+//! and handling keep up with each other at most.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::super::figure::{Figure, percentile};
 use super::Bench;
 use super::rows::{self, Slot};
-use super::workload::GROUP;
+use super::workload::{self, GROUP};
 
 /// Between two publications.
 const PUBLISH_EVERY: Duration = Duration::from_millis(20);
@@ -24,9 +25,57 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// Longest wait for one effect.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
 
+/// Records published at a time where the greatest rate is looked for.
+const AT_ONCE: usize = 1_000;
+
+/// Records that may wait then: enough that the host always has some.
+const BACKLOG_MAX: u64 = 20_000;
+
+/// The greatest rate, and the latency at half of it.
+pub(crate) async fn measure(houses: usize, quick: bool) -> Vec<Figure> {
+    let seconds = Duration::from_secs(if quick { 5 } else { 20 });
+    let greatest = greatest_rate(houses, seconds / 2).await;
+    let mut figures = vec![Figure::plain(
+        "redis: published and handled at once, at most",
+        greatest,
+        "readings/s",
+    )];
+    figures.extend(latency(houses, greatest / 2.0, seconds).await);
+    figures
+}
+
+/// Readings/s that are handled while as many are published, on the same machine.
+async fn greatest_rate(houses: usize, time: Duration) -> f64 {
+    eprintln!("redis: the greatest rate over {} s", time.as_secs());
+    let mut bench = Bench::start(houses).await;
+    let (host, _folder) = bench.host().await;
+    let subscriptions = workload::subscriptions(bench.store.as_ref()).await;
+    let (began, mut published) = (Instant::now(), 0);
+    let mut warm: Option<(Duration, u64)> = None;
+    let rate = loop {
+        let waiting = bench.store.backlog(&subscriptions).await.expect("a number");
+        let (now, handled) = (began.elapsed(), published - waiting);
+        match warm {
+            None if now > WARM_UP => warm = Some((now, handled)),
+            Some((since, before)) if now > since + time => {
+                break (handled - before) as f64 / (now - since).as_secs_f64();
+            }
+            _ => {}
+        }
+        if waiting > BACKLOG_MAX {
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        }
+        bench.workload.publish(bench.store.as_ref(), AT_ONCE).await;
+        published += AT_ONCE as u64;
+    };
+    host.stop().await;
+    rate
+}
+
 /// The latency of each publication's last reading, at a rate of readings/s.
-pub(crate) async fn measure(houses: usize, rate: f64, quick: bool) -> Vec<Figure> {
-    let seconds = if quick { 5 } else { 20 };
+async fn latency(houses: usize, rate: f64, time: Duration) -> Vec<Figure> {
+    let seconds = time.as_secs();
     eprintln!("redis: latency at {rate:.0} readings/s for {seconds} s");
     let mut bench = Bench::start(houses).await;
     let (host, _folder) = bench.host().await;
@@ -37,7 +86,7 @@ pub(crate) async fn measure(houses: usize, rate: f64, quick: bool) -> Vec<Figure
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let began = Instant::now();
     let mut published = 0;
-    while began.elapsed() < WARM_UP + Duration::from_secs(seconds) {
+    while began.elapsed() < WARM_UP + time {
         every.tick().await;
         let (store, is_warm) = (bench.store.clone(), began.elapsed() > WARM_UP);
         let publishing = Instant::now();
