@@ -195,6 +195,28 @@ impl FromRequestParts<Arc<Gateway>> for NamedKey {
     }
 }
 
+/// A report of a partner's plugin, as a path names it; checked like [`Named`].
+#[derive(Debug)]
+pub(super) struct NamedReport {
+    /// Whose.
+    pub(super) plugin: NamedPlugin,
+    /// The run that made it.
+    pub(super) run: String,
+}
+
+impl FromRequestParts<Arc<Gateway>> for NamedReport {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Problem> {
+        let plugin = NamedPlugin::from_request_parts(parts, gateway).await?;
+        let run = parameter(parts, gateway, "run").await?;
+        Ok(Self { plugin, run })
+    }
+}
+
 /// A parameter of the path, decoded.
 pub(super) async fn parameter(
     parts: &mut Parts,

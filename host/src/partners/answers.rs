@@ -15,7 +15,7 @@ use super::started::RunRequest;
 use super::{Error, RECEIPTS};
 use crate::dispatch::answers as kept;
 use crate::dispatch::work::{self, Work};
-use crate::ids::{ComponentName, Digest, Instant, PartnerId};
+use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::store::Space;
 
 /// Where an answer lies: the hash of its owner and key, hexadecimal.
@@ -99,8 +99,6 @@ pub(crate) struct KeptEnd {
     pub(crate) detail: Option<String>,
     /// The report's media type.
     pub(crate) media_type: Option<String>,
-    /// When the receipt was written, ms since 1970.
-    pub(crate) receipt_at_ms: u64,
     /// The receipt's place.
     pub(crate) sequence: u64,
     /// Where the report's body lies.
@@ -184,8 +182,8 @@ pub(crate) async fn repeat(
     run: String,
     end: KeptEnd,
 ) -> Result<Ended, runs::Error> {
-    let (partner, at) = (&asked.partner, Instant(end.receipt_at_ms));
-    let key = receipt_key(partner, at, end.sequence);
+    let partner = &asked.partner;
+    let key = receipt_key(partner, end.sequence);
     let receipt = work.read(&Space::from(RECEIPTS), &key).await?;
     let receipt = receipt.ok_or_else(Error::broken)?;
     let body = match &end.media_type {

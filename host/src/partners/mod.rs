@@ -34,7 +34,7 @@ pub mod usage;
 pub use accounts::Accounts;
 pub use bill::OutOfCredit;
 pub use error::Error;
-pub use notary::{Notary, month};
+pub use notary::Notary;
 pub(crate) use operation::{Operation, perform};
 pub use queue::Full;
 pub use record::{Partner, find, key, put};
@@ -49,8 +49,11 @@ pub(crate) const PARTNERS: &str = "leyden.partners";
 /// Holds of runs that are under way: run → what is held.
 pub(crate) const HOLDS: &str = "leyden.holds";
 
-/// Receipts: partner, 0, month, 0, place (8 bytes) → the exact bytes of a [`receipts::Receipt`].
+/// Receipts: partner, 0, place (8 bytes) → the exact bytes of a [`receipts::Receipt`].
 pub(crate) const RECEIPTS: &str = "leyden.receipts";
+
+/// Months of receipts: partner, 0, month → the place of the first (8 bytes).
+pub(crate) const RECEIPT_MONTHS: &str = "leyden.receipt-months";
 
 /// Ends of the chains of receipts: partner → [`receipts::Head`].
 pub(crate) const RECEIPT_HEADS: &str = "leyden.receipt-heads";

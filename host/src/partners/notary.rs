@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::archive::{self, Month};
 use super::receipts::{Facts, Head, Issued, Outcome, PublicKey, Reader, Signer, Subject};
 use super::{HOST_KEY, RECEIPT_HEADS, RECEIPTS, keys, usage};
 use crate::dispatch::Culprit;
@@ -21,9 +22,6 @@ const RECEIPT_KEY: &[u8] = b"receipts";
 
 /// Most tries to make the key while other hosts do the same: the second finds it made.
 const TRIES_MAX: usize = 5;
-
-/// Characters of a month in keys: `2026-11`.
-const MONTH_CHARS: usize = 7;
 
 /// Signs receipts. Cheap to clone.
 #[derive(Clone)]
@@ -66,8 +64,12 @@ impl Notary {
         let partner = facts.partner.clone();
         let head = head(work, &partner).await?;
         let issued = self.signer().await?.issue(&head, &facts);
-        usage::count(work, issued.at, &facts).await?;
-        let key = receipt_key(&partner, issued.at, issued.head.sequence);
+        let (month, sequence) = (Month::of(issued.at), issued.head.sequence);
+        if head.sequence == 0 || Month::of(Instant(head.at_ms)) != month {
+            archive::begin_month(work, &partner, &month, sequence)?;
+        }
+        usage::count(work, &month, &facts).await?;
+        let key = receipt_key(&partner, sequence);
         let head = serde_json::to_vec(&issued.head).unwrap_or_default();
         work.write(&RECEIPTS.into(), key, Some(issued.bytes.clone()))?;
         work.write(&RECEIPT_HEADS.into(), super::key(&partner), Some(head))?;
@@ -141,26 +143,12 @@ pub(crate) async fn head(work: &mut Work, partner: &PartnerId) -> Result<Head, w
     })
 }
 
-/// Where a receipt lies: the partner, the month, its place.
+/// Where a receipt lies: the partner and its place.
 #[must_use]
-pub(crate) fn receipt_key(partner: &PartnerId, at: Instant, sequence: u64) -> Vec<u8> {
-    let mut key = month_prefix(partner, &month(at));
+pub(crate) fn receipt_key(partner: &PartnerId, sequence: u64) -> Vec<u8> {
+    let mut key = format!("{partner}\0").into_bytes();
     key.extend_from_slice(&sequence.to_be_bytes());
     key
-}
-
-/// What all receipts of a partner's month begin with.
-#[must_use]
-pub(crate) fn month_prefix(partner: &PartnerId, month: &str) -> Vec<u8> {
-    format!("{partner}\0{month}\0").into_bytes()
-}
-
-/// The month of an instant, UTC: `2026-11`.
-#[must_use]
-pub fn month(at: Instant) -> String {
-    let mut text = at.to_string();
-    text.truncate(MONTH_CHARS);
-    text
 }
 
 /// The seed of the installation's key, made where there is none. Several hosts may try at once: one makes it.

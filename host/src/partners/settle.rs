@@ -234,7 +234,6 @@ async fn keep_answer(
             .report
             .as_ref()
             .map(|report| report.media_type.clone()),
-        receipt_at_ms: issued.at.0,
         sequence: issued.head.sequence,
         shelf: closing.shelf.unwrap_or(Shelf::Retries),
     });
@@ -251,7 +250,7 @@ pub(crate) async fn found(
     tried: &[Issued],
 ) -> Result<Option<Issued>, work::Error> {
     for issued in tried {
-        let key = receipt_key(&hold.partner, issued.at, issued.head.sequence);
+        let key = receipt_key(&hold.partner, issued.head.sequence);
         let stored = work.read(&Space::from(RECEIPTS), &key).await?;
         if stored.as_ref() == Some(&issued.bytes) {
             return Ok(Some(issued.clone()));

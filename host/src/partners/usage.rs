@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::archive::Month;
 use super::receipts::{Facts, Reader};
-use super::{Error, month};
 use crate::dispatch::work::{self, Work};
-use crate::ids::{Instant, PartnerId};
+use crate::ids::PartnerId;
 use crate::store::{Entry, Order, Range, Space};
 
 /// Usage: month, 0, partner, 0, kind and name of what read, 0, dataset or `compute` → [`Used`].
@@ -81,13 +81,17 @@ pub struct Report {
 ///
 /// # Errors
 /// The store did not answer, or the transaction's budget is used up.
-pub(crate) async fn count(work: &mut Work, at: Instant, facts: &Facts) -> Result<(), work::Error> {
+pub(crate) async fn count(
+    work: &mut Work,
+    month: &Month,
+    facts: &Facts,
+) -> Result<(), work::Error> {
     let space = Space::from(USAGE);
     let (kind, name) = match &facts.reader {
         Reader::Plugin(subject) => ("plugin", &subject.name),
         Reader::Component(subject) => ("component", &subject.name),
     };
-    let prefix = format!("{}\0{}\0{kind} {name}\0", month(at), facts.partner);
+    let prefix = format!("{month}\0{}\0{kind} {name}\0", facts.partner);
     for (what, more) in counted(facts) {
         let key = format!("{prefix}{what}").into_bytes();
         let stored = work.read(&space, &key).await?;
@@ -223,6 +227,7 @@ fn quoted(field: &str) -> String {
 mod tests {
     use super::super::receipts::{Outcome, Subject};
     use super::*;
+    use crate::ids::Instant;
     use crate::metering::{Dataset, ReadEntry};
 
     fn read(dataset: Dataset, rows: u32, datapoints: u64) -> ReadEntry {

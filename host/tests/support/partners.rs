@@ -182,18 +182,15 @@ impl Bench {
     /// All receipts of a partner, verified one by one and as a chain.
     pub async fn receipts(&self, id: &str) -> Vec<Receipt> {
         let key = self.runs.receipt_key().await.expect("a key");
-        let (mut chain, mut after, mut receipts) = (Chain::new(&key), None, Vec::new());
+        let (mut chain, mut after, mut receipts) = (Chain::new(&key), 0, Vec::new());
         loop {
-            let page = self
-                .runs
-                .receipts(&partner(id), None, after.as_ref(), 7)
-                .await;
+            let page = self.runs.receipts(&partner(id), None, after, 7).await;
             let page = page.expect("a page");
             for bytes in &page.receipts {
                 receipts.push(chain.next(bytes).expect("a sound receipt"));
             }
             match page.next {
-                Some(next) => after = Some(next),
+                Some(next) => after = next,
                 None => return receipts,
             }
         }

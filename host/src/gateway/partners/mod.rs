@@ -9,6 +9,7 @@
 mod accounts;
 mod keys;
 mod plugins;
+mod records;
 mod routes;
 mod runs;
 
@@ -28,6 +29,7 @@ pub(super) fn routes() -> Routes {
         .and(keys::routes())
         .and(plugins::routes())
         .and(runs::routes())
+        .and(records::routes())
 }
 
 /// An answer about something that was made.

@@ -19,7 +19,7 @@ use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::super::{body, component, headers};
 use super::Routes;
-use crate::partners::archive::{Cursor, Month, PAGE_MAX};
+use crate::partners::archive::{Month, PAGE_MAX};
 use crate::partners::runs::{End, Ended};
 use crate::partners::{RunRequest, Started};
 use crate::store::SUM_MAX;
@@ -123,7 +123,7 @@ fn answer(asked: &HeaderMap, ended: Ended) -> Answer {
     }))
 }
 
-fn insert(headers: &mut HeaderMap, name: &HeaderName, value: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, name: &HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name.clone(), value);
     }
@@ -179,21 +179,15 @@ async fn receipts(
     let query = Query::parse(query.as_deref(), &["month", "after", "limit"])?;
     let month = query.text("month").map(Month::parse).transpose();
     let month = month.map_err(|rule| Problem::field(Kind::Invalid, "month", rule.0))?;
-    let after = query.text("after").map(Cursor::parse).transpose();
-    let after = after.map_err(|rule| Problem::field(Kind::Invalid, "after", rule.0))?;
+    let after = query.number("after", 0..=u64::MAX)?.unwrap_or(0);
     let limit = query.number("limit", 1..=PAGE_MAX as u64)?;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let page = gateway
         .host
         .runs
-        .receipts(
-            &id,
-            month.as_ref(),
-            after.as_ref(),
-            limit.unwrap_or(PAGE_MAX),
-        )
+        .receipts(&id, month.as_ref(), after, limit.unwrap_or(PAGE_MAX))
         .await?;
-    let next = page.next.map(|next| next.to_string());
+    let next = page.next;
     if wants_json(&head) {
         return Ok(json_response(receipts_json(&page.receipts, next).into()));
     }
@@ -208,20 +202,20 @@ async fn receipts(
         "application/x-ndjson",
     );
     if let Some(next) = next {
-        insert(response.headers_mut(), &NEXT, &next);
+        insert(response.headers_mut(), &NEXT, &next.to_string());
     }
     Ok(response)
 }
 
 /// Where the next page begins, where the answer has no place for it.
-static NEXT: HeaderName = HeaderName::from_static("leyden-next");
+pub(super) static NEXT: HeaderName = HeaderName::from_static("leyden-next");
 
-fn receipts_json(receipts: &[Vec<u8>], next: Option<String>) -> Vec<u8> {
+fn receipts_json(receipts: &[Vec<u8>], next: Option<u64>) -> Vec<u8> {
     let mut json = b"{\"receipts\":[".to_vec();
     json.extend(receipts.join(&b","[..]));
     json.push(b']');
     if let Some(next) = next {
-        json.extend(format!(",\"next\":\"{next}\"").into_bytes());
+        json.extend(format!(",\"next\":{next}").into_bytes());
     }
     json.push(b'}');
     json
@@ -280,8 +274,8 @@ mod tests {
     #[test]
     fn a_page_of_receipts_is_json_with_their_exact_bytes() {
         let receipts = [br#"{"b":1,"a":2}"#.to_vec(), br#"{"c":3}"#.to_vec()];
-        let json = receipts_json(&receipts, Some("2026-11.2".into()));
-        let expected = r#"{"receipts":[{"b":1,"a":2},{"c":3}],"next":"2026-11.2"}"#;
+        let json = receipts_json(&receipts, Some(2));
+        let expected = r#"{"receipts":[{"b":1,"a":2},{"c":3}],"next":2}"#;
         assert_eq!(String::from_utf8(json).unwrap(), expected);
         assert_eq!(receipts_json(&[], None), br#"{"receipts":[]}"#);
     }

@@ -1,6 +1,6 @@
 //! What is kept of runs, for whoever may see it.
 
-use super::super::archive::{self, Cursor, Month};
+use super::super::archive::{self, Month};
 use super::super::logs::{self, RunLog};
 use super::super::receipts::PublicKey;
 use super::super::reports::{self, Shelved};
@@ -20,7 +20,7 @@ impl Runs {
         Ok(self.shared.options.notary.public_key().await?)
     }
 
-    /// A partner's receipts after a place in its chain, of one month or of all.
+    /// A partner's receipts after a place in its chain (0: from the first), of one month or of all.
     ///
     /// # Errors
     /// The partner is unknown, or the store did not answer.
@@ -28,7 +28,7 @@ impl Runs {
         &self,
         partner: &PartnerId,
         month: Option<&Month>,
-        after: Option<&Cursor>,
+        after: u64,
         limit: usize,
     ) -> Result<archive::Page, Error> {
         let mut work = self.shared.work();
