@@ -280,3 +280,18 @@ pub mod access {
 
     pub use exports::leyden::policy::access::Guest;
 }
+
+/// Exports `leyden:data/reports`.
+pub mod reports {
+    wit_bindgen::generate!({
+        inline: "package leyden:sdk@0.1.0; world exports-reports { export leyden:data/reports@0.1.0; }",
+        path: "../../wit",
+        world: "exports-reports",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_guest",
+        default_bindings_module: "leyden_sdk::exports::reports",
+    });
+
+    pub use exports::leyden::data::reports::{Batch, Document, Error, Guest, Params, Trigger};
+}

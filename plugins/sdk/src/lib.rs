@@ -29,6 +29,7 @@
 //! | an HTTP handler | [`http::Handler`] | [`export_http!`] |
 //! | a row handler | [`rows::Handler`] | [`export_rows!`] |
 //! | a stream handler | [`streams::Handler`] | [`export_streams!`] |
+//! | a partner's report | [`analytics::Report`] | [`export_report!`] |
 //! | `leyden:grid/devices` (so the others) | [`exports::devices::Guest`] | `export_interface!(devices, Component)` |
 //!
 //! Records of an exported interface are the types of [`grid`] and [`policy`], where the imports of
@@ -39,6 +40,7 @@
 //! clock and randomness come from [`testing`], and nothing else of the host may be called.
 
 pub mod alloc;
+pub mod analytics;
 #[allow(
     missing_docs,
     unsafe_code,
@@ -107,6 +109,14 @@ macro_rules! export_rows {
 macro_rules! export_streams {
     ($component:ident) => {
         $crate::export_interface!(stream_handler, $component);
+    };
+}
+
+/// Exports `leyden:data/reports` from a type that implements [`analytics::Report`].
+#[macro_export]
+macro_rules! export_report {
+    ($component:ident) => {
+        $crate::export_interface!(reports, $component);
     };
 }
 
