@@ -150,7 +150,8 @@ impl PartnerRuntime {
         .await
     }
 
-    /// Keeps an artifact on disk and makes it a component.
+    /// Keeps an artifact on disk and makes it a component. One that was just compiled and does not load
+    /// asks for more than a run has room for.
     async fn keep(
         &self,
         digest: Digest,
@@ -167,7 +168,11 @@ impl PartnerRuntime {
             artifact.into_component(engine)
         });
         let component = component.await?;
-        component.map_err(|error| PartnerLoadError::Host(format!("{error:#}")))
+        component.map_err(|error| {
+            let problem = format!("does not fit a run: {}", inspect::printable(&format!("{error:#}")));
+            let remedy = "compose it of fewer modules, instances and memories";
+            Refused::from(Reason::new(problem, remedy)).into()
+        })
     }
 
     /// Links a component once with everything, so that types that differ are found when it is uploaded.

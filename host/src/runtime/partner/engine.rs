@@ -80,6 +80,8 @@ fn pool() -> PoolingAllocationConfig {
     pool.max_core_instances_per_component(CORE_INSTANCES_MAX);
     pool.max_memories_per_component(MEMORIES_MAX);
     pool.max_tables_per_component(TABLES_MAX);
+    pool.max_memories_per_module(MEMORIES_MAX);
+    pool.max_tables_per_module(TABLES_MAX);
     pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
     pool.table_keep_resident(16 << 10);
     pool.pagemap_scan(Enabled::Auto);

@@ -1,0 +1,134 @@
+//! Components written by hand, down to each instruction: what no compiler makes.
+
+/// What the core module of a well-behaved component is made of, besides what a test puts in.
+pub const MEMORY: &str = r#"(memory (export "memory") 1)"#;
+
+/// Gives out the same 16 KiB over and over: parameters are looked at by nobody.
+pub const REALLOC: &str = r#"
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16384))"#;
+
+/// A report: `ok` of the media type `text/plain`.
+pub const REPORT: &str = r#"
+    (data (i32.const 8) "text/plain")
+    (data (i32.const 24) "ok")
+    (func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
+      (i32.store8 (i32.const 64) (i32.const 0))
+      (i32.store (i32.const 68) (i32.const 8))
+      (i32.store (i32.const 72) (i32.const 10))
+      (i32.store (i32.const 76) (i32.const 24))
+      (i32.store (i32.const 80) (i32.const 2))
+      (i32.const 64))"#;
+
+/// Types of `leyden:data/reports`, in the component's own terms.
+const TYPES: [(&str, &str); 5] = [
+    (
+        "batch",
+        r#"(record (field "stream" string) (field "records" u32) (field "from-ms" u64) (field "to-ms" u64))"#,
+    ),
+    (
+        "trigger",
+        r#"(variant (case "request") (case "schedule" u64) (case "batch" $batch))"#,
+    ),
+    (
+        "params",
+        r#"(record (field "trigger" $trigger) (field "json" string))"#,
+    ),
+    (
+        "document",
+        r#"(record (field "media-type" string) (field "body" (list u8)))"#,
+    ),
+    (
+        "error",
+        r#"(variant (case "invalid-params" string) (case "failed" string))"#,
+    ),
+];
+
+const REPORT_TYPE: &str = r#"(param "params" $params) (result (result $document (error $error)))"#;
+
+/// A component whose core module has these parts. `imports` come before it, and `with` is what its instance
+/// is given.
+pub fn component(imports: &str, with: &str, core: &[&str]) -> Vec<u8> {
+    assemble(&text(imports, with, &core.join("\n")))
+}
+
+/// A component whose core module has these parts and imports nothing.
+pub fn plain(core: &[&str]) -> Vec<u8> {
+    component("", "", core)
+}
+
+/// A component whose report runs this instead of reporting.
+pub fn instead(body: &str) -> Vec<u8> {
+    let report = format!(
+        r#"(func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
+             {body} (unreachable))"#
+    );
+    plain(&[MEMORY, REALLOC, &report])
+}
+
+/// A component that reports; `extra` is put beside its export.
+pub fn sound_with(extra: &str) -> Vec<u8> {
+    component(extra, "", &[MEMORY, REALLOC, REPORT])
+}
+
+/// Text to binary.
+pub fn assemble(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn text(imports: &str, with: &str, core: &str) -> String {
+    let own: String = each(|name, ty| format!("(type ${name} {ty})\n"));
+    let imported: String = each(|name, ty| {
+        format!("(type ${name}-t {ty}) (import \"import-{name}\" (type ${name} (eq ${name}-t)))\n")
+    });
+    let given: String =
+        each(|name, _| format!("(with \"import-{name}\" (type ${name}))\n"));
+    let exported: String = each(|name, ty| {
+        let ty = exported_names(ty);
+        format!("(type ${name}-y {ty}) (export ${name}-x \"{name}\" (type ${name}-y))\n")
+    });
+    let exported_type = exported_names(REPORT_TYPE);
+    format!(
+        r#"(component
+             {imports}
+             (core module $m {core})
+             (core instance $i (instantiate $m {with}))
+             {own}
+             (func $report {REPORT_TYPE}
+               (canon lift (core func $i "report") (memory (core memory $i "memory"))
+                 (realloc (core func $i "realloc"))))
+             (component $shim
+               {imported}
+               (import "report" (func $report {REPORT_TYPE}))
+               {exported}
+               (export "report" (func $report) (func {exported_type})))
+             (instance $reports (instantiate $shim {given} (with "report" (func $report))))
+             (export "leyden:data/reports@0.1.0" (instance $reports)))"#
+    )
+}
+
+fn each(line: impl Fn(&str, &str) -> String) -> String {
+    TYPES.iter().map(|(name, ty)| line(name, ty)).collect()
+}
+
+/// The same type over the names that the shim exports.
+fn exported_names(ty: &str) -> String {
+    TYPES.iter().fold(ty.to_owned(), |ty, (name, _)| {
+        ty.replace(&format!("${name}"), &format!("${name}-x"))
+    })
+}
+
+/// One function with so many locals, each set in each of so many loops: a compiler keeps every local's value at
+/// every loop.
+pub fn bomb(locals: usize, loops: usize) -> Vec<u8> {
+    let declared = "i32 ".repeat(locals);
+    let mut body = String::new();
+    for round in 0..loops {
+        let local = round % locals;
+        body.push_str(&format!(
+            "(loop (local.set {local} (i32.add (local.get {}) (i32.const 1))) (br_if 0 (local.get {local})))",
+            (local * 7 + 3) % locals
+        ));
+    }
+    let bomb = format!("(func $bomb (export \"bomb\") (local {declared}) {body})");
+    plain(&[MEMORY, REALLOC, REPORT, &bomb])
+}
