@@ -96,6 +96,7 @@ impl Host {
         let options = PartnerOptions {
             compiled: options.cache_directory,
             program: config.compiler.clone(),
+            ..PartnerOptions::default()
         };
         let partner_runtime =
             PartnerRuntime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;

@@ -4,16 +4,31 @@
 use std::io;
 
 use super::Error;
-use crate::runtime::compile;
+use crate::runtime::{CompileLimits, compile};
 
 /// Compiles a component within limits, for a host that started it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Compile {}
+pub(super) struct Compile {
+    /// Address space that it may take, MiB.
+    #[arg(long, default_value_t = CompileLimits::default().memory_mib)]
+    memory_mib: u64,
+    /// Processor time that it may take, s.
+    #[arg(long, default_value_t = CompileLimits::default().cpu_s)]
+    cpu_s: u64,
+}
 
 impl Compile {
     /// Blocks the thread: there is nothing else for this process to do.
-    #[expect(clippy::unused_self, reason = "as every verb is run")]
-    pub(super) fn run(self) -> Result<(), Error> {
-        Ok(compile::in_child(io::stdin().lock(), io::stdout().lock())?)
+    pub(super) fn run(&self) -> Result<(), Error> {
+        let limits = CompileLimits {
+            memory_mib: self.memory_mib,
+            cpu_s: self.cpu_s,
+            ..CompileLimits::default()
+        };
+        Ok(compile::in_child(
+            limits,
+            io::stdin().lock(),
+            io::stdout().lock(),
+        )?)
     }
 }

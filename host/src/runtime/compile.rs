@@ -22,15 +22,27 @@ pub use child::compile as in_child;
 use super::partner::PartnerLoadError;
 use verdict::Ended;
 
-/// Most address space of the child, bytes: twice what the largest interpreter takes, a fraction of what
-/// a compile bomb asks for.
-const ADDRESS_BYTES_MAX: u64 = 2 << 30;
+/// What the child may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space, MiB.
+    pub memory_mib: u64,
+    /// Processor time, s.
+    pub cpu_s: u64,
+    /// Time on the clock, s, however little it computes.
+    pub wall_s: u64,
+}
 
-/// Most processor time of the child, s: CPython takes some 20 s on one slow core.
-const CPU_S_MAX: u64 = 60;
-
-/// Longest that the child may take, however little it computes.
-const WALL_MAX: Duration = Duration::from_secs(180);
+/// CPython takes some 20 s and 450 MB; a compile bomb takes minutes and gigabytes.
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2_048,
+            cpu_s: 60,
+            wall_s: 180,
+        }
+    }
+}
 
 /// Largest artifact, bytes: some four times the largest upload.
 const ARTIFACT_BYTES_MAX: u64 = 192 << 20;
@@ -56,6 +68,7 @@ impl Artifact {
 /// Compiles one after the other.
 pub(super) struct Compiler {
     program: PathBuf,
+    limits: CompileLimits,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
@@ -63,14 +76,16 @@ pub(super) struct Compiler {
 /// The right to compile now.
 pub(super) struct Turn {
     program: PathBuf,
+    limits: CompileLimits,
     _turn: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
 }
 
 impl Compiler {
-    pub(super) fn new(program: Option<PathBuf>) -> Self {
+    pub(super) fn new(program: Option<PathBuf>, limits: CompileLimits) -> Self {
         Self {
             program: program.unwrap_or_else(own_program),
+            limits,
             turns: Arc::new(Semaphore::new(1)),
             places: Arc::new(Semaphore::new(1 + WAITING_MAX)),
         }
@@ -91,6 +106,7 @@ impl Compiler {
         };
         Ok(Turn {
             program: self.program.clone(),
+            limits: self.limits,
             _turn: turn,
             _place: place,
         })
@@ -116,15 +132,18 @@ impl Turn {
         let mut child = self.spawn().map_err(|error| {
             PartnerLoadError::Host(format!("{}: {error}", self.program.display()))
         })?;
-        let ended = tokio::time::timeout(WALL_MAX, converse(&mut child, &bytes)).await;
+        let wall = Duration::from_secs(self.limits.wall_s);
+        let ended = tokio::time::timeout(wall, converse(&mut child, &bytes)).await;
         // What it has not ended by itself ends here: a child that hangs, or has said too much.
         let _ = child.kill().await;
-        verdict::judge(ended.unwrap_or(Ended::TooLate))
+        verdict::judge(ended.unwrap_or(Ended::TooLate), self.limits)
     }
 
     fn spawn(&self) -> std::io::Result<Child> {
         Command::new(&self.program)
             .arg("compile")
+            .arg(format!("--memory-mib={}", self.limits.memory_mib))
+            .arg(format!("--cpu-s={}", self.limits.cpu_s))
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())

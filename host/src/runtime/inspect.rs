@@ -11,8 +11,6 @@ mod functions;
 mod imports;
 mod pass;
 mod preamble;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 

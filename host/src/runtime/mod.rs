@@ -25,6 +25,7 @@ mod wasi;
 
 pub use analyst::Analyst;
 pub use analytics::Analytics;
+pub use compile::CompileLimits;
 pub use engine::{Options, Runtime};
 pub use grid::terms;
 pub(crate) use grid::{Ask, ROWS_MAX, Rows, decide, rows, withheld};

@@ -22,7 +22,7 @@ use self::recent::Recent;
 pub(super) use self::recent::Weighed;
 use super::analytics::Analytics;
 use super::artifacts::Artifacts;
-use super::compile::{self, Compiler};
+use super::compile::{self, CompileLimits, Compiler};
 use super::inspect::{self, Inspection, Reason, Refused};
 use crate::ids::Digest;
 
@@ -45,6 +45,8 @@ pub struct PartnerOptions {
     pub compiled: Option<PathBuf>,
     /// The program whose hidden verb `compile` compiles; none: the one that runs.
     pub program: Option<PathBuf>,
+    /// What compiling one component may take.
+    pub compile: CompileLimits,
 }
 
 /// Why a component is not loaded.
@@ -93,7 +95,7 @@ impl PartnerRuntime {
         });
         let inner = Inner {
             engine,
-            compiler: Compiler::new(options.program.clone()),
+            compiler: Compiler::new(options.program.clone(), options.compile),
             artifacts,
             recent: Mutex::default(),
             memory: Arc::new(Semaphore::new(MEMORY_MIB_ALL)),
@@ -129,7 +131,7 @@ impl PartnerRuntime {
                 "the bytes kept for {digest} are others"
             )));
         }
-        if let Some(component) = self.from_disk(digest).await? {
+        if let Some(component) = self.kept_on_disk(digest).await? {
             return self.link(component, inspection);
         }
         let turn = self.inner.compiler.turn().await?;
@@ -141,7 +143,7 @@ impl PartnerRuntime {
         self.link(component, inspection)
     }
 
-    async fn from_disk(&self, digest: Digest) -> Result<Option<Component>, PartnerLoadError> {
+    async fn kept_on_disk(&self, digest: Digest) -> Result<Option<Component>, PartnerLoadError> {
         let this = self.clone();
         off_path(move || {
             let artifacts = this.inner.artifacts.as_ref()?;
@@ -160,16 +162,16 @@ impl PartnerRuntime {
         let this = self.clone();
         let component = off_path(move || {
             let engine = &this.inner.engine;
-            if let Some(artifacts) = &this.inner.artifacts {
-                if let Some(kept) = artifacts.keep(engine, &digest, &artifact) {
-                    return Ok(kept);
-                }
-            }
-            artifact.into_component(engine)
+            let artifacts = this.inner.artifacts.as_ref();
+            let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
+            kept.map_or_else(|| artifact.into_component(engine), Ok)
         });
         let component = component.await?;
         component.map_err(|error| {
-            let problem = format!("does not fit a run: {}", inspect::printable(&format!("{error:#}")));
+            let problem = format!(
+                "does not fit a run: {}",
+                inspect::printable(&format!("{error:#}"))
+            );
             let remedy = "compose it of fewer modules, instances and memories";
             Refused::from(Reason::new(problem, remedy)).into()
         })

@@ -53,9 +53,15 @@ impl Bench {
     /// Runs a component with everything granted; it has to end in time.
     pub async fn run(&self, analytics: &Analytics, params: &str, limits: RunLimits) -> Ran {
         let since = Instant::now();
-        let ran = analytics.run(self.input(Datasets::all(), params, limits)).await;
+        let ran = analytics
+            .run(self.input(Datasets::all(), params, limits))
+            .await;
         let most = Duration::from_millis(limits.deadline_ms) + GRACE;
-        assert!(since.elapsed() < most, "{params}: took {:?}", since.elapsed());
+        assert!(
+            since.elapsed() < most,
+            "{params}: took {:?}",
+            since.elapsed()
+        );
         ran
     }
 
@@ -90,6 +96,7 @@ fn meter(limits: RunLimits) -> Meter {
         tab: Tab::over(1_000),
         rows_left: limits.rows,
         reads_left: limits.reads,
+        bytes_left: limits.data_bytes as u64,
     }
 }
 

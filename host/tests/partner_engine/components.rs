@@ -80,8 +80,7 @@ fn text(imports: &str, with: &str, core: &str) -> String {
     let imported: String = each(|name, ty| {
         format!("(type ${name}-t {ty}) (import \"import-{name}\" (type ${name} (eq ${name}-t)))\n")
     });
-    let given: String =
-        each(|name, _| format!("(with \"import-{name}\" (type ${name}))\n"));
+    let given: String = each(|name, _| format!("(with \"import-{name}\" (type ${name}))\n"));
     let exported: String = each(|name, ty| {
         let ty = exported_names(ty);
         format!("(type ${name}-y {ty}) (export ${name}-x \"{name}\" (type ${name}-y))\n")
@@ -117,9 +116,16 @@ fn exported_names(ty: &str) -> String {
     })
 }
 
-/// One function with so many locals, each set in each of so many loops: a compiler keeps every local's value at
-/// every loop.
-pub fn bomb(locals: usize, loops: usize) -> Vec<u8> {
+/// Functions with so many locals and so many loops each: a compiler keeps every local's value at every loop.
+pub fn bomb(functions: usize, locals: usize, loops: usize) -> Vec<u8> {
+    let bomb = loops_over(locals, loops);
+    let bombs: String = (0..functions)
+        .map(|number| format!("(func $bomb{number} {bomb})"))
+        .collect();
+    plain(&[MEMORY, REALLOC, REPORT, &bombs])
+}
+
+fn loops_over(locals: usize, loops: usize) -> String {
     let declared = "i32 ".repeat(locals);
     let mut body = String::new();
     for round in 0..loops {
@@ -129,6 +135,5 @@ pub fn bomb(locals: usize, loops: usize) -> Vec<u8> {
             (local * 7 + 3) % locals
         ));
     }
-    let bomb = format!("(func $bomb (export \"bomb\") (local {declared}) {body})");
-    plain(&[MEMORY, REALLOC, REPORT, &bomb])
+    format!("(local {declared}) {body}")
 }

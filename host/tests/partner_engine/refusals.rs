@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use leyden::ids::Digest;
 use leyden::runtime::inspect::Need;
-use leyden::runtime::{Inspection, Refused, inspect};
+use leyden::runtime::{
+    CompileLimits, Inspection, PartnerOptions, PartnerRuntime, Refused, inspect,
+};
 
-use super::bench::{Bench, limits, report};
+use super::bench::Bench;
 use super::components::{self, MEMORY, REALLOC, REPORT, assemble};
 use super::support::guest;
 
@@ -43,14 +46,28 @@ fn what_is_no_component_is_told_apart() {
 #[test]
 fn a_sound_component_is_described() {
     let found: Inspection = inspect(&guest("analyst")).expect("sound");
-    let needs: Vec<_> = found.imports.iter().map(|import| (import.name.as_str(), import.needs)).collect();
-    assert!(needs.contains(&("leyden:clock/clock@0.1.0", Need::Nothing)), "{needs:?}");
+    let needs: Vec<_> = found
+        .imports
+        .iter()
+        .map(|import| (import.name.as_str(), import.needs))
+        .collect();
+    assert!(
+        needs.contains(&("leyden:clock/clock@0.1.0", Need::Nothing)),
+        "{needs:?}"
+    );
     assert_eq!(found.datasets().count(), 3, "{needs:?}");
     assert_eq!(found.wasi().count(), 0);
     assert!(found.counts.functions > 10 && found.counts.memory_bytes >= 64 << 10);
     let json = serde_json::to_value(&found).unwrap();
     assert_eq!(json["digest"].as_str().unwrap().len(), 64);
-    assert!(json["imports"].as_array().unwrap().iter().any(|i| i["needs"]["dataset"] == "production"), "{json}");
+    assert!(
+        json["imports"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|i| i["needs"]["dataset"] == "production"),
+        "{json}"
+    );
 }
 
 #[test]
@@ -58,8 +75,14 @@ fn every_import_that_is_not_served_is_named_with_what_to_do() {
     let cases = [
         ("leyden:state/store@0.1.0", "not served to partners' code"),
         ("leyden:ledger/ledger@0.1.0", "not served to partners' code"),
-        ("leyden:grid/consumption@0.1.0", "not served to partners' code"),
-        ("leyden:data/production@0.2.0", "a version that is not served"),
+        (
+            "leyden:grid/consumption@0.1.0",
+            "not served to partners' code",
+        ),
+        (
+            "leyden:data/production@0.2.0",
+            "a version that is not served",
+        ),
         ("leyden:data/production", "a version that is not served"),
         ("leyden:clock/clock@0.1.1", "a version that is not served"),
         ("leyden:data/secrets@0.1.0", "not served to partners' code"),
@@ -86,25 +109,48 @@ fn every_import_that_is_not_served_is_named_with_what_to_do() {
 #[test]
 fn imports_that_are_no_interfaces_are_refused() {
     for (smuggled, kind) in [
-        ("(import \"leyden:data/production@0.1.0\" (func))", "the function"),
-        ("(import \"leyden:data/production@0.1.0\" (core module))", "the core module"),
-        ("(import \"leyden:data/production@0.1.0\" (component))", "the component"),
-        ("(import \"exec\" (func (param \"command\" string)))", "the function"),
+        (
+            "(import \"leyden:data/production@0.1.0\" (func))",
+            "the function",
+        ),
+        (
+            "(import \"leyden:data/production@0.1.0\" (core module))",
+            "the core module",
+        ),
+        (
+            "(import \"leyden:data/production@0.1.0\" (component))",
+            "the component",
+        ),
+        (
+            "(import \"exec\" (func (param \"command\" string)))",
+            "the function",
+        ),
         ("(import \"handle\" (type (sub resource)))", "the type"),
     ] {
         let said = refused(&components::sound_with(smuggled)).to_string();
-        assert!(said.contains(kind) && said.contains("no interface"), "{said}");
+        assert!(
+            said.contains(kind) && said.contains("no interface"),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn a_component_without_a_report_is_told_what_it_exports() {
     let nothing = refused(&assemble("(component)")).to_string();
-    assert!(nothing.contains("exports nothing, but not leyden:data/reports@0.1.0"), "{nothing}");
+    assert!(
+        nothing.contains("exports nothing, but not leyden:data/reports@0.1.0"),
+        "{nothing}"
+    );
     let policy = refused(&guest("probe"));
     let said = policy.to_string();
     assert!(said.contains("leyden:http/handler@0.1.0, "), "{said}");
-    assert!(policy.reasons.iter().any(|r| r.import.as_deref() == Some("leyden:state/store@0.1.0")));
+    assert!(
+        policy
+            .reasons
+            .iter()
+            .any(|r| r.import.as_deref() == Some("leyden:state/store@0.1.0"))
+    );
 }
 
 #[test]
@@ -115,14 +161,20 @@ fn proposals_that_are_not_served_are_named() {
         ("(func $t (return_call $t))", "tail calls"),
         ("(type $s (struct))", "gc"),
         ("(tag $e)", "exceptions"),
-        ("(func (param v128 v128 v128) (result v128) (i32x4.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))", "relaxed SIMD"),
+        (
+            "(func (param v128 v128 v128) (result v128) (i32x4.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))",
+            "relaxed SIMD",
+        ),
         ("(func (param externref))", "gc types"),
     ];
     for (part, name) in cases {
         let refused = refused(&components::plain(&[MEMORY, REALLOC, REPORT, part]));
         let said = refused.to_string().to_lowercase();
         assert!(said.contains(&name.to_lowercase()), "{part}: {said}");
-        assert!(said.contains("proposal that is not served") || said.contains("not valid"), "{said}");
+        assert!(
+            said.contains("proposal that is not served") || said.contains("not valid"),
+            "{said}"
+        );
     }
     let several = components::plain(&[MEMORY, REALLOC, REPORT, "(memory $other 1)"]);
     inspect(&several).expect("several memories are served");
@@ -138,14 +190,38 @@ fn what_would_take_too_much_is_refused_by_name() {
     };
     let cases = [
         (module("(memory $m 5000)"), "bytes of memory at its start"),
-        (module("(table 200000 funcref)"), "table elements at its start"),
+        (
+            module("(table 200000 funcref)"),
+            "table elements at its start",
+        ),
         (module(&many("(memory 0)", 9)), "linear memories"),
-        (module(&many("(func)", 60_001)), "functions, more than 60000"),
-        (module(&format!("(func (result {}) (unreachable))", many("i32 ", 33))), "33 results"),
-        (module(&format!("(func (param {}))", many("i32 ", 300))), "300 parameters"),
-        (module(&format!("(func $huge (local {}))", many("i32 ", 20_001))), "20001 locals in function 2 `huge` of core module 0"),
-        (components::sound_with(&many("(core module)", 80)), "core modules, more than 64"),
-        (components::sound_with(&many("(component)", 20)), "nested components"),
+        (
+            module(&many("(func)", 60_001)),
+            "functions, more than 60000",
+        ),
+        (
+            module(&format!(
+                "(func (result {}) (unreachable))",
+                many("i32 ", 33)
+            )),
+            "33 results",
+        ),
+        (
+            module(&format!("(func (param {}))", many("i32 ", 300))),
+            "300 parameters",
+        ),
+        (
+            module(&format!("(func $huge (local {}))", many("i32 ", 20_001))),
+            "20001 locals in function 2 `huge` of core module 0",
+        ),
+        (
+            components::sound_with(&many("(core module)", 80)),
+            "core modules, more than 64",
+        ),
+        (
+            components::sound_with(&many("(component)", 20)),
+            "nested components",
+        ),
         (nested(10), "deep"),
     ];
     for (bytes, words) in cases {
@@ -162,7 +238,9 @@ fn no_prefix_and_no_flipped_bit_makes_the_pass_panic() {
     }
     let mut state: u64 = 1;
     for _ in 0..2_000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let mut flipped = bytes.clone();
         let at = (state >> 16) as usize % flipped.len();
         flipped[at] ^= 1 << (state >> 61);
@@ -171,38 +249,69 @@ fn no_prefix_and_no_flipped_bit_makes_the_pass_panic() {
 }
 
 /// The bomb of 132 KB that takes minutes and gigabytes to compile.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_compile_bomb_is_refused_before_it_is_compiled() {
-    let bomb = components::bomb(5_000, 8_000);
+#[test]
+fn the_compile_bomb_is_refused_before_it_is_compiled() {
+    let bomb = components::bomb(1, 5_000, 8_000);
     let since = Instant::now();
-    let refused = refused(&bomb);
+    let said = refused(&bomb).to_string();
     assert!(since.elapsed() < Duration::from_secs(5));
-    let said = refused.to_string();
-    assert!(said.contains("locals times blocks in function 2 `bomb` of core module 0"), "{said}");
+    let words = "80000000 locals times blocks in function 2 `bomb0` of core module 0";
+    assert!(said.contains(words), "{said}");
+    let many = components::bomb(60, 500, 1_000);
+    let said = refused(&many).to_string();
+    assert!(
+        said.contains("locals times blocks in all functions"),
+        "{said}"
+    );
 }
 
-/// One that passes the pass meets the limits of the process that compiles it, or compiles within them.
+/// Bombs that pass the pass meet the limits of the process that compiles them, and only they do.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bomb_below_the_bounds_does_no_harm() {
-    let bench = Bench::start().await;
-    let bomb = components::bomb(1_000, 9_000);
+async fn a_bomb_below_the_bounds_meets_the_limits_of_the_compiling_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |memory_mib, cpu_s, wall_s| {
+        PartnerRuntime::start(&PartnerOptions {
+            compiled: Some(folder.path().into()),
+            program: Some(env!("CARGO_BIN_EXE_leyden").into()),
+            compile: CompileLimits {
+                memory_mib,
+                cpu_s,
+                wall_s,
+            },
+        })
+        .expect("an engine")
+    };
+    let bomb = components::bomb(12, 990, 990);
     inspect(&bomb).expect("below the bounds");
-    let other = bench.loaded(sound()).await;
-    let (loaded, ran) = tokio::join!(bench.load(bomb), bench.run(&other, "{}", limits(20_000)));
-    report(ran);
-    if let Err(error) = loaded {
-        let said = error.to_string();
-        assert!(said.contains("to compile"), "{said}");
+    for (runtime, words) in [
+        (
+            start(256, 60, 180),
+            "more than 256 MiB of memory to compile",
+        ),
+        (
+            start(2_048, 1, 180),
+            "more than 1 s of processor time to compile",
+        ),
+        (start(2_048, 60, 1), "more than 1 s to compile"),
+    ] {
+        let load = |bytes: Vec<u8>| runtime.load(Digest::of(&bytes), bytes.into());
+        let (hostile, other) = tokio::join!(load(bomb.clone()), load(sound()));
+        let said = hostile.err().expect("refused").to_string();
+        assert!(said.contains(words), "{said}");
+        other.expect("compiled all the same");
     }
-    bench.loaded(components::plain(&[MEMORY, REALLOC, REPORT, "(func)"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn types_that_differ_from_the_hosts_are_refused() {
     let bench = Bench::start().await;
-    let smuggled = r#"(import "leyden:clock/clock@0.1.0" (instance (export "now" (func (result string)))))"#;
+    let smuggled =
+        r#"(import "leyden:clock/clock@0.1.0" (instance (export "now" (func (result string)))))"#;
     let said = bench.refusal(components::sound_with(smuggled)).await;
-    assert!(said.contains("does not fit what the host serves") && said.contains("clock"), "{said}");
+    assert!(
+        said.contains("does not fit what the host serves") && said.contains("clock"),
+        "{said}"
+    );
     let unknown = r#"(import "leyden:data/budget@0.1.0" (instance (export "steal" (func))))"#;
     let said = bench.refusal(components::sound_with(unknown)).await;
     assert!(said.contains("steal"), "{said}");

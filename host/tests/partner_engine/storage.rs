@@ -15,6 +15,7 @@ fn runtime(folder: &Path, program: &str) -> PartnerRuntime {
     PartnerRuntime::start(&PartnerOptions {
         compiled: Some(folder.into()),
         program: Some(program.into()),
+        ..PartnerOptions::default()
     })
     .expect("an engine")
 }
@@ -24,7 +25,9 @@ fn leyden() -> &'static str {
 }
 
 async fn load(runtime: &PartnerRuntime, bytes: &[u8]) -> Result<(), PartnerLoadError> {
-    let loaded = runtime.load(Digest::of(bytes), Arc::new(bytes.into())).await;
+    let loaded = runtime
+        .load(Digest::of(bytes), Arc::new(bytes.into()))
+        .await;
     loaded.map(|_| ())
 }
 
@@ -43,14 +46,20 @@ fn compiled(folder: &Path) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_compiled_once_is_found_by_the_next_host() {
     let folder = tempfile::tempdir().expect("a folder");
-    load(&runtime(folder.path(), leyden()), &sound()).await.expect("compiled");
-    load(&runtime(folder.path(), NO_COMPILER), &sound()).await.expect("found on disk");
+    load(&runtime(folder.path(), leyden()), &sound())
+        .await
+        .expect("compiled");
+    load(&runtime(folder.path(), NO_COMPILER), &sound())
+        .await
+        .expect("found on disk");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_the_hosts_own_is_compiled_anew_never_executed() {
     let folder = tempfile::tempdir().expect("a folder");
-    load(&runtime(folder.path(), leyden()), &sound()).await.expect("compiled");
+    load(&runtime(folder.path(), leyden()), &sound())
+        .await
+        .expect("compiled");
     let path = compiled(folder.path());
     let kept = std::fs::read(&path).expect("bytes");
     for at in [0, kept.len() / 2, kept.len() - 33, kept.len() - 1] {
@@ -58,14 +67,19 @@ async fn what_is_not_the_hosts_own_is_compiled_anew_never_executed() {
         changed[at] ^= 1;
         std::fs::write(&path, &changed).expect("written");
         let found = load(&runtime(folder.path(), NO_COMPILER), &sound()).await;
-        assert!(matches!(found, Err(PartnerLoadError::Host(_))), "byte {at}: {found:?}");
+        assert!(
+            matches!(found, Err(PartnerLoadError::Host(_))),
+            "byte {at}: {found:?}"
+        );
     }
     for cut in [0, 10, kept.len() - 1] {
         std::fs::write(&path, &kept[..cut]).expect("written");
         let found = load(&runtime(folder.path(), NO_COMPILER), &sound()).await;
         assert!(found.is_err(), "cut at {cut}");
     }
-    load(&runtime(folder.path(), leyden()), &sound()).await.expect("compiled anew");
+    load(&runtime(folder.path(), leyden()), &sound())
+        .await
+        .expect("compiled anew");
     assert_eq!(std::fs::read(&path).expect("bytes"), kept);
 }
 
@@ -73,10 +87,15 @@ async fn what_is_not_the_hosts_own_is_compiled_anew_never_executed() {
 async fn one_component_cannot_be_put_in_anothers_place_nor_under_another_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = components::plain(&[MEMORY, REALLOC, REPORT, "(func)"]);
-    load(&runtime(folder.path(), leyden()), &other).await.expect("compiled");
+    load(&runtime(folder.path(), leyden()), &other)
+        .await
+        .expect("compiled");
     let path = compiled(folder.path());
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let swapped = name.replace(&Digest::of(&other).to_string(), &Digest::of(&sound()).to_string());
+    let swapped = name.replace(
+        &Digest::of(&other).to_string(),
+        &Digest::of(&sound()).to_string(),
+    );
     std::fs::copy(&path, path.with_file_name(swapped)).expect("copied");
     let found = load(&runtime(folder.path(), NO_COMPILER), &sound()).await;
     assert!(matches!(found, Err(PartnerLoadError::Host(_))), "{found:?}");
@@ -94,7 +113,11 @@ async fn many_who_load_the_same_get_the_same() {
     let loads = (0..8).map(|_| runtime.load(digest, bytes.clone()));
     let loaded = futures_util::future::join_all(loads).await;
     let first = loaded[0].as_ref().expect("loaded");
-    assert!(loaded.iter().all(|other| Arc::ptr_eq(first, other.as_ref().expect("loaded"))));
+    assert!(
+        loaded
+            .iter()
+            .all(|other| Arc::ptr_eq(first, other.as_ref().expect("loaded")))
+    );
     assert!(runtime.loaded(&digest).is_some());
 }
 

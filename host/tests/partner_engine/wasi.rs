@@ -43,7 +43,10 @@ async fn clocks_tell_the_runs_instant_and_randomness_follows_from_the_run() {
     );
     let clock = bench.loaded(clock).await;
     assert_eq!(clock.inspection().wasi().count(), 1);
-    assert_eq!(report(bench.run(&clock, "{}", limits(20_000)).await).body, b"1");
+    assert_eq!(
+        report(bench.run(&clock, "{}", limits(20_000)).await).body,
+        b"1"
+    );
     let random = calling(
         "wasi:random/random@0.2.0",
         r#"(export "get-random-u64" (func (result u64)))"#,
@@ -53,7 +56,10 @@ async fn clocks_tell_the_runs_instant_and_randomness_follows_from_the_run() {
     );
     let random = bench.loaded(random).await;
     let first = report(bench.run(&random, "{}", limits(20_000)).await).body;
-    assert_eq!(report(bench.run(&random, "{}", limits(20_000)).await).body, first);
+    assert_eq!(
+        report(bench.run(&random, "{}", limits(20_000)).await).body,
+        first
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,5 +90,9 @@ async fn calls_into_an_empty_wasi_count_as_well() {
     );
     let flood = bench.loaded(flood).await;
     let ran = bench.run(&flood, "{}", limits(20_000)).await;
-    assert!(error(&ran).to_string().contains("calls into the host"), "{}", error(&ran));
+    assert!(
+        error(&ran).to_string().contains("calls into the host"),
+        "{}",
+        error(&ran)
+    );
 }

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use super::child::{COMPILED, REFUSED};
-use super::{ADDRESS_BYTES_MAX, ARTIFACT_BYTES_MAX, Artifact, CPU_S_MAX, WALL_MAX};
+use super::{ARTIFACT_BYTES_MAX, Artifact, CompileLimits};
 use crate::runtime::inspect::{Reason, Refused, printable};
 use crate::runtime::partner::PartnerLoadError;
 
@@ -31,18 +31,18 @@ pub(super) enum Ended {
 
 /// Whether there is an artifact, or whose fault it is that there is none. A compiler that fails once it
 /// has got its input fails because of its input.
-pub(super) fn judge(ended: Ended) -> Result<Artifact, PartnerLoadError> {
+pub(super) fn judge(ended: Ended, limits: CompileLimits) -> Result<Artifact, PartnerLoadError> {
     let (status, output, complaint) = match ended {
         Ended::Exited {
             status,
             output,
             complaint,
         } => (status, output, complaint),
-        Ended::TooLate => return Err(refused(&too_long())),
+        Ended::TooLate => return Err(refused(&too_long(limits))),
         Ended::Lost(why) => return Err(PartnerLoadError::Host(why)),
     };
     if let Some(signal) = status.signal() {
-        return Err(refused(&by_signal(signal, &complaint)));
+        return Err(refused(&by_signal(signal, &complaint, limits)));
     }
     if !status.success() {
         return Err(refused(&format!(
@@ -66,13 +66,19 @@ pub(super) fn judge(ended: Ended) -> Result<Artifact, PartnerLoadError> {
     }
 }
 
-fn by_signal(signal: i32, complaint: &str) -> String {
+fn by_signal(signal: i32, complaint: &str, limits: CompileLimits) -> String {
     let out_of_memory = complaint.contains("memory allocation of")
         || complaint.contains("out of memory")
         || complaint.contains("Cannot allocate memory");
     match signal {
-        SIGXCPU | SIGKILL => format!("takes more than {CPU_S_MAX} s of processor time to compile"),
-        SIGABRT | SIGSEGV if out_of_memory => too_large(),
+        SIGXCPU | SIGKILL => format!(
+            "takes more than {} s of processor time to compile",
+            limits.cpu_s
+        ),
+        SIGABRT | SIGSEGV if out_of_memory => format!(
+            "takes more than {} MiB of memory to compile",
+            limits.memory_mib
+        ),
         _ => format!(
             "makes the compiler fail (signal {signal}): {}",
             last_line(complaint)
@@ -80,15 +86,8 @@ fn by_signal(signal: i32, complaint: &str) -> String {
     }
 }
 
-fn too_large() -> String {
-    format!(
-        "takes more than {} MiB of memory to compile",
-        ADDRESS_BYTES_MAX >> 20
-    )
-}
-
-fn too_long() -> String {
-    format!("takes more than {} s to compile", WALL_MAX.as_secs())
+fn too_long(limits: CompileLimits) -> String {
+    format!("takes more than {} s to compile", limits.wall_s)
 }
 
 fn last_line(complaint: &str) -> String {
@@ -107,11 +106,12 @@ mod tests {
     use super::*;
 
     fn exited(raw: i32, output: &[u8], complaint: &str) -> Result<Artifact, PartnerLoadError> {
-        judge(Ended::Exited {
+        let ended = Ended::Exited {
             status: ExitStatus::from_raw(raw),
             output: output.into(),
             complaint: complaint.into(),
-        })
+        };
+        judge(ended, CompileLimits::default())
     }
 
     fn refusal(result: Result<Artifact, PartnerLoadError>) -> String {
@@ -137,7 +137,10 @@ mod tests {
                 exited(SIGABRT, b"", "memory allocation of 4096 bytes failed\n"),
                 "2048 MiB of memory",
             ),
-            (judge(Ended::TooLate), "180 s to compile"),
+            (
+                judge(Ended::TooLate, CompileLimits::default()),
+                "180 s to compile",
+            ),
             (
                 exited(SIGABRT, b"", "thread 'main' has overflowed its stack"),
                 "signal 6",

@@ -52,11 +52,12 @@ pub(super) const PARAMS_MAX: usize = 255;
 /// Most results of a function or block type: each call or block of two bytes makes so many values.
 pub(super) const RESULTS_MAX: usize = 32;
 
-/// Most locals times blocks of one function: a compiler may keep each local's value at each block.
-pub(super) const FUNCTION_COST_MAX: u64 = 20_000_000;
+/// Most locals times blocks of one function: a compiler may keep each local's value at each block. So
+/// many take it about a second and 400 MB; CPython's costliest function comes to a tenth of it.
+pub(super) const FUNCTION_COST_MAX: u64 = 2_000_000;
 
-/// Most locals times blocks of all functions together.
-pub(super) const COST_MAX: u64 = 400_000_000;
+/// Most locals times blocks of all functions together: about half a minute. CPython comes to a fifth of it.
+pub(super) const COST_MAX: u64 = 50_000_000;
 
 /// Most linear memory that modules begin with, bytes: that of the highest trust level.
 pub(super) const MEMORY_BYTES_MAX: u64 = crate::partners::limits::MEMORY_BYTES_MAX as u64;

@@ -276,7 +276,6 @@ impl Pass {
     ) -> wasmparser::Result<()> {
         let index = function.index;
         let weight = weigh(&function, body)?;
-        self.totals.cost = self.totals.cost.saturating_add(weight.cost());
         let costliest = &mut self.found.counts.function_cost_max;
         *costliest = (*costliest).max(weight.cost());
         if weight.exceeds() {
@@ -289,6 +288,7 @@ impl Pass {
             }
             return Ok(());
         }
+        self.totals.cost = self.totals.cost.saturating_add(weight.cost());
         let allocations = std::mem::take(&mut self.allocations);
         let mut validator = function.into_validator(allocations);
         validator.validate(body)?;
