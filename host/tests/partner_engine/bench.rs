@@ -19,30 +19,30 @@ use super::support::TestHost;
 const GRACE: Duration = Duration::from_millis(700);
 
 /// A deadline for what runs into it: long enough to be made, short enough to wait for.
-pub const DEADLINE_MS: u64 = 500;
+pub(crate) const DEADLINE_MS: u64 = 500;
 
 /// A host and what runs on it.
-pub struct Bench {
-    pub host: TestHost,
+pub(crate) struct Bench {
+    pub(crate) host: TestHost,
 }
 
 impl Bench {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let host = TestHost::start().await;
         Self { host }
     }
 
-    pub async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Analytics>, PartnerLoadError> {
+    pub(crate) async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Analytics>, PartnerLoadError> {
         let runtime = &self.host.host.partner_runtime;
         runtime.load(Digest::of(&bytes), Arc::new(bytes)).await
     }
 
-    pub async fn loaded(&self, bytes: Vec<u8>) -> Arc<Analytics> {
+    pub(crate) async fn loaded(&self, bytes: Vec<u8>) -> Arc<Analytics> {
         self.load(bytes).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Why a component is not taken.
-    pub async fn refusal(&self, bytes: Vec<u8>) -> String {
+    pub(crate) async fn refusal(&self, bytes: Vec<u8>) -> String {
         match self.load(bytes).await {
             Err(PartnerLoadError::Refused(refused)) => refused.to_string(),
             Err(other) => panic!("not refused, but: {other}"),
@@ -51,7 +51,7 @@ impl Bench {
     }
 
     /// Runs a component with everything granted; it has to end in time.
-    pub async fn run(&self, analytics: &Analytics, params: &str, limits: RunLimits) -> Ran {
+    pub(crate) async fn run(&self, analytics: &Analytics, params: &str, limits: RunLimits) -> Ran {
         let since = Instant::now();
         let ran = analytics
             .run(self.input(Datasets::all(), params, limits))
@@ -65,7 +65,7 @@ impl Bench {
         ran
     }
 
-    pub fn input(&self, granted: Datasets, params: &str, limits: RunLimits) -> RunInput {
+    pub(crate) fn input(&self, granted: Datasets, params: &str, limits: RunLimits) -> RunInput {
         let host = &self.host.host;
         let seed = Seed {
             secret: Arc::new([7; 32]),
@@ -101,7 +101,7 @@ fn meter(limits: RunLimits) -> Meter {
 }
 
 /// The limits of trust level 1 with this deadline.
-pub fn limits(deadline_ms: u64) -> RunLimits {
+pub(crate) fn limits(deadline_ms: u64) -> RunLimits {
     RunLimits {
         deadline_ms,
         ..RunLimits::of(1)
@@ -109,18 +109,18 @@ pub fn limits(deadline_ms: u64) -> RunLimits {
 }
 
 /// The limits of a run that only its deadline can stop.
-pub fn until_deadline() -> RunLimits {
+pub(crate) fn until_deadline() -> RunLimits {
     RunLimits {
         fuel: u64::MAX >> 1,
         ..limits(DEADLINE_MS)
     }
 }
 
-pub fn report(ran: Ran) -> Report {
+pub(crate) fn report(ran: Ran) -> Report {
     ran.outcome.unwrap_or_else(|error| panic!("{error}"))
 }
 
-pub fn error(ran: &Ran) -> &RunError {
+pub(crate) fn error(ran: &Ran) -> &RunError {
     match &ran.outcome {
         Err(error) => error,
         Ok(report) => panic!("it reported {}", String::from_utf8_lossy(&report.body)),

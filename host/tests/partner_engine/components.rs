@@ -1,14 +1,14 @@
 //! Components written by hand, down to each instruction: what no compiler makes.
 
 /// What the core module of a well-behaved component is made of, besides what a test puts in.
-pub const MEMORY: &str = r#"(memory (export "memory") 1)"#;
+pub(crate) const MEMORY: &str = r#"(memory (export "memory") 1)"#;
 
 /// Gives out the same 16 KiB over and over: parameters are looked at by nobody.
-pub const REALLOC: &str = r#"
+pub(crate) const REALLOC: &str = r#"
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16384))"#;
 
 /// A report: `ok` of the media type `text/plain`.
-pub const REPORT: &str = r#"
+pub(crate) const REPORT: &str = r#"
     (data (i32.const 8) "text/plain")
     (data (i32.const 24) "ok")
     (func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
@@ -47,17 +47,17 @@ const REPORT_TYPE: &str = r#"(param "params" $params) (result (result $document 
 
 /// A component whose core module has these parts. `imports` come before it, and `with` is what its instance
 /// is given.
-pub fn component(imports: &str, with: &str, core: &[&str]) -> Vec<u8> {
+pub(crate) fn component(imports: &str, with: &str, core: &[&str]) -> Vec<u8> {
     assemble(&text(imports, with, &core.join("\n")))
 }
 
 /// A component whose core module has these parts and imports nothing.
-pub fn plain(core: &[&str]) -> Vec<u8> {
+pub(crate) fn plain(core: &[&str]) -> Vec<u8> {
     component("", "", core)
 }
 
 /// A component whose report runs this instead of reporting.
-pub fn instead(body: &str) -> Vec<u8> {
+pub(crate) fn instead(body: &str) -> Vec<u8> {
     let report = format!(
         r#"(func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
              {body} (unreachable))"#
@@ -66,12 +66,12 @@ pub fn instead(body: &str) -> Vec<u8> {
 }
 
 /// A component that reports; `extra` is put beside its export.
-pub fn sound_with(extra: &str) -> Vec<u8> {
+pub(crate) fn sound_with(extra: &str) -> Vec<u8> {
     component(extra, "", &[MEMORY, REALLOC, REPORT])
 }
 
 /// Text to binary.
-pub fn assemble(text: &str) -> Vec<u8> {
+pub(crate) fn assemble(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -117,7 +117,7 @@ fn exported_names(ty: &str) -> String {
 }
 
 /// Functions with so many locals and so many loops each: a compiler keeps every local's value at every loop.
-pub fn bomb(functions: usize, locals: usize, loops: usize) -> Vec<u8> {
+pub(crate) fn bomb(functions: usize, locals: usize, loops: usize) -> Vec<u8> {
     let bomb = loops_over(locals, loops);
     let bombs: String = (0..functions)
         .map(|number| format!("(func $bomb{number} {bomb})"))
