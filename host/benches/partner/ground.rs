@@ -31,7 +31,7 @@ pub async fn measure(operator: &Operator, houses: usize, minutes: u64) {
             .expected("houses");
     }
     operator
-        .post("/admin/tick", &json!({ "count": minutes }))
+        .post("/admin/clock/tick", &json!({ "count": minutes }))
         .await;
     operator.post("/admin/settle", &json!({})).await;
 }

@@ -40,25 +40,39 @@ impl Answer {
     }
 }
 
-/// The operator of a host without a token.
+/// The operator of a host.
 #[derive(Debug, Clone)]
 pub struct Operator {
     client: Client,
     url: String,
+    token: Option<String>,
 }
 
 impl Operator {
-    /// Of the host at this address.
+    /// Of the host at this address, which has no token.
     pub fn of(url: &str) -> Self {
         Self {
             client: Client::new(),
             url: url.to_owned(),
+            token: None,
+        }
+    }
+
+    /// Of the host at this address, which asks for this token.
+    pub fn with_token(url: &str, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..Self::of(url)
         }
     }
 
     /// A request of the operator.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// Reads a document.
@@ -157,10 +171,9 @@ impl Partner {
         self.client.request(method, url)
     }
 
-    /// A read with its API key of any path.
+    /// A read of any path, without a key.
     pub fn absolute(&self, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.url);
-        self.client.get(url).bearer_auth(&self.key)
+        self.client.get(format!("{}{path}", self.url))
     }
 
     /// The signature of an upload.

@@ -13,17 +13,19 @@ const PROMISE: &str = "no household's value follows from the sums that a partner
 
 pub async fn prove(size: Size) -> Vec<Proof> {
     algebra::check_itself();
-    vec![cohorts(size).await, host(size).await]
+    let cohorts = cohorts(size).await;
+    eprintln!("{cohorts}");
+    vec![cohorts, host(size).await]
 }
 
 async fn cohorts(size: Size) -> Proof {
     let started = Instant::now();
-    let worlds = size.of(6, 60);
-    let found = queries::attack(worlds, &mut Random::seeded()).await;
-    let first = found
-        .isolated
-        .first()
-        .map_or(String::new(), |first| format!(", first {first}"));
+    let (worlds, random) = (size.of(6, 60), &mut Random::seeded());
+    let found = queries::attack(worlds, false, random).await;
+    // That the attack works: where nothing is remembered of what was told, households are isolated.
+    let unguarded = queries::attack(1, true, random).await;
+    let first = found.isolated.iter().chain(&found.uneven).next();
+    let first = first.map_or(String::new(), |first| format!(", first {first}"));
     Proof {
         name: "differencing cohorts".to_owned(),
         promise: PROMISE.to_owned(),
@@ -33,12 +35,18 @@ async fn cohorts(size: Size) -> Proof {
             queries::WAYS
         ),
         found: format!(
-            "{} told, {} worlds with a household isolated{first}",
+            "{} told; {} worlds with a household isolated, {} with a difference that breaks the profile ({} and {} of {} where nothing is remembered){first}",
             found.told,
-            found.isolated.len()
+            found.isolated.len(),
+            found.uneven.len(),
+            unguarded.isolated.len(),
+            unguarded.uneven.len(),
+            queries::WAYS,
         ),
         // Somebody who is told nothing learns nothing, but that would be no service.
-        held: found.isolated.is_empty() && found.told > worlds * queries::WAYS,
+        held: found.isolated.is_empty()
+            && found.told > worlds * queries::WAYS
+            && !unguarded.isolated.is_empty(),
         seconds: started.elapsed().as_secs_f64(),
     }
 }

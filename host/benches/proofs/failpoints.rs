@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leyden::partners::failpoints::POINTS;
+use leyden::partners::receipts::{Chain, PublicKey, Receipt};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -58,8 +59,13 @@ async fn on(store: &str, rounds: usize, size: Size, redis: Option<Server>) -> Pr
         eprintln!("  {store}: {point}: {} deaths so far", found.deaths);
     }
     bench.compare(&mut found).await;
-    let first = found.wrong.first().map_or(String::new(), |wrong| format!("; {} WRONG, first {wrong}", found.wrong.len()));
-    let missed: Vec<_> = POINTS.iter().filter(|point| !found.died_at.contains(point)).collect();
+    let first = found.wrong.first().map_or(String::new(), |wrong| {
+        format!("; {} WRONG, first {wrong}", found.wrong.len())
+    });
+    let missed: Vec<_> = POINTS
+        .iter()
+        .filter(|point| !found.died_at.contains(*point))
+        .collect();
     Proof {
         name: format!("failpoints {store}"),
         promise: "a host that dies between any two steps of a run leaves the books of runs without a fault".to_owned(),
@@ -144,14 +150,23 @@ impl Bench {
         for (((name, reports), first), again) in PLUGINS.iter().zip(first).zip(again) {
             found.runs += 1;
             let Some(again) = again else {
-                found.check(false, || format!("{point}: {name} is not answered after it"));
+                found.check(false, || {
+                    format!("{point}: {name} is not answered after it")
+                });
                 continue;
             };
             let is_right = again.status.is_success() == *reports;
-            found.check(is_right, || format!("{point}: {name}: {} {}", again.status, again.text));
+            found.check(is_right, || {
+                format!("{point}: {name}: {} {}", again.status, again.text)
+            });
             if let Some(first) = first {
                 let is_same = first.text == again.text;
-                found.check(is_same, || format!("{point}: {name} was answered {} and then {}", first.text, again.text));
+                found.check(is_same, || {
+                    format!(
+                        "{point}: {name} was answered {} and then {}",
+                        first.text, again.text
+                    )
+                });
             }
         }
     }
@@ -184,28 +199,41 @@ impl Bench {
         });
         let ledger = operator.get("/admin/ledger").await;
         found.check(ledger["sound"] == true, || format!("the ledger: {ledger}"));
-        let receipts = self.receipts(&host.url).await;
-        let paid: u64 = receipts.iter().filter_map(|receipt| receipt["total"].as_u64()).sum();
-        found.check(paid == runs * PRICE, || format!("receipts add up to {paid}"));
-        let charged = receipts.iter().filter(|receipt| receipt["total"] != 0).count();
-        found.check(charged as u64 == runs, || format!("{charged} receipts for {runs} runs"));
+        let receipts = self.receipts(&operator, &host.url).await;
+        let paid: u64 = receipts.iter().map(|receipt| receipt.total).sum();
+        found.check(paid == runs * PRICE, || {
+            format!("receipts add up to {paid}")
+        });
+        let charged = receipts.iter().filter(|receipt| receipt.total > 0).count();
+        found.check(charged as u64 == runs, || {
+            format!("{charged} receipts for {runs} runs")
+        });
         found.receipts = receipts.len();
     }
 
-    /// All receipts, each verified with the host's public key.
-    async fn receipts(&self, url: &str) -> Vec<Value> {
+    /// All receipts, verified as a chain with the host's public key.
+    async fn receipts(&self, operator: &Operator, url: &str) -> Vec<Receipt> {
+        let pem = operator.request(Method::GET, "/partners/receipt-key");
+        let pem = Answer::of(pem).await.expect("an answer").text;
+        let key = PublicKey::from_pem(&pem).expect("a key");
+        let (mut chain, mut all, mut after) = (Chain::new(&key), Vec::new(), String::new());
         let partner = self.partner.at(url);
-        let (mut all, mut after) = (Vec::<Value>::new(), 0);
         loop {
-            let path = format!("/receipts?after={after}&limit=100");
-            let page = Answer::of(partner.request(Method::GET, &path)).await;
-            let page = page.expect("an answer").expected("receipts");
-            let receipts = page["receipts"].as_array().cloned().unwrap_or_default();
-            let Some(last) = receipts.last() else {
-                return all;
-            };
-            after = last["sequence"].as_u64().expect("a place");
-            all.extend(receipts);
+            let request = partner.request(Method::GET, &format!("/receipts?limit=100{after}"));
+            let answer = request
+                .header("accept", "application/x-ndjson")
+                .send()
+                .await;
+            let answer = answer.expect("an answer");
+            let next = answer.headers().get("leyden-next").cloned();
+            let lines = answer.text().await.expect("receipts");
+            for line in lines.lines() {
+                all.push(chain.next(line.as_bytes()).expect("a sound receipt"));
+            }
+            match next {
+                Some(next) => after = format!("&after={}", next.to_str().expect("text")),
+                None => return all,
+            }
         }
     }
 }

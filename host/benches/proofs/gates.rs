@@ -31,6 +31,9 @@ const PLUGIN: &str = "report";
 /// The idempotency key that all partners use.
 const SHARED_KEY: &str = "one-key-for-all";
 
+/// The operator's.
+const TOKEN: &str = "a-token-that-nobody-guesses";
+
 /// What a partner might try at another's: method and path below the other's own. `{report}` is the id of a
 /// report that there is.
 const TRIES: [(Method, &str); 14] = [
@@ -61,8 +64,11 @@ const OPERATORS: [&str; 5] = [
 
 pub async fn prove(size: Size) -> Vec<Proof> {
     let folder = tempfile::tempdir().expect("a folder");
-    let host = Process::start(folder.path()).await;
-    let operator = Operator::of(&host.url);
+    let file = folder.path().join("token");
+    std::fs::write(&file, TOKEN).expect("a file");
+    let more = ["--token-file", file.to_str().expect("a path")];
+    let host = Process::start_with(&folder.path().join("data"), &more).await;
+    let operator = Operator::with_token(&host.url, TOKEN);
     vec![
         apart(&operator, size.of(24, 100)).await,
         links::prove(&operator).await,
@@ -220,10 +226,12 @@ async fn forged(partner: &Partner, other: &Partner, found: &mut Found) {
         }
     }
     for path in OPERATORS {
-        let answer = Answer::of(partner.absolute(path)).await.expect("an answer");
-        let is_refused = answer.status.is_client_error();
-        found.check(is_refused, || {
-            format!("{:?} reads {path}: {}", partner.id, answer.text)
-        });
+        let with_key = partner.absolute(path).bearer_auth(&partner.key);
+        for request in [with_key, partner.absolute(path)] {
+            let answer = Answer::of(request).await.expect("an answer");
+            let is_refused = answer.status.is_client_error();
+            let read = || format!("{:?} reads {path}: {}", partner.id, answer.text);
+            found.check(is_refused, read);
+        }
     }
 }

@@ -39,6 +39,9 @@ const OVERRUN_MS_MAX: f64 = 50.0;
 /// Most that the neighbour's 99th percentile grows.
 const SLOWDOWN_MAX: f64 = 1.5;
 
+/// Lines of the host's log that are shown when it fails.
+const LOG_LINES: usize = 5;
+
 /// Of each family, plugins that a quick run leaves out between two.
 const QUICK_STEP: usize = 5;
 
@@ -64,10 +67,6 @@ pub async fn prove(size: Size) -> Proof {
         found: found.words(),
         seconds: started.elapsed().as_secs_f64(),
     }
-}
-
-pub fn all() -> Vec<Hostile> {
-    plugins(Size::Full)
 }
 
 /// All of them, or for a quick run some of each family.
@@ -126,6 +125,14 @@ impl Rig {
             }
             let verdict = self.stop(&partners[plugin.family], plugin).await;
             found.take(plugin, &verdict);
+            if verdict.is_hosts() {
+                let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+                let lines: Vec<_> = log.lines().rev().take(LOG_LINES).collect();
+                lines
+                    .iter()
+                    .rev()
+                    .for_each(|line| eprintln!("      host: {line}"));
+            }
         }
         let beside = running.stop().await;
         found.memory = watch.stop().await;

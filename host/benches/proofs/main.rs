@@ -17,10 +17,12 @@
 
 mod books;
 mod differencing;
+mod failpoints;
 mod faults;
 mod gates;
 mod hostile;
 mod kills;
+mod ledger;
 mod load;
 mod mutations;
 #[path = "../partner/mod.rs"]
@@ -34,49 +36,36 @@ mod proxy;
 #[path = "../../tests/support/redis.rs"]
 mod redis_server;
 mod rig;
+#[path = "../../tests/support/partners.rs"]
+mod scripts;
 mod uploads;
 mod watch;
 
 use proof::{Proof, Size};
 
 /// Names of the proofs, in the order they run.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "kills",
     "faults",
     "pause",
     "poison",
     "hostile",
+    "ledger",
     "uploads",
     "gates",
     "differencing",
+    "failpoints",
     "mutations",
 ];
 
 /// Those that need another build of the host: they run only when asked for.
-const OTHER_BUILDS: [&str; 1] = ["mutations"];
+const OTHER_BUILDS: [&str; 2] = ["failpoints", "mutations"];
 
 fn main() {
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| arg != "--bench")
         .collect();
-    if args.iter().any(|a| a == "--list") {
-        for p in hostile::all() {
-            let started = std::time::Instant::now();
-            let seen = leyden::runtime::inspect(&p.bytes);
-            let seen = seen.map_or_else(|e| e.to_string(), |_| "OK".into());
-            println!(
-                "{}: {}: {} B, {:?}: {} [{} ms]",
-                p.family,
-                p.what,
-                p.bytes.len(),
-                p.ends,
-                seen.chars().take(300).collect::<String>(),
-                started.elapsed().as_millis()
-            );
-        }
-        return;
-    }
     let json = args.iter().any(|arg| arg == "--json");
     let size = if args.iter().any(|arg| arg == "--quick") {
         Size::Quick
@@ -126,9 +115,11 @@ async fn run(name: &str, size: Size) -> Vec<Proof> {
         "pause" => vec![pause::prove(size).await],
         "poison" => vec![poison::prove(size).await],
         "hostile" => vec![hostile::prove(size).await],
+        "ledger" => ledger::prove(size).await,
         "uploads" => vec![uploads::prove(size).await],
         "gates" => gates::prove(size).await,
         "differencing" => differencing::prove(size).await,
+        "failpoints" => failpoints::prove(size).await,
         _ => mutations::prove(size).await,
     };
     proofs.iter().for_each(|proof| eprintln!("{proof}"));

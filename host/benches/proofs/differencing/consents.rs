@@ -117,9 +117,7 @@ impl Town {
             .run(&name_of(community), b"{}".to_vec(), None)
             .await;
         let answer = answer.expect("an answer").expected("a run");
-        let report = &answer["report"];
-        let body = report["bodyBase64"].as_str().or(report["body"].as_str());
-        let bytes = STANDARD.decode(body.unwrap_or_default()).expect("base64");
+        let bytes = body_of(&answer["report"]);
         for reading in bytes.chunks_exact(READING_BYTES) {
             let number =
                 |at: usize| u64::from_le_bytes(reading[at..at + 8].try_into().expect("8 bytes"));
@@ -160,4 +158,15 @@ fn name_of(community: Option<u64>) -> String {
     community.map_or("all".to_owned(), |community| {
         format!("community-{community}")
     })
+}
+
+/// A report's body: text where it happens to be, else base64.
+fn body_of(report: &Value) -> Vec<u8> {
+    match report["body"].as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => {
+            let body = report["bodyBase64"].as_str().expect("a body");
+            STANDARD.decode(body).expect("base64")
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leyden::dispatch::work::{Seed, Work};
 use leyden::ids::{Instant, PartnerId};
 use leyden::metering::cohorts::{self, Outcome, Past};
-use leyden::metering::{Gathered, Interval, Member, Profile};
+use leyden::metering::{Gathered, Group, Interval, Member, Profile};
 use leyden::store::Store;
 use leyden::store::embedded::{Embedded, Options};
 
@@ -20,7 +20,7 @@ const HOUSEHOLDS: (u64, u64) = (40, 200);
 const QUERIES: usize = 120;
 
 /// How cohorts are chosen.
-const STRATEGIES: [(&str, Choose); 7] = [
+const STRATEGIES: [(&str, Choose); 8] = [
     ("at random", at_random),
     ("all but one", all_but_one),
     ("each a household longer", growing),
@@ -28,6 +28,7 @@ const STRATEGIES: [(&str, Choose); 7] = [
     ("by the bits of their numbers", by_bits),
     ("communities with somebody who moves", movers),
     ("near what was told", neighbours),
+    ("all but a small rest", small_rest),
 ];
 
 type Choose = fn(usize, usize, &mut Random) -> Vec<usize>;
@@ -40,18 +41,22 @@ pub const WAYS: usize = STRATEGIES.len();
 pub struct Found {
     pub asked: usize,
     pub told: usize,
+    /// Worlds in which a household's value follows.
     pub isolated: Vec<String>,
+    /// Differences of two values that break the profile's own rule.
+    pub uneven: Vec<String>,
 }
 
-/// Tries each strategy in so many worlds.
-pub async fn attack(worlds: usize, random: &mut Random) -> Found {
+/// Tries each strategy in so many worlds. A host that forgets judges each question as if it were the first.
+pub async fn attack(worlds: usize, forgets: bool, random: &mut Random) -> Found {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Embedded::open(Options::new(folder.path())).expect("a store");
     let (store, mut found): (Arc<dyn Store>, _) = (Arc::new(store), Found::default());
     for world in 0..worlds {
         for (what, choose) in STRATEGIES {
-            let name = format!("{what} {world}").replace(' ', "-");
-            let world = World::new(store.clone(), &name, random);
+            let name = format!("{what} {world} {forgets}").replace(' ', "-");
+            let mut world = World::new(store.clone(), &name, random);
+            world.forgets = forgets;
             world.attack(what, choose, random, &mut found).await;
         }
     }
@@ -64,6 +69,7 @@ struct World {
     partner: PartnerId,
     profile: Profile,
     powers_mw: Vec<u64>,
+    forgets: bool,
 }
 
 impl World {
@@ -74,15 +80,18 @@ impl World {
             store,
             partner: PartnerId::parse(partner).expect("an id"),
             profile: profiles[random.below(2) as usize],
-            powers_mw: (0..households)
-                .map(|_| 200_000 + random.below(3_000_000))
-                .collect(),
+            forgets: false,
+            powers_mw: (0..households).map(|_| power_mw(random)).collect(),
         }
     }
 
-    async fn attack(&self, what: &str, choose: Choose, random: &mut Random, found: &mut Found) {
-        let mut span = Span::new(self.powers_mw.len());
+    async fn attack(&mut self, what: &str, choose: Choose, random: &mut Random, found: &mut Found) {
+        let (mut span, mut told) = (Span::new(self.powers_mw.len()), Vec::<Vec<usize>>::new());
+        let partner = self.partner.clone();
         for number in 0..QUERIES {
+            if self.forgets {
+                self.partner = PartnerId::parse(&format!("{partner}-{number}")).expect("an id");
+            }
             let mut members = choose(number, self.powers_mw.len(), random);
             members.sort_unstable();
             members.dedup();
@@ -90,8 +99,16 @@ impl World {
             if self.ask(&members, random).await {
                 found.told += 1;
                 span.add(&members);
+                told.push(members);
             }
         }
+        eprintln!(
+            "DBG {what} {} told {} {:?}",
+            self.profile,
+            told.len(),
+            told.iter().map(Vec::len).collect::<Vec<_>>()
+        );
+        found.uneven.extend(self.uneven(what, &told));
         let isolated = span.isolated();
         if !isolated.is_empty() {
             found.isolated.push(format!(
@@ -99,6 +116,24 @@ impl World {
                 self.partner
             ));
         }
+    }
+
+    /// Differences of a value and another that is part of it, which the profile would not tell by themselves.
+    fn uneven(&self, what: &str, told: &[Vec<usize>]) -> Option<String> {
+        for all in told {
+            for part in told.iter().filter(|part| part.len() < all.len()) {
+                if !part.iter().all(|one| all.binary_search(one).is_ok()) {
+                    continue;
+                }
+                let mut group = Group::default();
+                let rest = all.iter().filter(|one| part.binary_search(one).is_err());
+                rest.for_each(|one| group.add(self.powers_mw[*one]));
+                if let Err(rule) = self.profile.judge(&group) {
+                    return Some(format!("{what}: {rule}"));
+                }
+            }
+        }
+        None
     }
 
     /// Whether the sum of these households is told. Times overlap without being the same.
@@ -143,6 +178,14 @@ impl World {
             invocation: 0,
         };
         Work::new(self.store.clone(), Instant(1_000), seed)
+    }
+}
+
+/// Most draw little, some much.
+fn power_mw(random: &mut Random) -> u64 {
+    match random.below(12) {
+        0 => 2_000_000 + random.below(4_000_000),
+        _ => 200_000 + random.below(800_000),
     }
 }
 
@@ -205,5 +248,18 @@ fn neighbours(number: usize, of: usize, random: &mut Random) -> Vec<usize> {
         .collect();
     (0..of)
         .filter(|one| (*one < of / 2) != changed.contains(one))
+        .collect()
+}
+
+/// Everybody, then everybody but as many as a profile asks for.
+fn small_rest(number: usize, of: usize, random: &mut Random) -> Vec<usize> {
+    let first = random.below(of as u64) as usize;
+    let rest = if number == 0 {
+        0
+    } else {
+        10 + random.below(8) as usize
+    };
+    (0..of)
+        .filter(|one| (one + of - first) % of >= rest)
         .collect()
 }

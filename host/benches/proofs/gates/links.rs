@@ -24,7 +24,7 @@ const NEVER: [&str; 12] = [
     "leyden:grid/consumption@0.1.0",
     "leyden:grid/client-registry@0.1.0",
     "leyden:http/handler@0.1.0",
-    "wasi:filesystem/types@0.2.0",
+    "wasi:sockets/udp@0.2.0",
     "wasi:sockets/tcp@0.2.0",
     "wasi:http/outgoing-handler@0.2.0",
 ];

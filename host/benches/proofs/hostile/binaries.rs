@@ -130,7 +130,7 @@ fn imports() -> Vec<Hostile> {
         "leyden:ledger/ledger@0.1.0",
         "leyden:streams/publisher@0.1.0",
         "leyden:partners/accounts@0.1.0",
-        "wasi:filesystem/preopens@0.2.0",
+        "wasi:sockets/udp@0.2.0",
         "wasi:sockets/tcp-create-socket@0.2.0",
         "wasi:http/outgoing-handler@0.2.0",
     ];

@@ -226,7 +226,7 @@ fn reports() -> Vec<Hostile> {
         let body = format!("{fill} {}", plugin::answer((HEAP, length), (TEXT, 1)));
         let plugin = Plugin::new(body).memory(format!("{TOO_LONG_PAGES}"));
         let hostile = Hostile::new(format!("a media type of {what}"), &plugin);
-        plugins.push(hostile.ends(&[Stop::Limit, Stop::Trap, Stop::Failed], ""));
+        plugins.push(hostile.ends(&[Stop::Limit, Stop::NoReport], ""));
     }
     for (what, body) in [
         ("a body of 4 GiB", (8, u32::MAX)),
@@ -295,7 +295,9 @@ fn credit() -> Vec<Hostile> {
     plugins[7] = plugins[7].clone().ends(TIME, "");
     plugins[8] = plugins[8].clone().ends(&[Stop::Trap], "");
     plugins[9] = plugins[9].clone().ends(&[Stop::Failed], "gone");
-    family("out-of-credit loops", &[Stop::Limit], "", plugins)
+    // Reads that look for data until they find that the price is not there may take long.
+    let ends = &[Stop::Limit, Stop::Deadline];
+    family("out-of-credit loops", ends, "", plugins)
 }
 
 fn params() -> Vec<Hostile> {
@@ -396,7 +398,7 @@ fn text() -> Vec<Hostile> {
             &media(text),
         ));
     }
-    let ends = &[Stop::Limit, Stop::Failed, Stop::Trap];
+    let ends = &[Stop::NoReport];
     family("broken texts and media types", ends, "", plugins)
 }
 

@@ -19,6 +19,8 @@ pub enum Stop {
     Limit,
     /// It gave up by itself.
     Failed,
+    /// What it returned is no report.
+    NoReport,
     /// It returned a report.
     Report,
 }

@@ -53,6 +53,11 @@ impl Verdict {
         }
     }
 
+    /// Whether the host failed or did not answer.
+    pub fn is_hosts(&self) -> bool {
+        self.stop.is_none()
+    }
+
     /// Whether the plugin had to end so.
     pub fn is_right(&self, plugin: &Hostile) -> bool {
         let is_end = self.stop.is_some_and(|stop| plugin.ends.contains(&stop));
@@ -118,6 +123,7 @@ fn stop(answer: &Answer) -> Option<Stop> {
         "deadline" => Some(Stop::Deadline),
         "fuel" => Some(Stop::Fuel),
         "limit" => Some(Stop::Limit),
+        "invalid-report" => Some(Stop::NoReport),
         "" if answer.status.is_client_error() => Some(Stop::Request),
         _ => None,
     }
