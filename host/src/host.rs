@@ -9,7 +9,7 @@ use crate::bundle;
 use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
-use crate::partners::{Policy, Runs, Uploads, runs};
+use crate::partners::{Policy, Runs, Triggers, Uploads, runs, triggers};
 use crate::registry::{self, Registry};
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::store::embedded::{self, Embedded};
@@ -38,6 +38,8 @@ pub struct Host {
     pub uploads: Uploads,
     /// Runs partners' plugins and settles what they cost.
     pub runs: Runs,
+    /// Runs plugins by themselves.
+    pub triggers: Triggers,
     /// What a crash of the store's server can lose, in words; none where there is no server.
     pub durability: Option<String>,
     background: Background,
@@ -131,6 +133,14 @@ impl Host {
         let uploads = Uploads::new(store.clone(), clock.clone(), policy.clone(), runtime);
         let background = Background::default();
         background.tasks.spawn(runs.clone().watch(streams.clone()));
+        let triggers = Triggers::new(triggers::Options {
+            store: store.clone(),
+            clock: clock.clone(),
+            runs: runs.clone(),
+            streams: streams.clone(),
+        });
+        let watching = triggers.clone().watch(background.stop.clone());
+        background.tasks.spawn(watching);
         if shared {
             let follow = registry.clone().follow(background.stop.clone());
             background.tasks.spawn(follow);
@@ -145,6 +155,7 @@ impl Host {
             policy,
             uploads,
             runs,
+            triggers,
             durability,
             background,
         })

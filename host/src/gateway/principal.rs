@@ -16,6 +16,7 @@ use super::problem::{Kind, Problem};
 use super::{Gateway, auth, control};
 use crate::ids::{ComponentName, PartnerId};
 use crate::partners::keys::{self, Rejected};
+use crate::partners::triggers;
 use crate::registry::router::RouteError;
 
 /// Who sends a request.
@@ -214,6 +215,29 @@ impl FromRequestParts<Arc<Gateway>> for NamedReport {
         let plugin = NamedPlugin::from_request_parts(parts, gateway).await?;
         let run = parameter(parts, gateway, "run").await?;
         Ok(Self { plugin, run })
+    }
+}
+
+/// A trigger of a partner's plugin, as a path names it; checked like [`Named`].
+#[derive(Debug)]
+pub(super) struct NamedTrigger(pub(super) triggers::Key);
+
+impl FromRequestParts<Arc<Gateway>> for NamedTrigger {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Problem> {
+        let plugin = NamedPlugin::from_request_parts(parts, gateway).await?;
+        let name = parameter(parts, gateway, "trigger").await?;
+        let name = ComponentName::parse(&name);
+        let name = name.map_err(|rule| Problem::field(Kind::Invalid, "trigger", rule.0))?;
+        Ok(Self(triggers::Key {
+            partner: plugin.partner,
+            plugin: plugin.name,
+            name,
+        }))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod runs;
 mod settle;
 pub mod signature;
 mod started;
+pub mod triggers;
 mod terms;
 pub mod upload_key;
 pub mod uploads;
@@ -40,6 +41,7 @@ pub use queue::Full;
 pub use record::{Partner, find, key, put};
 pub use runs::Runs;
 pub use started::{Batch, RunRequest, Started};
+pub use triggers::Triggers;
 pub use terms::Policy;
 pub use uploads::Uploads;
 

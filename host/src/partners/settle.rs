@@ -11,12 +11,13 @@ use super::logs::{self, RunLog};
 use super::notary::{Notary, receipt_key};
 use super::receipts::{Facts, Issued, Outcome, Reader};
 use super::reports::{self, Kept, Shelf};
+use super::triggers::{self, Fired};
 use super::{RECEIPTS, answers, failpoints, holds};
 use crate::dispatch::work::{self, Work};
 use crate::ids::Digest;
 use crate::metering::{ReadEntry, Tab, cohorts};
 use crate::runtime::run::{LogLine, Ran, Report, RunError};
-use crate::store::Space;
+use crate::store::{Acknowledgement, Space};
 
 /// What became of a run.
 #[derive(Debug, Default)]
@@ -100,6 +101,24 @@ pub(crate) struct Closing {
     pub(crate) tab: Option<Tab>,
     /// Where its report is kept, if it is.
     pub(crate) shelf: Option<Shelf>,
+    /// The trigger that started it, if one did.
+    pub(crate) fired: Option<Fired>,
+    /// The batch that it was for, if it was for one.
+    pub(crate) acknowledgement: Option<Acknowledgement>,
+}
+
+impl Closing {
+    /// The settlement of a run that is lost: its hold is voided, and nothing else happens.
+    pub(crate) fn voiding(hold: Hold, why: &str) -> Self {
+        Self {
+            hold,
+            verdict: Verdict::lost(why),
+            tab: None,
+            shelf: None,
+            fired: None,
+            acknowledgement: None,
+        }
+    }
 }
 
 /// What was written into a transaction.
@@ -143,6 +162,7 @@ pub(crate) async fn write(
     keep_log(work, &hold, verdict, &bill, &issued).await?;
     keep_report(work, closing, &issued).await?;
     keep_answer(work, closing, &issued).await?;
+    tell_trigger(work, closing).await?;
     Ok(Written::Settled(issued))
 }
 
@@ -238,6 +258,16 @@ async fn keep_answer(
         shelf: closing.shelf.unwrap_or(Shelf::Retries),
     });
     answers::end(work, place, &hold.run, end).await
+}
+
+/// A run that the host lost is tried again: its trigger is told when that is noted.
+async fn tell_trigger(work: &mut Work, closing: &Closing) -> Result<(), work::Error> {
+    let verdict = &closing.verdict;
+    let (Some(fired), Some(outcome)) = (&closing.fired, verdict.outcome) else {
+        return Ok(());
+    };
+    let (run, detail) = (&closing.hold.run, verdict.detail.as_deref());
+    triggers::settled(work, fired, run, outcome, detail).await
 }
 
 /// Of receipts whose commits were not answered, the one that lies in the store.

@@ -2,18 +2,15 @@
 
 use std::fmt;
 
-use crate::ids::{ComponentName, Instant};
-use crate::store::{Offset, Partition, offset_text};
+use super::triggers::{Fired, Key};
+use crate::ids::{ComponentName, Instant, PartnerId};
+use crate::store::{Acknowledgement, offset_text};
 
 /// Records of one partition of a stream, handed over to a trigger together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Where they lie.
-    pub partition: Partition,
-    /// The first's place.
-    pub first: Offset,
-    /// The last's place.
-    pub last: Offset,
+    /// Where they lie. Made by the commit that settles the run.
+    pub acknowledgement: Acknowledgement,
     /// How many.
     pub records: u32,
     /// When the first was published.
@@ -43,10 +40,33 @@ impl Started {
         }
     }
 
-    /// What tells one start of a trigger from its others; the same however often it is tried.
+    /// What tells one run of a schedule from its others; the same however often it is tried. Batches need none:
+    /// each is acknowledged with its run.
     #[must_use]
     pub fn occasion(&self) -> Option<String> {
-        self.trigger().map(|_| self.to_string())
+        matches!(self, Self::BySchedule(..)).then(|| self.to_string())
+    }
+
+    /// What the settlement is to acknowledge.
+    pub(crate) fn acknowledgement(&self) -> Option<&Acknowledgement> {
+        match self {
+            Self::ByBatch(_, batch) => Some(&batch.acknowledgement),
+            Self::ByRequest | Self::BySchedule(..) => None,
+        }
+    }
+
+    /// The trigger that the settlement is to tell of the run.
+    pub(crate) fn fired(&self, partner: &PartnerId, plugin: &ComponentName) -> Option<Fired> {
+        let key = Key {
+            partner: partner.clone(),
+            plugin: plugin.clone(),
+            name: self.trigger()?.clone(),
+        };
+        let due = match self {
+            Self::BySchedule(_, due) => Some(*due),
+            Self::ByRequest | Self::ByBatch(..) => None,
+        };
+        Some(Fired { key, due })
     }
 }
 
@@ -57,14 +77,15 @@ impl fmt::Display for Started {
         match self {
             Self::ByRequest => f.write_str("request"),
             Self::BySchedule(trigger, due) => write!(f, "schedule {trigger} {due}"),
-            Self::ByBatch(trigger, batch) => write!(
-                f,
-                "batch {trigger} {}/{} {}..{}",
-                batch.partition.stream,
-                batch.partition.number,
-                offset_text(batch.first),
-                offset_text(batch.last)
-            ),
+            Self::ByBatch(trigger, batch) => {
+                let Acknowledgement { claim, offsets } = &batch.acknowledgement;
+                let partition = &claim.subscription.partition;
+                let (stream, number) = (&partition.stream, partition.number);
+                let place =
+                    |offset: Option<&u64>| offset.map_or_else(String::new, |o| offset_text(*o));
+                let (first, last) = (place(offsets.first()), place(offsets.last()));
+                write!(f, "batch {trigger} {stream}/{number} {first}..{last}")
+            }
         }
     }
 }

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
 use super::letters::DEAD_LETTERS;
 use super::status::Counters;
 use super::trimming::{Cut, Looks};
+use super::{LISTENER_PREFIX, Shared};
 use crate::clock;
 use crate::dispatch::forget_answers;
 use crate::registry::Generation;
-use crate::store::{Error, Offset, Partition, PartitionStatus};
+use crate::store::{Error, GroupStatus, Offset, Partition, PartitionStatus};
 
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
@@ -84,7 +84,8 @@ impl Rounds {
     /// Tells once of each group that lost records.
     fn tell_losses(&mut self, shared: &Shared, status: &PartitionStatus) {
         let partition = &status.partition;
-        for group in &status.groups {
+        let told = |group: &&GroupStatus| !group.group.starts_with(LISTENER_PREFIX);
+        for group in status.groups.iter().filter(told) {
             let key = (partition.clone(), group.group.clone());
             if !group.lost {
                 self.lost.remove(&key);
@@ -143,11 +144,14 @@ fn kept(status: &PartitionStatus, partitions: u16) -> u64 {
     }
 }
 
-/// What every group is done with. A group whose component is active but subscribes no more wants nothing;
-/// one of a component that is not known here may be another host's, and counts.
+/// What every group is done with. A group whose component is active but subscribes no more wants nothing, and
+/// nothing is kept for listeners; one of a component that is not known here may be another host's, and counts.
 fn done(status: &PartitionStatus, generation: &Generation) -> Offset {
     let stream = &status.partition.stream;
     let is_retired = |group: &str| {
+        if group.starts_with(LISTENER_PREFIX) {
+            return true;
+        }
         let mut components = generation.components.values();
         let component = components.find(|active| active.name.as_str() == group);
         component.is_some_and(|active| !active.manifest.subscribe.contains(stream))

@@ -9,6 +9,7 @@
 mod delivery;
 mod letters;
 mod links;
+mod listeners;
 mod maintenance;
 mod ownership;
 mod settle;
@@ -20,6 +21,7 @@ mod trimming;
 mod units;
 
 pub use links::Link;
+pub use listeners::{Handle, Handled, Listener, PREFIX as LISTENER_PREFIX};
 pub(crate) use time::restore as restore_clock;
 
 use std::collections::HashSet;
@@ -34,6 +36,7 @@ use crate::clock::{self, Clock};
 use crate::dispatch::Dispatcher;
 use crate::registry::Registry;
 use crate::store::{Holder, Members, Store};
+use listeners::Listeners;
 use status::{Counters, HostStatus, StreamInfo};
 use subscriptions::Subscriptions;
 use units::Units;
@@ -111,6 +114,7 @@ struct Shared {
     url: Mutex<String>,
     counters: Counters,
     subscriptions: Subscriptions,
+    listeners: Mutex<Listeners>,
     units: Units,
     /// Everyone, as last seen.
     members: watch::Sender<Members>,
@@ -149,6 +153,7 @@ impl Streams {
             options,
             counters: Counters::default(),
             subscriptions: Subscriptions::default(),
+            listeners: Mutex::default(),
             units: Units::default(),
             members: watch::channel(Members::default()).0,
             look: Notify::new(),

@@ -114,7 +114,7 @@ impl Shared {
     }
 
     /// A group's subscriptions to all partitions of a stream.
-    async fn of_group(
+    pub(super) async fn of_group(
         &self,
         group: Arc<str>,
         stream: &StreamName,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::Shared;
 use super::delivery::Delivery;
 use super::links::Relay;
+use super::listeners::Listening;
 use crate::store::{Offset, Subscription};
 
 /// Units that are held, by number.
@@ -37,6 +39,14 @@ struct Running {
     seen: watch::Receiver<Offset>,
     tail: watch::Receiver<Offset>,
     stop: CancellationToken,
+    /// Nobody waits for it to be idle.
+    is_listener: bool,
+}
+
+impl Running {
+    fn is_idle(&self) -> bool {
+        self.is_listener || *self.tail.borrow() <= *self.seen.borrow()
+    }
 }
 
 /// A unit's deliveries, told to stop.
@@ -115,7 +125,7 @@ impl Units {
     pub(super) fn are_idle(&self) -> bool {
         let held = self.lock();
         let mut running = held.values().flat_map(|unit| unit.running.values());
-        running.all(|group| *group.tail.borrow() <= *group.seen.borrow())
+        running.all(Running::is_idle)
     }
 }
 
@@ -132,8 +142,8 @@ impl Shared {
 
     /// Starts the deliveries of held units that are subscribed to and do not run, and stops the others.
     pub(super) fn reconcile(self: &Arc<Self>) {
-        let wanted = self.subscriptions.all();
-        let wanted: HashSet<&Subscription> = wanted.iter().collect();
+        let (groups, listeners) = (self.subscriptions.all(), self.listened());
+        let wanted: HashSet<&Subscription> = groups.iter().chain(&listeners).collect();
         let mut held = self.units.lock();
         for unit in held.values_mut() {
             unit.running.retain(|subscription, running| {
@@ -156,20 +166,35 @@ impl Shared {
         }
     }
 
+    fn listened(&self) -> Vec<Subscription> {
+        let listeners = self.listeners.lock();
+        let listeners = listeners.unwrap_or_else(PoisonError::into_inner);
+        listeners.subscriptions.clone()
+    }
+
     fn begin(self: &Arc<Self>, unit: &Unit, subscription: &Subscription) -> Running {
         let (seen_by, seen) = watch::channel(0);
         let stop = unit.stop.child_token();
         let tail = self.store.tail(&subscription.partition);
-        let run = if let Some(relay) = Relay::new(self, subscription, &seen_by) {
-            Some(relay.run(tail.clone(), stop.clone()).left_future())
+        let listening = Listening::new(self, subscription);
+        let is_listener = listening.is_some();
+        let run: Option<BoxFuture<'static, ()>> = if let Some(listening) = listening {
+            Some(listening.run(tail.clone(), stop.clone()).boxed())
+        } else if let Some(relay) = Relay::new(self, subscription, &seen_by) {
+            Some(relay.run(tail.clone(), stop.clone()).boxed())
         } else {
             let delivery = Delivery::new(self.clone(), subscription.clone(), seen_by);
-            delivery.map(|delivery| delivery.run(tail.clone(), stop.clone()).right_future())
+            delivery.map(|delivery| delivery.run(tail.clone(), stop.clone()).boxed())
         };
         if let Some(run) = run {
             // Both: the unit's holder waits for its own when it gives it up, the host for all at its end.
             unit.tasks.spawn(self.tasks.track_future(run));
         }
-        Running { seen, tail, stop }
+        Running {
+            seen,
+            tail,
+            stop,
+            is_listener,
+        }
     }
 }

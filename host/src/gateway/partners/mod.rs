@@ -12,6 +12,7 @@ mod plugins;
 mod records;
 mod routes;
 mod runs;
+mod triggers;
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Routes {
         .and(plugins::routes())
         .and(runs::routes())
         .and(records::routes())
+        .and(triggers::routes())
 }
 
 /// An answer about something that was made.

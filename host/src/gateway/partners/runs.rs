@@ -30,7 +30,7 @@ type Shared = State<Arc<Gateway>>;
 /// Longest parameters of a run (bytes): a plugin is given them whole.
 pub(super) const PARAMS_BYTES_MAX: usize = 64 * 1024;
 /// Longest body of a request for a run (bytes): the parameters and a few short members.
-const BODY_BYTES_MAX: usize = PARAMS_BYTES_MAX + 4 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = PARAMS_BYTES_MAX + 4 * 1024;
 /// Longest receipt that goes into a header (bytes, in base64): clients take heads of 8 KiB and more.
 const RECEIPT_HEADER_BYTES_MAX: usize = 6 * 1024;
 

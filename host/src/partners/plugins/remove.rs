@@ -1,10 +1,10 @@
-//! Going back to an earlier version, and removing a plugin. Receipts of what it did stay.
+//! Going back to an earlier version, and removing a plugin with its triggers. Receipts of what it did stay.
 
 use super::{Owner, PLUGINS, Plugin, Version, found, plugin_key, put};
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, PartnerId};
 use crate::partners::accounts::registered;
-use crate::partners::{Error, Operation};
+use crate::partners::{Error, Operation, triggers};
 
 /// Makes an earlier version of a plugin the active one.
 pub(in crate::partners) struct RollBack<'a> {
@@ -71,6 +71,7 @@ impl Operation for Remove<'_> {
                 .await?;
         }
         work.write(&PLUGINS.into(), plugin_key(partner, name), None)?;
+        triggers::forget(work, partner, name).await?;
         Ok(plugin.versions.len())
     }
 }

@@ -17,6 +17,7 @@ use super::commits::Settled;
 use super::{Carried, End, Ended, Error, Ready, Shared};
 use crate::clock;
 use crate::dispatch;
+use crate::ids::ComponentName;
 use crate::metering::{Meter, Purse, Tab};
 use crate::runtime::run::{Ran, RunError, RunInput, RunParams, Trigger};
 use crate::store;
@@ -56,6 +57,7 @@ impl Shared {
             Placed::Answered | Placed::Outdated => Ok(Carried::Again),
             Placed::Held(hold, partner) => {
                 let held = Held {
+                    plugin: plugin.clone(),
                     hold: *hold,
                     partner: Arc::from(partner),
                     ready,
@@ -111,10 +113,24 @@ impl Shared {
                 (Settled::Done(issued), _) => return self.ended(closing, issued),
                 (Settled::Again, kept) => turn = Some(kept),
                 (Settled::Gone, _) => return Err(lost(&closing, None)),
+                (Settled::Fenced, kept) => {
+                    let why = "another host hands over the batch that it was for";
+                    return self.void(held.hold, why, Some(kept)).await;
+                }
             }
         }
-        let others = Verdict::lost("other runs of the same partner kept changing what it stood on");
-        let closing = held.closing(others, None);
+        let why = "other runs of the same partner kept changing what it stood on";
+        self.void(held.hold, why, turn).await
+    }
+
+    /// Voids the hold of a run that is lost.
+    async fn void(
+        &self,
+        hold: Hold,
+        why: &str,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Ended, Error> {
+        let closing = Closing::voiding(hold, why);
         match self.settled(&closing, turn).await? {
             (Settled::Done(issued), _) => self.ended(closing, issued),
             _ => Err(lost(&closing, None)),
@@ -171,6 +187,7 @@ fn lost(closing: &Closing, receipt: Option<Vec<u8>>) -> Error {
 
 /// A run with its hold.
 struct Held {
+    plugin: ComponentName,
     hold: Hold,
     partner: Arc<Partner>,
     ready: Ready,
@@ -223,15 +240,20 @@ impl Held {
     }
 
     fn closing(&self, verdict: Verdict, tab: Option<Tab>) -> Closing {
-        let shelf = match self.request.started.trigger() {
+        let started = &self.request.started;
+        let shelf = match started.trigger() {
             Some(_) => Some(Shelf::Triggered),
             None => self.hold.answer.as_ref().map(|_| Shelf::Retries),
         };
+        let lost = verdict.outcome.is_none();
         Closing {
             hold: self.hold.clone(),
             verdict,
             tab,
             shelf,
+            fired: started.fired(&self.hold.partner, &self.plugin),
+            // A batch whose run is lost is handed over again.
+            acknowledgement: started.acknowledgement().filter(|_| !lost).cloned(),
         }
     }
 }
@@ -251,7 +273,13 @@ fn trigger(started: &Started) -> Trigger {
         Started::ByRequest => Trigger::Request,
         Started::BySchedule(_, due) => Trigger::Schedule(*due),
         Started::ByBatch(_, batch) => Trigger::Batch {
-            stream: batch.partition.stream.clone(),
+            stream: batch
+                .acknowledgement
+                .claim
+                .subscription
+                .partition
+                .stream
+                .clone(),
             records: batch.records,
             from: batch.from,
             to: batch.to,

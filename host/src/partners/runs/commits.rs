@@ -9,8 +9,8 @@ use super::super::receipts::Issued;
 use super::super::settle::{self, Closing, Written};
 use super::{Error, Shared};
 use crate::clock;
-use crate::dispatch::work::{self, Work};
-use crate::store::{self, CommitError};
+use crate::dispatch::work;
+use crate::store::{self, CommitError, Transaction};
 
 /// Most tries to place a hold: others may move the same account, and the store may be away for a moment.
 const HOLD_TRIES_MAX: u32 = 20;
@@ -38,6 +38,8 @@ pub(super) enum Settled {
     Again,
     /// The hold was voided meanwhile.
     Gone,
+    /// The batch that it was for is not this host's any more.
+    Fenced,
 }
 
 /// What a commit that did not succeed calls for.
@@ -46,6 +48,8 @@ enum Refused {
     Race,
     /// The store is away, and may have committed it.
     Away(store::Error),
+    /// What it acknowledges is not this host's any more.
+    Fenced,
     /// It never will.
     Never(super::super::Error),
 }
@@ -63,6 +67,7 @@ impl Shared {
             };
             match refused {
                 Refused::Race => race(tries).await,
+                Refused::Fenced => return Err(store::Error::Fenced.into()),
                 Refused::Never(error) => return Err(error.into()),
                 Refused::Away(error) => {
                     why = error.into();
@@ -81,7 +86,7 @@ impl Shared {
         if !matches!(placed, Placed::Held(..)) {
             return Ok(Ok(placed));
         }
-        let committed = self.commit(work).await;
+        let committed = self.commit(work.into_transaction()).await;
         failpoints::pass("hold.committed");
         Ok(committed.map(|()| placed))
     }
@@ -97,6 +102,7 @@ impl Shared {
             };
             match refused {
                 Refused::Never(error) => return Err(error.into()),
+                Refused::Fenced => return Ok(Settled::Fenced),
                 Refused::Race => race(tries).await,
                 Refused::Away(error) if self.is_over(closing) => return Err(error.into()),
                 Refused::Away(_) => self.wait_for_store().await,
@@ -120,7 +126,12 @@ impl Shared {
             }
         };
         failpoints::pass("settle.commit");
-        let committed = self.commit(work).await;
+        let committed = self
+            .commit(Transaction {
+                acknowledgement: closing.acknowledgement.clone(),
+                ..work.into_transaction()
+            })
+            .await;
         failpoints::pass("settle.committed");
         if matches!(committed, Err(Refused::Away(_))) && tried.len() < TRIED_MAX {
             tried.push(issued.clone());
@@ -133,9 +144,8 @@ impl Shared {
         self.stop.is_cancelled() || clock::system_now().0 >= closing.hold.expires_at_ms
     }
 
-    async fn commit(&self, work: Box<Work>) -> Result<(), Refused> {
-        let committed = self.options.store.commit(work.into_transaction()).await;
-        match committed {
+    async fn commit(&self, transaction: Transaction) -> Result<(), Refused> {
+        match self.options.store.commit(transaction).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict | CommitError::Overdrawn { .. }) => Err(Refused::Race),
             Err(CommitError::Store(error)) => Err(refused(error)),
@@ -160,6 +170,7 @@ async fn race(tries: u32) {
 fn refused(error: store::Error) -> Refused {
     match error {
         store::Error::Overtaken => Refused::Race,
+        store::Error::Fenced => Refused::Fenced,
         error @ (store::Error::Unavailable(_) | store::Error::Unresolved) => Refused::Away(error),
         error => Refused::Never(error.into()),
     }

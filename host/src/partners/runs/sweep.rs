@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::super::HOLDS;
 use super::super::holds::{self, Hold};
-use super::super::settle::{Closing, Verdict};
+use super::super::settle::Closing;
 use super::commits::Settled;
 use super::{Error, Runs, Shared};
 use crate::clock;
@@ -77,7 +77,7 @@ impl Shared {
             drop(snapshot);
             for hold in entries.iter().filter_map(holds::read) {
                 if self.is_lost(&hold, view, now_ms) {
-                    self.void(hold).await?;
+                    self.void_lost(hold).await?;
                 }
             }
             match entries.last().filter(|_| entries.len() == SCANNED_MAX) {
@@ -101,14 +101,10 @@ impl Shared {
         }
     }
 
-    async fn void(&self, hold: Hold) -> Result<(), Error> {
+    async fn void_lost(&self, hold: Hold) -> Result<(), Error> {
         let run = hold.run.clone();
-        let closing = Closing {
-            hold,
-            verdict: Verdict::lost("the host that ran it did not bring it to an end"),
-            tab: None,
-            shelf: None,
-        };
+        let why = "the host that ran it did not bring it to an end";
+        let closing = Closing::voiding(hold, why);
         let _turn = self.turns.wait(&closing.hold.partner).await;
         if let Settled::Done(_) = self.settle(&closing).await? {
             tracing::warn!(run, "voided the hold of a lost run");
