@@ -4,6 +4,7 @@
 mod support {
     pub mod process;
     pub mod redis;
+    pub mod verbs;
 }
 #[path = "verbs/partner.rs"]
 mod partner;
@@ -14,58 +15,11 @@ mod receipt;
 #[path = "verbs/shared.rs"]
 mod shared;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use support::process::Process;
-
-/// A port on which nothing listens: the discard service's, which needs a privileged process.
-const NOBODY: &str = "http://127.0.0.1:9";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn leyden(url: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
-    command
-        .args(["--url", url])
-        .args(arguments)
-        .current_dir(root());
-    command.env("LEYDEN_COMPILED", root().join("target/compiled"));
-    // Whoever runs the tests may be a partner somewhere.
-    command
-        .env_remove("LEYDEN_PARTNER")
-        .env_remove("LEYDEN_TOKEN_FILE");
-    command.output().expect("the binary starts")
-}
-
-/// What a verb prints that succeeds.
-fn done(url: &str, arguments: &[&str]) -> String {
-    let output = leyden(url, arguments);
-    assert_eq!(code(&output), 0, "{arguments:?}: {}", complaint(&output));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn json_of(url: &str, arguments: &[&str]) -> Value {
-    let arguments = [&["--json"], arguments].concat();
-    serde_json::from_str(&done(url, &arguments)).expect("JSON")
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ended by itself")
-}
-
-fn complaint(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> String {
-    let path = folder.join(name);
-    std::fs::write(&path, text).expect("written");
-    path.to_str().expect("a path in UTF-8").to_owned()
-}
+use support::verbs::{NOBODY, code, complaint, done, json_of, leyden, root, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verbs_talk_to_a_host() {

@@ -6,7 +6,7 @@ from pathlib import Path
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 # Signs of a pseudonym that tell it apart by eye.
-PSEUDONYM_CHARS = 12
+PSEUDONYM_CHARS = 8
 
 
 def html(report):

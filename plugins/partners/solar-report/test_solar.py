@@ -111,7 +111,7 @@ class Page(unittest.TestCase):
             "100 %",
             "170 datapoints",
             "1970-01-01 00:00",
-            "<code>aaaaaaaaaaaa</code>",
+            "<code>aaaaaaaa</code>",
         ):
             self.assertIn(part, html)
 

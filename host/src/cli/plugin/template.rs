@@ -94,10 +94,7 @@ impl Language {
     /// The commands that make a component of it, in order.
     pub(super) fn build(self) -> [&'static str; 2] {
         match self {
-            Self::Rust => [
-                "rustup target add wasm32-unknown-unknown",
-                "cargo component",
-            ],
+            Self::Rust => ["rustup target add wasm32-unknown-unknown", "cargo wasm"],
             Self::Python => [
                 "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
                 ".venv/bin/componentize-py -d wit -w plugin componentize --stub-wasi app -o plugin.wasm",

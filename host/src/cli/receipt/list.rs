@@ -12,13 +12,12 @@ use super::{Context, Error};
 /// Lists your receipts in the order of their places, or saves each in a file of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  leyden receipt list
-  leyden receipt list --after 1200          those after that one
+  leyden receipt list --month 2026-11
   leyden receipt list --save receipts/      as 00000001.json and so on, for `leyden receipt verify`")]
 pub(super) struct List {
-    /// List those after this one.
-    #[arg(long, value_name = "SEQUENCE")]
-    after: Option<u64>,
+    /// Those of this month (UTC) only.
+    #[arg(long, value_name = "YYYY-MM")]
+    month: Option<String>,
     /// Stop after so many; all of them without it.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -51,23 +50,21 @@ impl List {
         let (client, path) = (context.client()?, self.identity.path(&["receipts"])?);
         let most = self.limit.unwrap_or(usize::MAX);
         let mut receipts: Vec<Value> = Vec::new();
-        let mut after = self.after.unwrap_or(0);
-        while receipts.len() < most {
-            let path = with_query(&path, &[("after", &after.to_string())]);
-            let mut answer = client.get(&path).await?;
-            let page = answer["receipts"]
-                .as_array_mut()
-                .map(std::mem::take)
-                .unwrap_or_default();
-            let last = page.last().and_then(|receipt| receipt["sequence"].as_u64());
-            receipts.extend(page);
-            after = match last {
-                Some(last) if last > after => last,
-                _ => break,
-            };
+        let mut next: Option<String> = None;
+        loop {
+            let month = self.month.as_deref().map(|month| ("month", month));
+            let after = next.as_deref().map(|after| ("after", after));
+            let query: Vec<_> = month.into_iter().chain(after).collect();
+            let mut page = client.get(&with_query(&path, &query)).await?;
+            let found = page["receipts"].as_array_mut().map(std::mem::take);
+            receipts.extend(found.unwrap_or_default());
+            let following = page["next"].as_str().map(str::to_owned);
+            if following.is_none() || following == next || receipts.len() >= most {
+                receipts.truncate(most);
+                return Ok(receipts);
+            }
+            next = following;
         }
-        receipts.truncate(most);
-        Ok(receipts)
     }
 }
 

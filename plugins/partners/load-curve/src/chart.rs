@@ -17,6 +17,9 @@ const BOTTOM: f64 = 56.0;
 /// Steps drawn at most, about: a month of half-hours; more could not be told apart.
 const STEPS_MAX: usize = 1_500;
 
+/// From so many steps on the line is thin, or it would fill the area.
+const STEPS_DENSE: usize = 400;
+
 /// Room between the peak's mark and its label, pixels.
 const LABEL_GAP: f64 = 10.0;
 
@@ -147,6 +150,8 @@ impl Plot<'_> {
     /// Area and line of each run of steps.
     fn runs(&self) -> String {
         let zero = self.y(0.0);
+        let dense = self.curve.steps.len() >= STEPS_DENSE;
+        let class = if dense { "line thin" } else { "line" };
         self.curve.runs().fold(String::new(), |mut svg, run| {
             let line = self.line(run);
             let start = run.first().map_or(0.0, |step| self.x(step.starts_at_ms));
@@ -154,7 +159,7 @@ impl Plot<'_> {
             let _ = writeln!(
                 svg,
                 "<path class=\"area\" d=\"M{start:.1} {zero:.1}L{line}L{end:.1} {zero:.1}Z\"/>\
-                 <path class=\"line\" d=\"M{line}\"/>"
+                 <path class=\"{class}\" d=\"M{line}\"/>"
             );
             svg
         })

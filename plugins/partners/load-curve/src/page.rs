@@ -82,6 +82,7 @@ fn tiles(figures: &Figures) -> String {
     };
     let partial = match figures.partial {
         0 => "all have reported".to_owned(),
+        1 => "1 interval still open".to_owned(),
         some => format!("{some} intervals still open"),
     };
     let tile = |name: &str, value: String, note: String| {
