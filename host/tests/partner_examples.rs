@@ -85,7 +85,12 @@ impl Partner {
     /// A verb as the partner would call it; its exit code and what it complains of.
     fn verb(&self, words: &[&str]) -> (i32, String, String) {
         let key = self.path("api-key");
-        let all = [words, &["--partner", "acme", "--token-file", &key]].concat();
+        let who: &[&str] = if words.contains(&"usage") {
+            &[]
+        } else {
+            &["--partner", "acme"]
+        };
+        let all = [words, who, &["--token-file", &key]].concat();
         let output = leyden(&self.host.url, &all);
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         (code(&output), printed, complaint(&output))
@@ -197,6 +202,7 @@ async fn a_partner_goes_from_nothing_to_verified_reports() {
     }
     assert_eq!(partner.balance(), CREDIT - spent);
     all_receipts_are_one_chain(&partner, spent);
+    usage_and_logs_say_the_same(&partner, spent);
     let verified = json_of(&partner.host.url, &["ledger", "verify"]);
     assert_eq!(verified["sound"], true, "{verified}");
 }
@@ -300,6 +306,28 @@ fn all_receipts_are_one_chain(partner: &Partner, spent: u64) {
         .filter_map(|receipt| receipt["total"].as_u64())
         .sum();
     assert_eq!(total, spent, "the receipts are what the account has paid");
+}
+
+fn usage_and_logs_say_the_same(partner: &Partner, spent: u64) {
+    let (code, printed, says) = partner.verb(&["--json", "usage", "acme"]);
+    assert_eq!(code, 0, "{says}");
+    let rows: Vec<Value> = serde_json::from_str(&printed).expect("a list");
+    let paid: u64 = rows
+        .iter()
+        .filter_map(|row| row["datapoints"].as_u64())
+        .sum();
+    assert_eq!(paid, spent, "{rows:?}");
+    let csv = done(&partner.host.url, &["usage", "--csv"]);
+    let curve = csv
+        .lines()
+        .find(|line| line.contains(",load-curve,global-consumption,"));
+    assert!(curve.is_some_and(|line| line.ends_with(",150")), "{csv}");
+    let (_, logs, _) = partner.verb(&["plugin", "logs", "load-curve"]);
+    assert!(logs.contains("1488 intervals, 0 left out"), "{logs}");
+    assert!(
+        logs.contains("guest-error, 50 datapoints") && logs.contains("10 are left"),
+        "{logs}"
+    );
 }
 
 /// Leaves a report where a person can open it.

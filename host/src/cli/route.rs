@@ -1,10 +1,12 @@
-//! Paths on a host that names from outside are part of, and who a partner's verb speaks for. Pure.
+//! Paths on a host that names from outside are part of, lists that come in pages, and who a partner's verb speaks for.
 //!
 //! **Invariant.** A name stays one segment of a path, whatever it is made of.
 
 use std::fmt::Write as _;
 
-use super::Error;
+use serde_json::Value;
+
+use super::{Client, Error};
 use crate::ids::{ComponentName, PartnerId};
 
 /// Who a verb of a partner speaks for.
@@ -88,6 +90,35 @@ pub(super) fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
         return path.to_owned();
     }
     format!("{path}?{}", pairs.join("&"))
+}
+
+/// What a list of any length holds: asks for page after page, each after what the one before calls `next`. `member`
+/// is the list's name in an answer; at most `most` are asked for.
+///
+/// # Errors
+/// The host does not answer or refuses.
+pub(super) async fn all_pages(
+    client: &Client,
+    path: &str,
+    query: &[(&str, &str)],
+    member: &str,
+    most: usize,
+) -> Result<Vec<Value>, Error> {
+    let mut all: Vec<Value> = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let after = next.as_deref().map(|next| ("after", next));
+        let query: Vec<_> = query.iter().copied().chain(after).collect();
+        let mut page = client.get(&with_query(path, &query)).await?;
+        let found = page[member].as_array_mut().map(std::mem::take);
+        all.extend(found.unwrap_or_default());
+        let following = page["next"].as_str().map(str::to_owned);
+        if following.is_none() || following == next || all.len() >= most {
+            all.truncate(most);
+            return Ok(all);
+        }
+        next = following;
+    }
 }
 
 /// Text with everything percent-encoded that is not unreserved (RFC 3986, 2.3).

@@ -44,7 +44,7 @@ fn chain(folder: &Path) -> (Vec<String>, String) {
     let mut head = Head::default();
     let mut files = Vec::new();
     for id in ["a", "b", "c"] {
-        let issued = signer.issue(&head, facts(id));
+        let issued = signer.issue(&head, &facts(id));
         head = issued.head;
         files.push(write(folder.join(format!("{id}.json")), &issued.bytes));
     }

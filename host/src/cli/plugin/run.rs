@@ -62,8 +62,10 @@ impl Run {
             .send(request)
             .await
             .inspect_err(|error| self.hint(context, error, &key))?;
-        self.keep_receipt(&receipt_of(&answer.json().unwrap_or_default()))?;
-        self.tell(context, &answer.accepted()?.json()?)
+        let told = answer.json();
+        self.keep_receipt(context, told.as_ref().unwrap_or(&Value::Null))?;
+        answer.accepted()?;
+        self.tell(context, &told?)
     }
 
     fn key(&self) -> String {
@@ -82,10 +84,18 @@ impl Run {
     }
 
     /// A run that failed has a receipt too, which its refusal holds.
-    fn keep_receipt(&self, receipt: &Value) -> Result<(), Error> {
-        match (&self.receipt, receipt) {
-            (Some(file), Value::Object(_)) => write(file, receipt.to_string().as_bytes()),
-            _ => Ok(()),
+    fn keep_receipt(&self, context: &Context, told: &Value) -> Result<(), Error> {
+        let receipt = &told["receipt"];
+        if !receipt.is_object() {
+            return Ok(());
+        }
+        if !context.global.json {
+            let line = context.screen.dim(&words(receipt));
+            context.screen.error_line(&line);
+        }
+        match &self.receipt {
+            Some(file) => write(file, receipt.to_string().as_bytes()),
+            None => Ok(()),
         }
     }
 
@@ -94,15 +104,10 @@ impl Run {
         if let Some(file) = &self.out {
             write(file, &report)?;
         }
-        if context.global.json {
-            return context.show(answer);
-        }
-        context
-            .screen
-            .error_line(&context.screen.dim(&words(answer)));
-        match self.out {
-            Some(_) => Ok(()),
-            None => print(&report),
+        match (context.global.json, &self.out) {
+            (true, _) => context.show(answer),
+            (false, Some(_)) => Ok(()),
+            (false, None) => print(&report),
         }
     }
 }
@@ -110,10 +115,6 @@ impl Run {
 /// Writes a file that the command line names.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     std::fs::write(path, bytes).map_err(|source| unwritable(path, source))
-}
-
-fn receipt_of(answer: &Value) -> Value {
-    answer["receipt"].clone()
 }
 
 /// The bytes of a report as an answer holds it: a text, or base64.
@@ -141,17 +142,15 @@ pub(super) fn print(report: &[u8]) -> Result<(), Error> {
     Ok(output.flush()?)
 }
 
-/// One line about a run.
-fn words(answer: &Value) -> String {
-    let receipt = &answer["receipt"];
+/// One line about a run, by its receipt.
+fn words(receipt: &Value) -> String {
     let reads = receipt["reads"].as_array().map_or(0, Vec::len);
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     format!(
-        "run {}: {}, {} ({reads} reads, {} datapoints)",
-        text(&answer["run"]),
-        text(&answer["outcome"]),
-        text(&answer["report"]["mediaType"]),
-        receipt["total"].as_u64().unwrap_or(0)
+        "{}: {reads} reads, {} datapoints (run {})",
+        text(&receipt["outcome"]),
+        receipt["total"],
+        text(&receipt["id"])
     )
 }
 
@@ -170,13 +169,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_in_a_line() {
-        let answer = json!({
-            "run": "r1", "outcome": "report", "report": { "mediaType": "text/html" },
-            "receipt": { "reads": [{}, {}], "total": 120 },
-        });
-        assert_eq!(
-            words(&answer),
-            "run r1: report, text/html (2 reads, 120 datapoints)"
-        );
+        let receipt = json!({ "id": "r1", "outcome": "report", "reads": [{}, {}], "total": 120 });
+        assert_eq!(words(&receipt), "report: 2 reads, 120 datapoints (run r1)");
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::route::{Identity, with_query};
+use super::route::{Identity, all_pages};
 use super::secret::unwritable;
 use super::{Context, Error};
 
@@ -45,26 +45,18 @@ impl List {
         }
     }
 
-    /// Asks for page after page, so that a list of any length is whole.
     async fn receipts(&self, context: &Context) -> Result<Vec<Value>, Error> {
-        let (client, path) = (context.client()?, self.identity.path(&["receipts"])?);
+        let path = self.identity.path(&["receipts"])?;
+        let month = self.month.as_deref().map(|month| ("month", month));
         let most = self.limit.unwrap_or(usize::MAX);
-        let mut receipts: Vec<Value> = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let month = self.month.as_deref().map(|month| ("month", month));
-            let after = next.as_deref().map(|after| ("after", after));
-            let query: Vec<_> = month.into_iter().chain(after).collect();
-            let mut page = client.get(&with_query(&path, &query)).await?;
-            let found = page["receipts"].as_array_mut().map(std::mem::take);
-            receipts.extend(found.unwrap_or_default());
-            let following = page["next"].as_str().map(str::to_owned);
-            if following.is_none() || following == next || receipts.len() >= most {
-                receipts.truncate(most);
-                return Ok(receipts);
-            }
-            next = following;
-        }
+        all_pages(
+            &context.client()?,
+            &path,
+            month.as_slice(),
+            "receipts",
+            most,
+        )
+        .await
     }
 }
 
