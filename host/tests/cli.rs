@@ -6,6 +6,8 @@ mod support {
     pub mod redis;
     pub mod verbs;
 }
+#[path = "verbs/ledger.rs"]
+mod ledger;
 #[path = "verbs/partner.rs"]
 mod partner;
 #[path = "verbs/plugin.rs"]

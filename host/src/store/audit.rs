@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::chain::Head;
+use super::chain::{self, Head};
 use super::{Account, ISSUER, Posting, Result, Version, partition_of};
 use crate::ids::Digest;
 
@@ -64,7 +64,7 @@ pub struct Broken {
 pub enum Flaw {
     /// No commit writes such a row.
     Unreadable,
-    /// It or what stood before it was changed, removed, put in or moved.
+    /// It or what stood before it was changed, removed, put in or moved, or is now of another commit.
     Hash,
     /// It is gone, and all after it.
     Missing,
@@ -80,7 +80,9 @@ impl Flaw {
     pub fn what(self) -> &'static str {
         match self {
             Self::Unreadable => "it is not in the form in which entries are written",
-            Self::Hash => "its hash does not follow from what it says and from the hash before it",
+            Self::Hash => {
+                "its hash does not follow from what it says and from the hashes before it"
+            }
             Self::Missing => "it is missing: more entries were committed than are there",
             Self::Surplus => "it was not committed: more entries are there than were",
             Self::Head => "its hash is not the one that is kept as the ledger's head",
@@ -242,8 +244,20 @@ struct Chain {
     cut: Cut,
     /// Rows read, those after the cut as well.
     rows: u64,
+    /// After the last commit that was read to its end.
     head: Head,
+    /// The last row, until it is known whether another one of its commit follows.
+    last: Option<Last>,
     broken: Option<Broken>,
+}
+
+/// A row whose hash is still to be compared.
+struct Last {
+    entry: u64,
+    place: (Version, u64),
+    /// What the rows of its commit make so far.
+    part: Digest,
+    kept: Option<Digest>,
 }
 
 impl Chain {
@@ -252,6 +266,7 @@ impl Chain {
             cut: cut.clone(),
             rows: 0,
             head: Head::default(),
+            last: None,
             broken: None,
         }
     }
@@ -264,31 +279,55 @@ impl Chain {
     /// The next row, read when the store was at a version.
     fn row(&mut self, row: &Row, version: Version) {
         self.rows += 1;
-        let flaw = if row.version <= self.cut.version {
-            self.link(row)
-        } else {
+        let place = (row.version, row.position);
+        if row.version <= self.cut.version {
+            self.link(row, place);
+        } else if row.version > version {
             // Those between are commits that came meanwhile.
-            (row.version > version).then_some(Flaw::Surplus)
-        };
-        if let Some(flaw) = flaw {
-            self.broken(self.rows, Some((row.version, row.position)), flaw);
+            self.broken(self.rows, Some(place), Flaw::Surplus);
         }
     }
 
-    fn link(&mut self, row: &Row) -> Option<Flaw> {
+    fn link(&mut self, row: &Row, place: (Version, u64)) {
+        let before = self.close_last(Some(row.version));
+        self.head.entries += 1;
         let Some(entry) = &row.entry else {
-            self.head.entries += 1;
-            return Some(Flaw::Unreadable);
+            return self.broken(self.head.entries, Some(place), Flaw::Unreadable);
         };
-        let hash = self.head.append(&entry.posting, entry.at);
-        let has_one = self.head.entries > self.cut.unchained;
-        if entry.chain != has_one.then_some(hash) {
-            return Some(Flaw::Hash);
+        if self.head.entries > self.cut.head.entries {
+            self.broken(self.head.entries, Some(place), Flaw::Surplus);
         }
-        (self.head.entries > self.cut.head.entries).then_some(Flaw::Surplus)
+        self.last = Some(Last {
+            entry: self.head.entries,
+            place,
+            part: chain::part(before.as_ref(), &entry.posting, entry.at),
+            kept: entry.chain,
+        });
+    }
+
+    /// Compares the last row's hash, now that it is known what follows: a row of a commit, or none. What its commit
+    /// makes so far, where it goes on.
+    fn close_last(&mut self, next: Option<Version>) -> Option<Digest> {
+        let last = self.last.take()?;
+        let goes_on = next == Some(last.place.0);
+        let hash = match goes_on {
+            true => last.part,
+            false => chain::link(&self.head.hash, &last.part),
+        };
+        if !goes_on {
+            self.head.hash = hash;
+        }
+        let expected = (last.entry > self.cut.unchained).then_some(hash);
+        let is_cut_off = next.is_none() && last.entry < self.cut.head.entries;
+        // One that is not its commit's last shows that what followed is gone; that is told of what is missing.
+        if last.kept != expected && !(is_cut_off && last.kept == Some(last.part)) {
+            self.broken(last.entry, Some(last.place), Flaw::Hash);
+        }
+        goes_on.then_some(last.part)
     }
 
     fn close(mut self, report: &mut LedgerCheck) {
+        self.close_last(None);
         let (head, kept) = (self.head, self.cut.head);
         if head.entries < kept.entries {
             self.broken(head.entries + 1, None, Flaw::Missing);

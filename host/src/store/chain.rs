@@ -1,18 +1,24 @@
-//! The chain over the ledger's entries: the hash of each follows from what it says and from the hash before it, so
+//! The chain over the ledger's entries: the hash of each follows from what it says and from the hashes before it, so
 //! that who has noted a head can tell whether anything up to there was changed, taken out, put in or moved. Pure.
-//! Both stores and the verification compute it alike; Redis does in `redis/scripts/chain.lua`.
+//! Both stores and the verification compute it alike; Redis makes the last step in `redis/scripts/chain.lua`.
 //!
 //! ```text
-//! leaf(n)  = SHA-256(01 ‖ field(debit) ‖ field(credit) ‖ field(amount) ‖ field(reference) ‖ field(at))
+//! leaf(i)  = SHA-256(01 ‖ field(debit) ‖ field(credit) ‖ field(amount) ‖ field(reference) ‖ field(at))
+//! part(1)  = leaf(1)
+//! part(i)  = SHA-256(02 ‖ part(i - 1) ‖ leaf(i))
 //! chain(0) = 32 bytes of zero
-//! chain(n) = SHA-256(chain(n - 1) ‖ leaf(n))
+//! chain(c) = SHA-256(chain(c - 1) ‖ part(last))
 //! ```
 //!
-//! A field is its length in bytes, then itself. Lengths, the amount (datapoints) and the instant (ms) are 8
-//! bytes, big-endian; texts are UTF-8. Entries count from 1, in the order of commits and of a commit's movements.
+//! `i` counts the entries of one commit and `c` the commits that have some. A field is its length in bytes, then
+//! itself. Lengths, the amount (datapoints) and the instant (ms) are 8 bytes, big-endian; texts are UTF-8.
+//! The hash kept with an entry is `part(i)`, and with the last of a commit `chain(c)`.
 //!
-//! **Invariants.** Nothing of a store's own is hashed, so a copy in another store has the same chain. Whoever
-//! appends an entry keeps the new head in the same commit: otherwise a ledger whose last entries are gone
+//! Two levels, because the script of commits in Redis must compute what depends on other hosts, slowly and
+//! while everybody waits: so it has one hash to compute, however many movements a commit has.
+//!
+//! **Invariants.** No number that a store gives is hashed, so a copy in another store has the same chain. Whoever
+//! appends entries keeps the new head in the same commit: otherwise a ledger whose last entries are gone
 //! would look like a shorter one.
 
 use sha2::{Digest as _, Sha256};
@@ -20,10 +26,13 @@ use sha2::{Digest as _, Sha256};
 use super::Posting;
 use crate::ids::Digest;
 
-/// How a leaf is made; another way gets another number.
-const LEAF_VERSION: u8 = 1;
+/// What a leaf begins with; another way of making it gets another number.
+const LEAF: u8 = 1;
 
-/// The hash before the first entry.
+/// What the hash of several entries of a commit begins with.
+const PART: u8 = 2;
+
+/// The hash before the first commit.
 const ZERO: [u8; 32] = [0; 32];
 
 /// Where the chain ends.
@@ -45,18 +54,44 @@ impl Default for Head {
 }
 
 impl Head {
-    /// Goes on by an entry; its hash.
-    pub fn append(&mut self, posting: &Posting, at_ms: u64) -> Digest {
-        self.entries += 1;
-        self.hash = link(&self.hash, &leaf(posting, at_ms));
-        self.hash
+    /// Goes on by a commit's entries; the hashes that are kept with them.
+    pub fn commit(&mut self, postings: &[Posting], at_ms: u64) -> Vec<Digest> {
+        let mut hashes = parts(postings, at_ms);
+        self.entries += hashes.len() as u64;
+        if let Some(last) = hashes.last_mut() {
+            self.hash = link(&self.hash, last);
+            *last = self.hash;
+        }
+        hashes
     }
 }
 
-/// The hash of an entry alone.
+/// `part` of each of a commit's entries.
 #[must_use]
-pub fn leaf(posting: &Posting, at_ms: u64) -> Digest {
-    let mut hash = Sha256::new_with_prefix([LEAF_VERSION]);
+pub fn parts(postings: &[Posting], at_ms: u64) -> Vec<Digest> {
+    let mut last = None;
+    let next = |posting| *last.insert(part(last.as_ref(), posting, at_ms));
+    postings.iter().map(next).collect()
+}
+
+/// `part` of an entry, given that of the one before it in its commit.
+#[must_use]
+pub fn part(before: Option<&Digest>, posting: &Posting, at_ms: u64) -> Digest {
+    let leaf = leaf(posting, at_ms);
+    match before {
+        None => leaf,
+        Some(before) => digest(&[&[PART], before.bytes(), leaf.bytes()]),
+    }
+}
+
+/// `chain` of a commit, given that of the one before it and `part` of its last entry.
+#[must_use]
+pub fn link(before: &Digest, part: &Digest) -> Digest {
+    digest(&[before.bytes(), part.bytes()])
+}
+
+fn leaf(posting: &Posting, at_ms: u64) -> Digest {
+    let mut hash = Sha256::new_with_prefix([LEAF]);
     for field in [
         posting.debit.as_bytes(),
         posting.credit.as_bytes(),
@@ -70,10 +105,9 @@ pub fn leaf(posting: &Posting, at_ms: u64) -> Digest {
     <[u8; 32]>::from(hash.finalize()).into()
 }
 
-/// The hash of an entry in its place.
-#[must_use]
-pub fn link(before: &Digest, leaf: &Digest) -> Digest {
-    let hash = Sha256::new_with_prefix(before.bytes()).chain_update(leaf.bytes());
+fn digest(parts: &[&[u8]]) -> Digest {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
     <[u8; 32]>::from(hash.finalize()).into()
 }
 
@@ -94,27 +128,39 @@ mod tests {
     #[test]
     fn the_chain_is_what_its_definition_says() {
         let mut head = Head::default();
-        let entries = [
-            (
-                posting("issuer", "partner/acme", 1_000, "INV-17"),
-                1_783_944_000_000,
-                "608fa1c47d09e88de74aaf417f769d97728cce6cb05db7c71c4a12908d1158cb",
-            ),
-            (
-                posting("partner/acme", "hold/7f", 200, "run 7f"),
-                1_783_944_000_001,
-                "a7dd69701521105b934ac5a70fc858e6527f5ac8bfa0980ab7a894f376057848",
-            ),
-            (
-                posting("hold/7f", "revenue", 150, "run 7f production é"),
-                (1 << 53) - 1,
-                "37c7162f1721395e88f212c2a54374b3d471a0b51baef75a92bfda4b513736bc",
-            ),
+        let credit = [posting("issuer", "partner/acme", 1_000, "INV-17")];
+        let run = [
+            posting("hold/7f", "revenue", 150, "run 7f production é"),
+            posting("hold/7f", "revenue", 7, "run 7f compute"),
+            posting("hold/7f", "partner/acme", 43, "run 7f"),
         ];
-        for (posting, at_ms, expected) in entries {
-            assert_eq!(head.append(&posting, at_ms).to_string(), expected);
-        }
-        assert_eq!(head.entries, 3);
+        let mut hashes = head.commit(&credit, 1_783_944_000_000);
+        assert_eq!(head.commit(&[], 5), []);
+        hashes.extend(head.commit(&run, (1 << 53) - 1));
+        let hashes: Vec<_> = hashes.iter().map(ToString::to_string).collect();
+        let expected = [
+            "608fa1c47d09e88de74aaf417f769d97728cce6cb05db7c71c4a12908d1158cb",
+            "1233f3d5a6f48db72ede2764f2bc4dc6ad50f8dafe2c7d1d2d5956f7e815b0f1",
+            "bd420563947fc0744c1aa3afb2f825c96dfa3977d4b045640c5bcbda7de6133e",
+            "ba8cce500f4ea420cf68f3bcb4064916dd6b8fa6a9fb3d613cd4aa04e5321379",
+        ];
+        assert_eq!(hashes, expected);
+        assert_eq!(
+            (head.entries, head.hash.to_string()),
+            (4, hashes[3].clone())
+        );
+    }
+
+    #[test]
+    fn what_is_in_which_commit_counts() {
+        let postings = [posting("a", "b", 1, "r"), posting("b", "c", 1, "r")];
+        let (mut one, mut two) = (Head::default(), Head::default());
+        one.commit(&postings, 7);
+        postings
+            .chunks(1)
+            .for_each(|posting| drop(two.commit(posting, 7)));
+        assert_eq!(one.entries, two.entries);
+        assert_ne!(one.hash, two.hash);
     }
 
     #[test]

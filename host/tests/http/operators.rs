@@ -317,6 +317,13 @@ fn the_host_tells_what_runs() {
             (&ledger["sound"], &ledger["sum"]),
             (&json!(true), &json!("0"))
         );
+        assert_eq!(ledger["broken"], json!(null));
+        let accounts = web.get("/admin/ledger/accounts?limit=1").await.json();
+        assert!(accounts["accounts"].is_array(), "{accounts}");
+        for wrong in ["limit=0", "limit=1001", "limti=1", "after=%ff"] {
+            let refused = web.get(&format!("/admin/ledger/accounts?{wrong}")).await;
+            assert!(matches!(refused.status, 400 | 422), "{wrong}");
+        }
         let streams = web.get("/admin/streams").await.json();
         assert!(
             streams

@@ -23,8 +23,7 @@ async fn everything_lies_where_the_documentation_says() {
     assert_eq!(rig.ask("HGET {t}:streams house.readings"), "2");
     assert_eq!(rig.ask("HGET {t}:accounts p"), "0 5");
     assert_eq!(rig.ask("HGET {t}:accounts issuer"), "5 0");
-    let posting = &movement("issuer", "p", 5).postings[0];
-    let chain = Head::default().append(posting, 7);
+    let chain = Head::default().commit(&movement("issuer", "p", 5).postings, 7)[0];
     let entry = "2-0\ndebit\nissuer\ncredit\np\namount\n5\nreference\ntest\nat\n7\nchain\n";
     assert_eq!(rig.ask("XRANGE {t}:entries - +"), format!("{entry}{chain}"));
     let head = format!("1\n{chain}\n");
@@ -151,7 +150,7 @@ async fn sums_are_exact_up_to_the_greatest() {
         movement("issuer", "p", SUM_MAX),
         movement("p", "q", SUM_MAX - 1),
     ] {
-        head.append(&moved.postings[0], moved.at);
+        head.commit(&moved.postings, moved.at);
     }
     let whole = LedgerCheck {
         entries: 2,

@@ -33,17 +33,18 @@ impl State {
     fn commit(&mut self) {
         self.version += 1;
         let taker = format!("account {}", self.version * 7 % 40);
-        for position in 0..2 {
-            let posting = Posting {
-                debit: ISSUER.to_owned(),
-                credit: taker.clone(),
-                amount: self.version + position,
-                reference: format!("{} {position}", self.version),
-            };
+        let posting = |position| Posting {
+            debit: ISSUER.to_owned(),
+            credit: taker.clone(),
+            amount: self.version + position,
+            reference: format!("{} {position}", self.version),
+        };
+        let (postings, at) = ([posting(0), posting(1)], 1_000 * self.version);
+        let hashes = self.head.commit(&postings, at);
+        for ((position, posting), hash) in (0..).zip(postings).zip(hashes) {
             self.account(ISSUER).debits += posting.amount;
             self.account(&taker).credits += posting.amount;
-            let at = 1_000 * self.version;
-            let chain = Some(self.head.append(&posting, at));
+            let chain = Some(hash);
             self.rows.push(Row {
                 version: self.version,
                 position,
@@ -217,6 +218,22 @@ async fn the_first_broken_entry_is_named() {
             |state| drop(state.rows.pop()),
             broken(20, None, Flaw::Missing),
         ),
+        (
+            |state| state.rows.truncate(18),
+            broken(19, None, Flaw::Missing),
+        ),
+        (
+            |state| drop(state.rows.drain(4..6)),
+            broken(6, Some((4, 1)), Flaw::Hash),
+        ),
+        (
+            |state| drop(state.rows.remove(5)),
+            broken(5, Some((3, 0)), Flaw::Hash),
+        ),
+        (
+            |state| state.rows[5].version += 1,
+            broken(5, Some((3, 0)), Flaw::Hash),
+        ),
         (|state| state.rows.clear(), broken(1, None, Flaw::Missing)),
         (
             |state| state.rows.swap(4, 5),
@@ -262,7 +279,7 @@ async fn entries_older_than_the_chain_are_held_by_it() {
         strip(state);
         state.entry(2).posting.reference.push('!');
     });
-    assert_eq!(changed.await.broken, broken(7, Some((4, 0)), Flaw::Hash));
+    assert_eq!(changed.await.broken, broken(8, Some((4, 1)), Flaw::Hash));
     let stripped = Books::of(10, 0).found(|state| {
         strip(state);
         state.entry(6).chain = None;

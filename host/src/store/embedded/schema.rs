@@ -13,6 +13,7 @@ use super::OpenError;
 use super::dump::posting;
 use super::statements::Statements;
 use crate::store::chain::Head;
+use crate::store::{Posting, Version};
 
 /// Name of the database in the directory.
 pub(super) const DATABASE_FILE: &str = "leyden.db";
@@ -259,20 +260,44 @@ fn copy_chained(
     connection: &Connection,
     statements: &mut Statements<'_>,
 ) -> rusqlite::Result<Head> {
-    let mut head = Head::default();
     let mut old = connection.prepare(
         "SELECT debit, credit, amount, reference, version, position, at_ms FROM unchained \
          ORDER BY version, position",
     )?;
     let mut rows = old.query([])?;
+    let (mut head, mut commit) = (Head::default(), Unchained::default());
     while let Some(row) = rows.next()? {
-        let posting = posting(row)?;
-        let place = (unsigned(row.get(4)?), unsigned(row.get(5)?));
-        let at_ms = unsigned(row.get(6)?);
-        let chain = head.append(&posting, at_ms);
-        statements.enter(place, &posting, at_ms, &chain)?;
+        let version = unsigned(row.get(4)?);
+        if version != commit.version {
+            commit.enter(&mut head, statements)?;
+            commit = Unchained {
+                version,
+                at_ms: unsigned(row.get(6)?),
+                postings: Vec::new(),
+            };
+        }
+        commit.postings.push(posting(row)?);
     }
+    commit.enter(&mut head, statements)?;
     Ok(head)
+}
+
+/// The entries of one commit, which are chained together; their positions count from 0.
+#[derive(Default)]
+struct Unchained {
+    version: Version,
+    at_ms: u64,
+    postings: Vec<Posting>,
+}
+
+impl Unchained {
+    fn enter(&self, head: &mut Head, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
+        let hashes = head.commit(&self.postings, self.at_ms);
+        for ((position, posting), chain) in (0..).zip(&self.postings).zip(&hashes) {
+            statements.enter((self.version, position), posting, self.at_ms, chain)?;
+        }
+        Ok(())
+    }
 }
 
 /// A connection that only reads.

@@ -318,8 +318,8 @@ impl<'c> Writer<'c> {
     fn enter(&mut self, postings: &[Posting], at_ms: u64) -> rusqlite::Result<()> {
         // Hashed as the table keeps it.
         let at_ms = unsigned(integer(at_ms));
-        for (position, posting) in (0..).zip(postings) {
-            let chain = self.head.append(posting, at_ms);
+        let hashes = self.head.commit(postings, at_ms);
+        for ((position, posting), chain) in (0..).zip(postings).zip(hashes) {
             let place = (self.version, position);
             self.statements.enter(place, posting, at_ms, &chain)?;
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use leyden::ids::StreamName;
-use leyden::store::chain::{self, Head};
+use leyden::store::chain::Head;
 use leyden::store::{
     Account, CommitError, Entry, Error, ISSUER, LedgerCheck, Order, Posting, Range, ReadSet,
     SUM_MAX, Space, Transaction, Version, Write,
@@ -311,7 +311,8 @@ impl State {
 
     /// Moves in order, up to the first movement that is not right.
     fn post(&mut self, transaction: &Transaction, flaw: Flaw) -> Result<(), Vec<Outcome>> {
-        transaction.postings.iter().try_for_each(|posting| {
+        let mut done = 0;
+        let outcome = transaction.postings.iter().try_for_each(|posting| {
             let wrong = self.wrongs(posting, flaw);
             if !wrong.is_empty() {
                 return Err(wrong);
@@ -322,24 +323,23 @@ impl State {
             let mut taker = self.account(&posting.credit);
             taker.credits += posting.amount;
             self.accounts.insert(posting.credit.clone(), taker);
-            self.chain(posting, transaction.at, flaw);
+            done += 1;
             Ok(())
-        })
+        });
+        self.chain(&transaction.postings[..done], transaction.at, flaw);
+        outcome
     }
 
-    fn chain(&mut self, posting: &Posting, at_ms: u64, flaw: Flaw) {
-        let before = self.head.hash;
-        let anonymous = Posting {
-            reference: String::new(),
-            ..posting.clone()
-        };
-        match flaw {
-            Flaw::LeavesReferencesUnchained => self.head.append(&anonymous, at_ms),
-            _ => self.head.append(posting, at_ms),
-        };
-        if flaw == Flaw::ForgetsWhatCameBefore && before != Head::default().hash {
-            self.head.hash = chain::link(&Head::default().hash, &chain::leaf(posting, at_ms));
+    fn chain(&mut self, postings: &[Posting], at_ms: u64, flaw: Flaw) {
+        let mut postings = postings.to_vec();
+        if flaw == Flaw::LeavesReferencesUnchained {
+            let references = postings.iter_mut().map(|posting| &mut posting.reference);
+            references.for_each(String::clear);
         }
+        if flaw == Flaw::ForgetsWhatCameBefore {
+            self.head.hash = Head::default().hash;
+        }
+        self.head.commit(&postings, at_ms);
     }
 
     /// All that is wrong with a movement; a store may name any of it.

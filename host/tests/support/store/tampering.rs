@@ -53,9 +53,7 @@ fn commit(version: Version) -> Transaction {
 fn head() -> Head {
     let mut head = Head::default();
     for commit in (1..=COMMITS).map(commit) {
-        for posting in &commit.postings {
-            head.append(posting, commit.at);
-        }
+        head.commit(&commit.postings, commit.at);
     }
     head
 }
@@ -79,7 +77,7 @@ struct Tampering {
 }
 
 /// Of the eighth entry, which is the second movement of the third commit, unless it is said otherwise.
-const TAMPERINGS: [Tampering; 12] = [
+const TAMPERINGS: [Tampering; 16] = [
     Tampering {
         what: "a digit of an amount",
         sql: "UPDATE entries SET amount = 32 WHERE version = 3 AND position = 1",
@@ -147,7 +145,33 @@ const TAMPERINGS: [Tampering; 12] = [
         sql: "INSERT INTO entries SELECT version, 3, debit, credit, amount, reference, at_ms, chain
             FROM entries WHERE version = 6 AND position = 2",
         lua: "entries[19] = { '6-3', at(18)[2] }",
-        found: (19, Some((6, 3)), Flaw::Hash),
+        found: (18, Some((6, 2)), Flaw::Hash),
+    },
+    Tampering {
+        what: "the last entry of a commit is removed",
+        sql: "DELETE FROM entries WHERE version = 3 AND position = 2",
+        lua: "table.remove(entries, 9)",
+        found: (8, Some((3, 1)), Flaw::Hash),
+    },
+    Tampering {
+        what: "a whole commit is removed",
+        sql: "DELETE FROM entries WHERE version = 3",
+        lua: "for _ = 1, 3 do table.remove(entries, 7) end",
+        found: (9, Some((4, 2)), Flaw::Hash),
+    },
+    Tampering {
+        what: "two commits are swapped",
+        sql: "UPDATE entries SET version = 9 WHERE version = 3;
+            UPDATE entries SET version = 3 WHERE version = 4;
+            UPDATE entries SET version = 4 WHERE version = 9",
+        lua: "for n = 7, 9 do at(n)[2], at(n + 3)[2] = at(n + 3)[2], at(n)[2] end",
+        found: (9, Some((3, 2)), Flaw::Hash),
+    },
+    Tampering {
+        what: "an entry goes over to another commit",
+        sql: "UPDATE entries SET version = 2, position = 3 WHERE version = 3 AND position = 0",
+        lua: "at(7)[1] = '2-3'",
+        found: (6, Some((2, 2)), Flaw::Hash),
     },
     Tampering {
         what: "the head",
@@ -350,5 +374,5 @@ async fn an_installation_without_a_chain_gets_one() {
     ask(&["EVAL", &script, "2", "{old}:entries", "{old}:ledger"]);
     let check = store.check_ledger().await.expect("checked");
     let entry = check.broken.map(|broken| broken.entry);
-    assert_eq!(entry, Some(19), "the first entry that has a hash");
+    assert_eq!(entry, Some(21), "the first commit that has a hash");
 }

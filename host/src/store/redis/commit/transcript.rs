@@ -153,7 +153,8 @@ impl Scribe<'_> {
         }
     }
 
-    /// The movements, five values each; the names of their accounts.
+    /// The movements, five values each; the names of their accounts. The last value is the hash to keep, in hex; of the
+    /// last movement it is the bytes that the script is to link.
     fn postings<'a>(&mut self, transaction: &'a Transaction) -> Vec<&'a str> {
         let mut names = Vec::new();
         let mut numbers = HashMap::new();
@@ -169,13 +170,17 @@ impl Scribe<'_> {
             .collect();
         self.texts(names.iter().map(|name| name.as_bytes()));
         self.pack.array(5 * rows.len());
-        for (debit, credit, posting) in rows {
+        let parts = chain::parts(&transaction.postings, transaction.at);
+        let last = parts.len().saturating_sub(1);
+        for (n, ((debit, credit, posting), part)) in rows.into_iter().zip(parts).enumerate() {
             self.pack.number(debit);
             self.pack.number(credit);
             self.pack.number(posting.amount);
             self.pack.bytes(posting.reference.as_bytes());
-            self.pack
-                .bytes(chain::leaf(posting, transaction.at).bytes());
+            match n == last {
+                true => self.pack.bytes(part.bytes()),
+                false => self.pack.bytes(part.to_string().as_bytes()),
+            }
         }
         names
     }

@@ -1,13 +1,12 @@
--- The ledger's chain, see chain.rs: SHA-256 over the hash before and an entry's leaf. Part of `commit`, and run
--- only where there are movements: it costs some 60 microseconds for each. (Redis itself offers SHA-1 alone,
--- which forgers can beat.)
+-- The ledger's chain, see chain.rs: SHA-256 over the hash before and what a commit's entries make, 64 bytes. Part of
+-- `commit`, and run once where there are movements: it costs some 60 microseconds. (Redis itself offers SHA-1
+-- alone, which forgers can beat.)
 --
 -- Words that are kept are below 2^32. What `bit` is given may be a sum of a few: it takes numbers modulo 2^32
 -- and reads them exactly below 2^51.
 
--- Continues a chain from a hash in hex, or from its beginning where there is none: a function that takes the next
--- entry's leaf, 32 bytes, and returns that entry's hash in hex.
-local function chain(head)
+-- The hash, in hex, that follows from one in hex (none: the chain begins) and 32 bytes.
+local function link(before, part)
   local band, bxor, ror, rshift = bit.band, bit.bxor, bit.ror, bit.rshift
   local WORD = 4294967296
 
@@ -63,20 +62,14 @@ local function chain(head)
     return words
   end
 
-  local last = {}
-  for i = 1, 8 do
-    last[i] = tonumber(string.sub(head or '', 8 * i - 7, 8 * i), 16) or 0
+  local words = { struct.unpack('>I4I4I4I4I4I4I4I4', part) }
+  for i = 8, 1, -1 do
+    words[i + 8] = words[i]
+    words[i] = tonumber(string.sub(before or '', 8 * i - 7, 8 * i), 16) or 0
   end
-  local start = {
+  local state = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
   }
-  return function(leaf)
-    local words = { struct.unpack('>I4I4I4I4I4I4I4I4', leaf) }
-    for i = 8, 1, -1 do
-      words[i], words[i + 8] = last[i], words[i]
-    end
-    words[17] = nil
-    last = compress(PADDING, compress(schedule(words), start))
-    return string.format('%08x%08x%08x%08x%08x%08x%08x%08x', unpack(last))
-  end
+  state = compress(PADDING, compress(schedule(words), state))
+  return string.format('%08x%08x%08x%08x%08x%08x%08x%08x', unpack(state))
 end

@@ -19,7 +19,8 @@ local FORGOTTEN_MIN = 100
 local SENT_MS = 86400000
 -- What an account's sum may be: the greatest that a double holds exactly.
 local SUM_MAX = 9007199254740991
--- Values of one movement: numbers of giver and taker, amount, reference, leaf of the chain.
+-- Values of one movement: numbers of giver and taker, amount, reference, and its hash in the chain; of the last
+-- one, what is to be linked to the hash before.
 local MOVEMENT = 5
 -- A sequence that an entry's id should not pass, well below the 2^20 that an offset holds: a clock
 -- that was set back lets sequences grow.
@@ -238,14 +239,14 @@ end
 -- Enters the movements and what the accounts have by then; the ledger's head is kept beside them.
 local function enter(sums, version)
   local entries, head = unpack(redis.call('HMGET', LEDGER, 'entries', 'head'))
-  local link = chain(head)
+  head = link(head, postings[#postings])
+  postings[#postings] = head
   for i = 1, #postings, MOVEMENT do
-    local position = (i - 1) / MOVEMENT
-    head = link(postings[i + 4])
     redis.call(
-      'XADD', ENTRIES, string.format('%.0f-%d', version, position), 'debit', names[postings[i]],
-      'credit', names[postings[i + 1]], 'amount', string.format('%.0f', postings[i + 2]),
-      'reference', postings[i + 3], 'at', at, 'chain', head
+      'XADD', ENTRIES, string.format('%.0f-%d', version, (i - 1) / MOVEMENT),
+      'debit', names[postings[i]], 'credit', names[postings[i + 1]],
+      'amount', string.format('%.0f', postings[i + 2]), 'reference', postings[i + 3], 'at', at,
+      'chain', postings[i + 4]
     )
   end
   entries = (tonumber(entries) or 0) + #postings / MOVEMENT

@@ -1,5 +1,5 @@
 //! Takes over an installation that an earlier version of Leyden made. Format 1 had a ledger without a chain: its
-//! entries stay as they are, since Redis changes no entry of a stream; the head is computed over them, and the first entry
+//! entries stay as they are, since Redis changes no entry of a stream; the head is computed over them, and the first commit
 //! after them holds them all.
 //!
 //! **Invariant.** Nobody of the earlier version commits meanwhile or afterwards: no host is alive then, and what has
@@ -10,7 +10,10 @@ use std::sync::LazyLock;
 use redis::Script;
 
 use super::{FORMAT, OpenError};
-use crate::store::chain::Head;
+use crate::ids::Digest;
+use crate::store::Version;
+use crate::store::audit::Entry;
+use crate::store::chain::{self, Head};
 use crate::store::redis::keys::Keys;
 use crate::store::redis::ledger::rows;
 use crate::store::redis::link::Link;
@@ -53,7 +56,7 @@ pub(super) async fn upgrade(link: &Link, keys: &Keys) -> Result<(), OpenError> {
 
 /// Where the chain over all entries ends.
 async fn head(link: &Link, keys: &Keys) -> Result<Head, OpenError> {
-    let mut head = Head::default();
+    let mut chain = Growing::default();
     let mut from = "-".to_owned();
     loop {
         let mut range = redis::cmd("XRANGE");
@@ -61,12 +64,45 @@ async fn head(link: &Link, keys: &Keys) -> Result<Head, OpenError> {
         range.arg("COUNT").arg(PAGE);
         let page = rows(link.run(&range).await?)?;
         let Some(last) = page.last() else {
-            return Ok(head);
+            return Ok(chain.close());
         };
         from = format!("({}-{}", last.version, last.position);
         for row in page {
             let entry = row.entry.ok_or_else(|| strange("an entry of the ledger"))?;
-            head.append(&entry.posting, entry.at);
+            chain.entry(row.version, &entry);
         }
+    }
+}
+
+/// A chain to which entries come one by one.
+#[derive(Default)]
+struct Growing {
+    /// After the last commit that is whole.
+    head: Head,
+    /// The commit that may go on, and what its entries make so far.
+    open: Option<(Version, Digest)>,
+}
+
+impl Growing {
+    fn entry(&mut self, version: Version, entry: &Entry) {
+        let same = self.open.filter(|(open, _)| *open == version);
+        if same.is_none() {
+            self.end_commit();
+        }
+        self.head.entries += 1;
+        let before = same.map(|(_, part)| part);
+        let part = chain::part(before.as_ref(), &entry.posting, entry.at);
+        self.open = Some((version, part));
+    }
+
+    fn end_commit(&mut self) {
+        if let Some((_, part)) = self.open.take() {
+            self.head.hash = chain::link(&self.head.hash, &part);
+        }
+    }
+
+    fn close(mut self) -> Head {
+        self.end_commit();
+        self.head
     }
 }
