@@ -151,16 +151,16 @@ async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Ro
     })
 }
 
-/// Of these houses (at most 10,000), those that withhold a dataset.
+/// Of these houses (at most 10,000), those that withhold a dataset; others may be among them.
 pub(crate) async fn withheld(
     call: &mut Option<Box<Call>>,
     dataset: Dataset,
-    houses: &[String],
+    houses: &HashSet<&str>,
 ) -> wasmtime::Result<HashSet<String>> {
     use registry::exports::leyden::grid::client_registry as wit;
-    if houses.is_empty() {
+    let (Some(first), Some(last)) = (houses.iter().min(), houses.iter().max()) else {
         return Ok(HashSet::new());
-    }
+    };
     let dataset = match dataset {
         Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
         Dataset::Production => wit::Dataset::Production,
@@ -170,10 +170,22 @@ pub(crate) async fn withheld(
     let Some(exports) = &callee.instance.grid.registry else {
         return Err(callee.missing());
     };
-    let answer = exports
-        .leyden_grid_client_registry()
-        .call_withheld(&mut callee.instance.store, dataset, houses)
-        .await;
+    let exports = exports.leyden_grid_client_registry();
+    let store = &mut callee.instance.store;
+    let limit = u32::try_from(houses.len()).unwrap_or(u32::MAX);
+    // Few withhold: mostly they come at once, and no list of houses has to go there.
+    let answer = match exports
+        .call_withheld_within(&mut *store, dataset, first, last, limit)
+        .await
+    {
+        Ok(Ok(Some(withheld))) => Ok(Ok(withheld)),
+        Ok(Ok(None)) => {
+            let houses: Vec<&str> = houses.iter().copied().collect();
+            exports.call_withheld(store, dataset, &houses).await
+        }
+        Ok(Err(error)) => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
     let (answer, by) = callee.leave(call, answer)?;
     match answer {
         Ok(withheld) => Ok(withheld.into_iter().collect()),

@@ -27,26 +27,28 @@ pub(crate) fn withheld(dataset: Dataset, houses: Vec<String>) -> Result<Vec<Stri
     let (Some(first), Some(last)) = (houses.iter().min(), houses.iter().max()) else {
         return Ok(Vec::new());
     };
-    match withdrawals(dataset, first, last, houses.len())? {
-        Some(withdrawn) => Ok(houses
-            .into_iter()
-            .filter(|house| withdrawn.contains(house))
-            .collect()),
+    // With more withdrawals than houses, asking one by one is cheaper.
+    match within(dataset, first, last, houses.len())? {
+        Some(withdrawn) => {
+            let withdrawn: HashSet<String> = withdrawn.into_iter().collect();
+            let is_withdrawn = |house: &String| withdrawn.contains(house);
+            Ok(houses.into_iter().filter(is_withdrawn).collect())
+        }
         None => withheld_one_by_one(dataset, houses),
     }
 }
 
 /// All houses from `first` to `last` that withhold the dataset, read at once; none where there are
-/// more of them than `houses`, so that asking one by one is cheaper.
-fn withdrawals(
+/// more of them than `max`.
+pub(crate) fn within(
     dataset: Dataset,
     first: &str,
     last: &str,
-    houses: usize,
-) -> Result<Option<HashSet<String>>> {
+    max: usize,
+) -> Result<Option<Vec<String>>> {
     let start = codec::consent_key(dataset, first);
     let end = state::key_after(&codec::consent_key(dataset, last));
-    let limit = u32::try_from(houses + 1)
+    let limit = u32::try_from(max.saturating_add(1))
         .unwrap_or(u32::MAX)
         .min(state::SCAN_ENTRIES_MAX);
     let entries = state::scan(&start, Some(&end), Order::Ascending, limit)?;
@@ -110,8 +112,16 @@ mod tests {
     fn many_withdrawals_between_few_houses_are_asked_one_by_one() {
         withdraw(&["a", "b", "c", "d", "e"]);
         let asked = names(&["f", "a"]);
-        let read_at_once = withdrawals(Dataset::Production, "a", "f", 2);
+        let read_at_once = within(Dataset::Production, "a", "f", 2);
         assert_eq!(read_at_once, Ok(None));
+        let some = within(Dataset::Production, "b", "d", 3);
+        assert_eq!(some, Ok(Some(names(&["b", "c", "d"]))));
+        let none = within(Dataset::DetailedConsumption, "a", "f", 2);
+        assert_eq!(none, Ok(Some(Vec::new())));
+        assert_eq!(
+            within(Dataset::Production, "d", "b", 3),
+            Ok(Some(Vec::new()))
+        );
         assert_eq!(withheld(Dataset::Production, asked), Ok(names(&["a"])));
     }
 }

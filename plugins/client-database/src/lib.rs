@@ -57,6 +57,17 @@ impl exports::client_registry::Guest for ClientDatabase {
         at_most(WITHHELD_MAX, houses.len())?;
         Ok(consent::withheld(dataset, houses)?)
     }
+
+    fn withheld_within(
+        dataset: Dataset,
+        first: String,
+        last: String,
+        limit: u32,
+    ) -> Result<Option<Vec<String>>, Error> {
+        init();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(consent::within(dataset, &first, &last, limit)?)
+    }
 }
 
 leyden_sdk::export_http!(ClientDatabase);

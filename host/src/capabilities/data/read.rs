@@ -213,8 +213,7 @@ impl<'a> Read<'a> {
         dataset: Dataset,
         rows: &[Row],
     ) -> Result<HashSet<String>, Stop> {
-        let houses: HashSet<&String> = rows.iter().map(|row| &row.place.house).collect();
-        let houses: Vec<String> = houses.into_iter().cloned().collect();
+        let houses: HashSet<&str> = rows.iter().map(|row| row.place.house.as_str()).collect();
         Ok(runtime::withheld(self.call, dataset, &houses).await?)
     }
 
@@ -286,8 +285,8 @@ pub(super) fn check_first(page: usize) -> Result<(), Refusal> {
 fn named<R>(secrets: &Secrets, rows: Vec<Row>, reading: impl Fn(String, Row) -> R) -> Vec<R> {
     let mut names: HashMap<String, String> = HashMap::new();
     let mut named: Vec<(String, Row)> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let house = row.place.house.clone();
+    for mut row in rows {
+        let house = std::mem::take(&mut row.place.house);
         let name = names
             .entry(house)
             .or_insert_with_key(|house| secrets.pseudonym(house));

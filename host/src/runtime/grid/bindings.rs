@@ -43,6 +43,7 @@ pub(super) mod registry {
         path: "../wit",
         inline: "package leyden:host-registry; world registry { export leyden:grid/client-registry@0.1.0; }",
         exports: { default: async },
+        ownership: Borrowing { duplicate_if_necessary: false },
     });
 }
 
