@@ -70,11 +70,12 @@ pub(crate) async fn rows(
 ) -> wasmtime::Result<Rows> {
     match dataset {
         Dataset::Production => produced(call, ask).await,
-        Dataset::GlobalConsumption | Dataset::DetailedConsumption => drawn(call, ask).await,
+        Dataset::GlobalConsumption => drawn(call, ask, false).await,
+        Dataset::DetailedConsumption => drawn(call, ask, true).await,
     }
 }
 
-async fn drawn(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
+async fn drawn(call: &mut Option<Box<Call>>, ask: Ask, objects: bool) -> wasmtime::Result<Rows> {
     use consumption::exports::leyden::grid::consumption as wit;
     let mut callee = Callee::enter(call, CONSUMPTION).await?;
     let Some(exports) = &callee.instance.grid.consumption else {
@@ -94,6 +95,7 @@ async fn drawn(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows>
             ask.community,
             start.as_ref(),
             ask.limit,
+            objects,
         )
         .await;
     let (answer, by) = callee.leave(call, answer)?;

@@ -168,6 +168,7 @@ impl consumption::Guest for Consumption {
         community: Option<u64>,
         start: Option<grid_consumption::Place>,
         limit: u32,
+        objects: bool,
     ) -> Result<grid_consumption::Page, grid_consumption::Error> {
         leyden_sdk::init();
         let start = start.map(place);
@@ -177,6 +178,7 @@ impl consumption::Guest for Consumption {
             community,
             start: start.as_ref(),
             limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
+            objects,
         };
         let (page, communities) = logic::drawn_between(&HostState, &span).map_err(Error::from)?;
         let is_open = |at: &HouseAt| {

@@ -186,8 +186,14 @@ fn rows_come_page_by_page_with_their_place() {
     <Consumption as streams::Handler>::handle("house.readings", a_minute()).expect("it is handled");
     let at_ms = time::parse_ms(START).expect("an instant");
     let page_from = |start| {
-        let page =
-            <Consumption as consumption::Guest>::houses_between(at_ms, at_ms + 1, None, start, 2);
+        let page = <Consumption as consumption::Guest>::houses_between(
+            at_ms,
+            at_ms + 1,
+            None,
+            start,
+            2,
+            true,
+        );
         page.expect("a page")
     };
     let page = page_from(None);
@@ -207,7 +213,14 @@ fn rows_come_page_by_page_with_their_place() {
     let page = page_from(page.next);
     assert_eq!((page.houses.len(), page.next), (1, None));
     let of = |community| {
-        <Consumption as consumption::Guest>::houses_between(0, u64::MAX, Some(community), None, 9)
+        <Consumption as consumption::Guest>::houses_between(
+            0,
+            u64::MAX,
+            Some(community),
+            None,
+            9,
+            true,
+        )
     };
     assert_eq!(of(4).expect("a page").houses.len(), 3);
     assert_eq!(of(5).expect("a page").houses.len(), 0);
@@ -218,7 +231,8 @@ fn a_row_of_an_interval_that_is_still_open_is_not_complete() {
     let mut minute = a_minute();
     minute.truncate(2);
     <Consumption as streams::Handler>::handle("house.readings", minute).expect("it is handled");
-    let page = <Consumption as consumption::Guest>::houses_between(0, u64::MAX, None, None, 9);
+    let page =
+        <Consumption as consumption::Guest>::houses_between(0, u64::MAX, None, None, 9, true);
     let rows = page.expect("a page").houses;
     assert!(rows.len() == 2 && rows.iter().all(|row| !row.complete));
 }

@@ -85,6 +85,7 @@ impl production::Guest for Production {
             community,
             start: start.as_ref(),
             limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
+            objects: false,
         };
         let (page, records) = logic::produced_between(&HostState, &span).map_err(Error::from)?;
         let is_open = |at: &HouseAt| {

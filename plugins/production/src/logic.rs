@@ -223,6 +223,7 @@ mod tests {
             community: None,
             start: None,
             limit: 10,
+            objects: false,
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Span<'a> {
     pub start: Option<&'a Place>,
     /// Most rows of the page.
     pub limit: usize,
+    /// Whether objects are wanted too.
+    pub objects: bool,
 }
 
 /// One page of houses.
@@ -93,6 +95,7 @@ pub fn houses_between(
         state,
         first: span.start.map_or_else(Vec::new, Place::key),
         limit: span.limit,
+        objects: span.objects,
         wanted,
         looked: 0,
         page: HousePage::default(),
@@ -115,6 +118,7 @@ struct Walk<'s, S, W> {
     /// No row before this key belongs to the page.
     first: Vec<u8>,
     limit: usize,
+    objects: bool,
     wanted: W,
     looked: usize,
     page: HousePage,
@@ -202,6 +206,7 @@ impl<S: State, W: Fn(&Row<'_>) -> bool> Walk<'_, S, W> {
         }
         self.looked += 1;
         if is_wanted {
+            let row = if self.objects { row } else { row.bare() };
             let house = HouseAt::new(keys::house_of(key)?, keys::slot_of(key)?, &row)?;
             self.page.houses.push(house);
         }

@@ -100,6 +100,15 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// The row without its objects.
+    #[must_use]
+    pub(super) fn bare(self) -> Self {
+        Self {
+            objects: &[],
+            ..self
+        }
+    }
+
     /// Its objects: name and energy drawn, µJ.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ fn span(from_ms: u64, to_ms: u64, community: Option<u64>, limit: usize) -> Span<
         community,
         start: None,
         limit,
+        objects: false,
     }
 }
 
@@ -176,6 +177,30 @@ fn a_page_can_start_at_the_beginning_of_any_interval() {
         assert_eq!(page.houses.len(), 4);
         assert_eq!(page.houses[0].interval, third.interval);
     }
+}
+
+#[test]
+fn objects_come_where_they_are_asked_for() {
+    let mut state = Map::new();
+    let objects = [ObjectReading {
+        name: "Car".into(),
+        consumption_uj: 5 * WH,
+        production_uj: 0,
+    }];
+    let with_objects = Measurement {
+        objects: &objects,
+        ..measured(slot(0, 1, 1), "a", Some(5), None)
+    };
+    record(&mut state, &[with_objects]);
+    let count = |objects| {
+        let span = Span {
+            objects,
+            ..span(0, 1, None, 5)
+        };
+        let page = houses_between(&state, &span, drew).expect("a page");
+        page.houses[0].objects.len()
+    };
+    assert_eq!((count(false), count(true)), (0, 1));
 }
 
 #[test]
