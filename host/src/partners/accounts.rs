@@ -2,7 +2,8 @@
 //! at them. Each is one small transaction.
 //!
 //! **Invariants.** Datapoints come from the issuer under a reference that counts once for a partner,
-//! whoever sends it how often: an invoice is credited once. Nothing here takes datapoints away.
+//! whoever sends it how often: an invoice is credited once. What was given wrongly is taken back by
+//! `refunds`.
 
 use std::sync::Arc;
 
@@ -203,8 +204,8 @@ impl Accounts {
     }
 }
 
-/// Checks a credit's or refund's reference.
-pub(super) fn check_reference(reference: &str) -> Result<(), Error> {
+/// Checks a credit's reference.
+fn check_reference(reference: &str) -> Result<(), Error> {
     let plain = reference.trim() == reference && !reference.chars().any(char::is_control);
     match plain && (1..=REFERENCE_BYTES_MAX).contains(&reference.len()) {
         true => Ok(()),
@@ -263,9 +264,25 @@ impl Operation for Add<'_> {
 /// A credit as it is kept.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credit {
-    amount: u64,
+pub(super) struct Credit {
+    /// How much.
+    pub(super) amount: u64,
     at_ms: u64,
+}
+
+impl Credit {
+    /// What was given to a partner under a reference.
+    pub(super) async fn find(
+        work: &mut Work,
+        id: &PartnerId,
+        reference: &str,
+    ) -> Result<Option<Self>, Error> {
+        let stored = work
+            .read(&CREDITS.into(), &credit_key(id, reference))
+            .await?;
+        let given = stored.map(|bytes| serde_json::from_slice(&bytes));
+        given.transpose().map_err(|_| Error::broken())
+    }
 }
 
 struct Give<'a> {
@@ -279,13 +296,7 @@ impl Operation for Give<'_> {
 
     async fn apply(&self, work: &mut Work) -> Result<Credited, Error> {
         let partner = registered(work, self.id).await?;
-        let given = work
-            .read(&CREDITS.into(), &credit_key(self.id, self.reference))
-            .await?;
-        let given: Option<Credit> = given
-            .map(|bytes| serde_json::from_slice(&bytes))
-            .transpose()
-            .map_err(|_| Error::broken())?;
+        let given = Credit::find(work, self.id, self.reference).await?;
         if let Some(given) = &given
             && given.amount != self.amount
         {

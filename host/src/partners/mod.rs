@@ -21,6 +21,7 @@ pub mod plugins;
 mod queue;
 pub mod receipts;
 mod record;
+pub mod refunds;
 pub mod reports;
 pub mod runs;
 mod settle;

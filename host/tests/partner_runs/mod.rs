@@ -2,6 +2,7 @@ mod charged;
 mod faults;
 mod keys;
 mod lost;
+mod refunds;
 
 use std::sync::Arc;
 

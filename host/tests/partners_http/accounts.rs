@@ -331,3 +331,52 @@ fn partners_are_listed_in_pages() {
         web.host.clone().stop().await;
     });
 }
+
+#[test]
+fn a_wrong_credit_is_taken_back_once() {
+    run(async {
+        let web = common().await;
+        let key = partner(web, "overpaid", 0).await;
+        let path = "/admin/partners/overpaid/refund";
+        let given = json!({ "amount": 5_000, "reference": "INV-17" });
+        let given = post(web, "/admin/partners/overpaid/credit", given).await;
+        assert_eq!(given.json()["balance"], 5_000);
+        let back = json!({ "credit": "INV-17", "amount": 4_500 });
+        for repeated in [false, true] {
+            let answer = post(web, path, back.clone()).await;
+            assert_eq!(
+                (answer.status, &answer.json()["balance"]),
+                (200, &json!(500))
+            );
+            assert_eq!(answer.json()["reference"], "refund of credit INV-17");
+            assert_eq!(answer.json()["repeated"], repeated);
+        }
+        let other = post(web, path, json!({ "credit": "INV-17", "amount": 1 })).await;
+        assert_eq!(other.problem(409), "conflict");
+        for (body, status, field) in [
+            (json!({}), 422, "receipt"),
+            (json!({ "receipt": 1, "credit": "INV-17" }), 422, "receipt"),
+            (json!({ "receipt": 0 }), 422, "receipt"),
+            (json!({ "receipt": 1 }), 404, "receipt"),
+            (json!({ "credit": "INV-18" }), 404, "credit"),
+            (json!({ "credit": "INV-17", "amount": 0 }), 422, "amount"),
+            (
+                json!({ "credit": "INV-17", "amount": 5_001 }),
+                422,
+                "amount",
+            ),
+        ] {
+            assert_eq!(
+                post(web, path, body.clone()).await.field(status),
+                field,
+                "{body}"
+            );
+        }
+        let own = web.request_as(Some(&key), Method::POST, path);
+        assert_eq!(
+            send(own.body(back.to_string())).await.problem(403),
+            "forbidden"
+        );
+        assert_eq!(web.get("/admin/ledger").await.json()["sound"], true);
+    });
+}

@@ -19,6 +19,8 @@ use crate::metering::{Dataset, Decision, Terms};
 use crate::partners::Accounts;
 use crate::partners::accounts::{CREDIT_MAX, LISTED_MAX, Overview, TRUST_LEVEL_MAX};
 use crate::partners::limits::RunLimits;
+use crate::partners::refunds::Of;
+use crate::store::SUM_MAX;
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
@@ -32,6 +34,7 @@ pub(super) fn routes() -> Routes {
         .post("/admin/partners", add)
         .get("/admin/partners/{id}", show)
         .post("/admin/partners/{id}/credit", credit)
+        .post("/admin/partners/{id}/refund", refund)
         .post("/admin/partners/{id}/trust", trust)
         .post("/admin/partners/{id}/upload-key", upload_key)
         .get("/partners/{id}", show)
@@ -125,6 +128,27 @@ async fn credit(_: Operator, State(gateway): Shared, Named(id): Named, request: 
     value["amount"] = json!(amount);
     value["reference"] = json!(reference);
     value["repeated"] = json!(credited.repeated);
+    reply(&value)
+}
+
+/// Gives back what a receipt charged, or takes back a credit.
+async fn refund(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+    let members = members(&gateway, request, &["receipt", "credit", "amount"]).await?;
+    let receipt = members.number("receipt", 1..=u64::MAX)?;
+    let of = match (receipt, members.text("credit")?) {
+        (Some(sequence), None) => Of::Receipt(sequence),
+        (None, Some(reference)) => Of::Credit(reference.to_owned()),
+        _ => {
+            let rule = "must be there, or else credit, and not both";
+            return Err(Problem::field(Kind::Invalid, "receipt", rule));
+        }
+    };
+    let amount = members.number("amount", 1..=SUM_MAX)?;
+    let refunded = accounts(&gateway).refund(&id, &of, amount).await?;
+    let mut value = overview_value(&refunded.overview);
+    value["amount"] = json!(refunded.amount);
+    value["reference"] = json!(refunded.reference);
+    value["repeated"] = json!(refunded.repeated);
     reply(&value)
 }
 
