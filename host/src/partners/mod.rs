@@ -27,8 +27,8 @@ pub mod runs;
 mod settle;
 pub mod signature;
 mod started;
-pub mod triggers;
 mod terms;
+pub mod triggers;
 pub mod upload_key;
 pub mod uploads;
 pub mod usage;
@@ -42,8 +42,8 @@ pub use queue::Full;
 pub use record::{Partner, find, key, put};
 pub use runs::Runs;
 pub use started::{Batch, RunRequest, Started};
-pub use triggers::Triggers;
 pub use terms::Policy;
+pub use triggers::Triggers;
 pub use uploads::Uploads;
 
 /// Partners: id → [`Partner`].
