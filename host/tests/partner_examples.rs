@@ -2,6 +2,10 @@
 //! partner, who uploads and runs them, and what they report is compared with figures that were computed without
 //! any host (`scenarios/data/figures.py`).
 #![allow(clippy::expect_used, reason = "a test that cannot go on should stop")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test waits for what a host does by itself"
+)]
 
 mod support {
     pub mod process;
@@ -23,7 +27,10 @@ const READINGS: &str = "scenarios/data/households-2013-07.csv";
 const MONTH: &str = r#""from":"2013-06-30T14:00:00Z","to":"2013-07-31T14:00:00Z""#;
 
 /// What the partner begins with, datapoints.
-const CREDIT: u64 = 5_000;
+const CREDIT: u64 = 10_000;
+
+/// Looks until a trigger's report is there, five a second: a minute, far beyond what a slow machine needs.
+const PATIENCE_LOOKS: u32 = 300;
 
 /// A partner of a community with real meters.
 struct Partner {
@@ -190,7 +197,8 @@ async fn a_partner_goes_from_nothing_to_verified_reports() {
     partner.push("load-curve");
     a_load_curve_shows_the_month(&partner);
     a_run_stops_where_its_credit_ends(&partner);
-    let mut spent = 150;
+    a_schedule_leaves_a_report(&partner);
+    let mut spent = 200;
     if root()
         .join("target/plugins-partners/solar-report.wasm")
         .is_file()
@@ -249,6 +257,53 @@ fn a_run_stops_where_its_credit_ends(partner: &Partner) {
         (&json!(50), &json!("guest-error"))
     );
     assert_eq!(partner.balance(), CREDIT - 150);
+}
+
+/// A page of half-hours at 50 datapoints, in the first minute after the trigger was set.
+fn a_schedule_leaves_a_report(partner: &Partner) {
+    let day = r#"{"from":"2013-07-22T14:00:00Z","to":"2013-07-23T14:00:00Z"}"#;
+    let set = [
+        "plugin",
+        "schedule",
+        "load-curve",
+        "daily",
+        "--cron",
+        "0 16 * * *",
+    ];
+    let (code, _, says) =
+        partner.verb(&[&set[..], &["--params", day, "--max-spend", "50"]].concat());
+    assert_eq!(code, 0, "{says}");
+    let (_, listed, _) = partner.verb(&["plugin", "schedule", "load-curve"]);
+    assert!(
+        listed.contains("daily") && listed.contains("2021-11-07T16:00:00.000Z"),
+        "{listed}"
+    );
+    done(&partner.host.url, &["tick", "2"]);
+    let run = reported(partner);
+    let report = partner.path("scheduled");
+    let (code, _, says) =
+        partner.verb(&["plugin", "reports", "load-curve", &run, "--out", &report]);
+    assert_eq!(code, 0, "{says}");
+    let html = fs::read_to_string(report).expect("a report");
+    assert!(html.contains("peak 22.4 kW, 23 Jul 2013, 11:30<"), "{html}");
+    let (code, _, says) = partner.verb(&["plugin", "schedule", "load-curve", "daily", "--off"]);
+    assert_eq!(code, 0, "{says}");
+    let (_, listed, _) = partner.verb(&["plugin", "schedule", "load-curve"]);
+    assert_eq!(listed, "(none)\n");
+    assert_eq!(partner.balance(), CREDIT - 200);
+}
+
+/// The run of the one report that a trigger has left, once it is there.
+fn reported(partner: &Partner) -> String {
+    for _ in 0..PATIENCE_LOOKS {
+        let (_, listed, _) = partner.verb(&["--json", "plugin", "reports", "load-curve"]);
+        let listed: Vec<Value> = serde_json::from_str(&listed).expect("a list");
+        if let [report] = &listed[..] {
+            return report["run"].as_str().expect("a run").to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    panic!("no report of the trigger's run");
 }
 
 /// The one household with panels, against the file; what it cost.
@@ -321,7 +376,7 @@ fn usage_and_logs_say_the_same(partner: &Partner, spent: u64) {
     let curve = csv
         .lines()
         .find(|line| line.contains(",load-curve,global-consumption,"));
-    assert!(curve.is_some_and(|line| line.ends_with(",150")), "{csv}");
+    assert!(curve.is_some_and(|line| line.ends_with(",200")), "{csv}");
     let (_, logs, _) = partner.verb(&["plugin", "logs", "load-curve"]);
     assert!(logs.contains("1488 intervals, 0 left out"), "{logs}");
     assert!(

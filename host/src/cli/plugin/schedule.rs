@@ -52,7 +52,8 @@ impl Schedule {
         let answer = match self.body()? {
             Some(body) => client.write(Method::PUT, &path, &body).await?,
             None if self.off => client.write(Method::DELETE, &path, &json!({})).await?,
-            None => client.get(&path).await?,
+            None if self.trigger.is_some() => client.get(&path).await?,
+            None => client.get(&path).await?["triggers"].take(),
         };
         context.show(&answer)
     }
