@@ -15,22 +15,22 @@ static COMMON: OnceLock<Rig> = OnceLock::new();
 static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 static PLACES: AtomicU64 = AtomicU64::new(0);
 
-pub const HOUR_MS: u64 = 3_600_000;
+pub(crate) const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 /// 2021-11-01T00:00:00Z.
 const FIRST_DAY_MS: u64 = 1_635_724_800_000;
 
 /// Runs a test on the common runtime.
-pub fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(test)
 }
 
-pub struct Rig {
-    pub host: TestHost,
+pub(crate) struct Rig {
+    pub(crate) host: TestHost,
 }
 
 /// The common host.
-pub async fn common() -> &'static Rig {
+pub(crate) async fn common() -> &'static Rig {
     let _one = STARTING.lock().await;
     if COMMON.get().is_none() {
         assert!(COMMON.set(Rig::start().await).is_ok(), "started once");
@@ -39,10 +39,10 @@ pub async fn common() -> &'static Rig {
 }
 
 /// A community and a day that no other test has, and a partner.
-pub struct Place {
-    pub community: u64,
-    pub day_ms: u64,
-    pub partner: String,
+pub(crate) struct Place {
+    pub(crate) community: u64,
+    pub(crate) day_ms: u64,
+    pub(crate) partner: String,
 }
 
 impl Place {
@@ -56,7 +56,13 @@ impl Place {
     }
 
     /// What a house drew or produced, in W, in an hour of the day.
-    pub fn reading(&self, house: &str, hour: u64, drew: Option<u64>, made: Option<u64>) -> Value {
+    pub(crate) fn reading(
+        &self,
+        house: &str,
+        hour: u64,
+        drew: Option<u64>,
+        made: Option<u64>,
+    ) -> Value {
         let starts_at_ms = self.day_ms + hour * HOUR_MS;
         let energy_uj = |power_w: u64| power_w * 1_000 * HOUR_MS;
         json!({
@@ -69,12 +75,12 @@ impl Place {
     }
 
     /// A step that reads the day of the community.
-    pub fn read(&self, dataset: &str) -> Value {
+    pub(crate) fn read(&self, dataset: &str) -> Value {
         self.read_with(dataset, &json!({}))
     }
 
     /// The same with other members.
-    pub fn read_with(&self, dataset: &str, members: &Value) -> Value {
+    pub(crate) fn read_with(&self, dataset: &str, members: &Value) -> Value {
         let mut step = json!({
             "do": "read",
             "dataset": dataset,
@@ -90,14 +96,14 @@ impl Place {
 }
 
 impl Rig {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self {
             host: TestHost::with_guests(&["reader"]).await,
         }
     }
 
     /// Carries out steps in one invocation.
-    pub async fn steps(&self, steps: &[Value]) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn steps(&self, steps: &[Value]) -> Result<Vec<Value>, Error> {
         let body = Value::from(steps).to_string();
         let answer = self
             .host
@@ -107,13 +113,13 @@ impl Rig {
     }
 
     /// A place with a partner of this trust level and credit.
-    pub async fn place(&self, trust: u32, credit: u64) -> Place {
+    pub(crate) async fn place(&self, trust: u32, credit: u64) -> Place {
         let place = Place::new();
         self.partner(&place.partner, trust, credit).await;
         place
     }
 
-    pub async fn partner(&self, id: &str, trust: u32, credit: u64) {
+    pub(crate) async fn partner(&self, id: &str, trust: u32, credit: u64) {
         let mut steps = vec![json!({ "do": "put", "partner": id, "trust": trust })];
         if credit > 0 {
             steps.push(json!({ "do": "credit", "partner": id, "amount": credit }));
@@ -123,14 +129,14 @@ impl Rig {
     }
 
     /// Lays readings down, and waits until they are taken in.
-    pub async fn lay(&self, readings: Vec<Value>) {
+    pub(crate) async fn lay(&self, readings: Vec<Value>) {
         let publish = json!({ "do": "publish", "readings": readings });
         self.steps(&[publish]).await.expect("published");
         self.host.host.streams.settle().await.expect("settled");
     }
 
     /// What one step answers, for a partner.
-    pub async fn one(&self, partner: &str, step: Value) -> Value {
+    pub(crate) async fn one(&self, partner: &str, step: Value) -> Value {
         let act = json!({ "do": "act-for", "partner": partner });
         let done = self.steps(&[act, step]).await.expect("an answer");
         assert_eq!(done[0], Value::Null);
@@ -138,14 +144,14 @@ impl Rig {
     }
 
     /// What a partner holds.
-    pub async fn balance(&self, partner: &str) -> u64 {
+    pub(crate) async fn balance(&self, partner: &str) -> u64 {
         let find = json!({ "do": "find", "partner": partner });
         let done = self.steps(&[find]).await.expect("an answer");
         done[0]["datapoints"].as_u64().expect("a balance")
     }
 
     /// Registers a house, whose consent can be withdrawn then.
-    pub async fn house(&self, community: u64) -> String {
+    pub(crate) async fn house(&self, community: u64) -> String {
         let body = json!({ "client_name": "client", "communityID": community }).to_string();
         let route = "/house/house-editor/add-house";
         let added = self.host.post("house", route, &[], &body, None).await;
@@ -153,7 +159,7 @@ impl Rig {
     }
 
     /// Grants or withdraws a dataset.
-    pub async fn consent(&self, house: &str, dataset: &str, granted: bool) {
+    pub(crate) async fn consent(&self, house: &str, dataset: &str, granted: bool) {
         let body = json!({ "houseID": house, "dataset": dataset, "granted": granted }).to_string();
         let route = "/client-database/client-registry/consent";
         let set = self
@@ -165,14 +171,14 @@ impl Rig {
 }
 
 /// The households or sums of a page.
-pub fn readings(page: &Value) -> &Vec<Value> {
+pub(crate) fn readings(page: &Value) -> &Vec<Value> {
     page["readings"]
         .as_array()
         .unwrap_or_else(|| panic!("a page, not {page}"))
 }
 
 /// Which error a read ended with.
-pub fn error(page: &Value) -> &str {
+pub(crate) fn error(page: &Value) -> &str {
     page["error"]
         .as_str()
         .unwrap_or_else(|| panic!("an error, not {page}"))
