@@ -7,19 +7,15 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::keys::{self, ApiKey};
 use super::{
-    Error, Operation, PARTNERS, Partner, account, hold_account, perform, record, upload_key,
+    Error, Operation, PARTNERS, Partner, account, credits, hold_account, perform, record,
+    upload_key,
 };
 use crate::clock::Clock;
 use crate::dispatch::work::Work;
 use crate::ids::PartnerId;
-use crate::store::{ISSUER, Order, Posting, Range, Store};
-
-/// Credits: partner, 0, reference → [`Credit`]. What makes a reference count once.
-const CREDITS: &str = "leyden.credits";
+use crate::store::{Order, Range, Store};
 
 /// Greatest credit given at once, datapoints: a thousandth of what a sum can hold.
 pub const CREDIT_MAX: u64 = 1_000_000_000_000;
@@ -118,8 +114,8 @@ impl Accounts {
         amount: u64,
         reference: &str,
     ) -> Result<Credited, Error> {
-        check_reference(reference)?;
-        self.perform(&Give {
+        credits::check_reference(reference)?;
+        self.perform(&credits::Give {
             id,
             amount,
             reference,
@@ -204,18 +200,6 @@ impl Accounts {
     }
 }
 
-/// Checks a credit's reference.
-fn check_reference(reference: &str) -> Result<(), Error> {
-    let plain = reference.trim() == reference && !reference.chars().any(char::is_control);
-    match plain && (1..=REFERENCE_BYTES_MAX).contains(&reference.len()) {
-        true => Ok(()),
-        false => Err(Error::invalid(
-            "reference",
-            "must be 1 to 200 bytes of text without control characters, not beginning or ending with a blank",
-        )),
-    }
-}
-
 /// A registered partner.
 pub(super) async fn registered(work: &mut Work, id: &PartnerId) -> Result<Partner, Error> {
     let found = record::find(work, id).await?;
@@ -254,83 +238,11 @@ impl Operation for Add<'_> {
         let partner = Partner::new(self.id.clone(), self.trust_level, work.now());
         record::put(work, &partner)?;
         if self.credit > 0 {
-            give(work, self.id, self.credit, OPENING).await?;
+            credits::give(work, self.id, self.credit, OPENING).await?;
         }
         keys::keep(work, self.id, self.key).await?;
         overview(work, partner).await
     }
-}
-
-/// A credit as it is kept.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Credit {
-    /// How much.
-    pub(super) amount: u64,
-    at_ms: u64,
-}
-
-impl Credit {
-    /// What was given to a partner under a reference.
-    pub(super) async fn find(
-        work: &mut Work,
-        id: &PartnerId,
-        reference: &str,
-    ) -> Result<Option<Self>, Error> {
-        let stored = work
-            .read(&CREDITS.into(), &credit_key(id, reference))
-            .await?;
-        let given = stored.map(|bytes| serde_json::from_slice(&bytes));
-        given.transpose().map_err(|_| Error::broken())
-    }
-}
-
-struct Give<'a> {
-    id: &'a PartnerId,
-    amount: u64,
-    reference: &'a str,
-}
-
-impl Operation for Give<'_> {
-    type Done = Credited;
-
-    async fn apply(&self, work: &mut Work) -> Result<Credited, Error> {
-        let partner = registered(work, self.id).await?;
-        let given = Credit::find(work, self.id, self.reference).await?;
-        if let Some(given) = &given
-            && given.amount != self.amount
-        {
-            return Err(Error::Conflict(format!(
-                "partner '{}' was credited {} under '{}' already; a reference counts once, so take another",
-                self.id, given.amount, self.reference
-            )));
-        }
-        if given.is_none() {
-            give(work, self.id, self.amount, self.reference).await?;
-        }
-        Ok(Credited {
-            overview: overview(work, partner).await?,
-            repeated: given.is_some(),
-        })
-    }
-}
-
-/// Moves datapoints from the issuer to a partner, and keeps under which reference.
-async fn give(work: &mut Work, id: &PartnerId, amount: u64, reference: &str) -> Result<(), Error> {
-    let posting = Posting {
-        debit: ISSUER.to_owned(),
-        credit: account(id.as_str()),
-        amount,
-        reference: format!("credit {reference}"),
-    };
-    work.post(posting).await?;
-    let at_ms = work.now().0;
-    let kept = serde_json::to_vec(&Credit { amount, at_ms }).unwrap_or_default();
-    Ok(work.write(&CREDITS.into(), credit_key(id, reference), Some(kept))?)
-}
-
-fn credit_key(id: &PartnerId, reference: &str) -> Vec<u8> {
-    format!("{id}\0{reference}").into_bytes()
 }
 
 /// What is changed in a partner's record.

@@ -9,6 +9,7 @@ pub mod accounts;
 mod answers;
 pub mod archive;
 mod bill;
+mod credits;
 mod error;
 pub mod failpoints;
 mod holds;

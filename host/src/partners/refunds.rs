@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{Accounts, Credit, Overview, overview, registered};
+use super::accounts::{Accounts, Overview, overview, registered};
+use super::credits::Credit;
 use super::notary::receipt_key;
 use super::receipts::Receipt;
 use super::{Error, Operation, RECEIPTS, REVENUE, account};

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod keys;
+mod plugins;
 mod shared;
 mod uploads;
 

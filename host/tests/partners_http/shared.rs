@@ -4,6 +4,7 @@ use leyden::config::Store;
 use leyden::store::redis;
 use reqwest::Method;
 
+use super::uploads::{Uploader, digest, variant};
 use super::{add, get, text};
 use crate::redis_servers::{Kept, Server};
 use crate::support::built;
@@ -66,6 +67,53 @@ fn two_hosts_credit_an_invoice_once_and_make_two_keys_at_most() {
         let answers = futures_util::future::join_all(rounds).await;
         let made = answers.iter().filter(|answer| answer.status == 201);
         assert_eq!(made.count(), 1, "{answers:?}");
+        for web in [one, other] {
+            web.host.clone().stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_plugin_that_one_host_took_is_active_on_all() {
+    run(async {
+        let server = Server::start(Kept::Nothing);
+        let start = async || {
+            let options = redis::Options::new(server.url());
+            Web::start_on(Store::Redis(options), &built("plugins"), |_| {}).await
+        };
+        let (one, other) = (start().await, start().await);
+        let who = &Uploader::new(&one, "acme", 3).await;
+        let first = who.upload(&one, "peaks", "1", &variant(1)).await;
+        assert_eq!(first.status, 201, "{first:?}");
+        let again = who.upload(&other, "peaks", "1", &variant(1)).await;
+        assert_eq!((again.status, again.json()), (200, first.json()));
+        assert_eq!(
+            who.get(&other, "/peaks").await.json(),
+            who.get(&one, "/peaks").await.json()
+        );
+
+        // Uploads to both at once end in one order, each active once.
+        let uploads = (2..6).map(|number| {
+            let web = if number % 2 == 0 { &one } else { &other };
+            async move {
+                let answer = who
+                    .upload(web, "peaks", &number.to_string(), &variant(number))
+                    .await;
+                assert_eq!(answer.status, 201, "{answer:?}");
+                text(&answer.json()["previous"])
+            }
+        });
+        let mut before = futures_util::future::join_all(uploads).await;
+        before.push(text(
+            &who.get(&one, "/peaks").await.json()["active"]["digest"],
+        ));
+        before.sort();
+        let mut all: Vec<String> = (1..6).map(digest).collect();
+        all.sort();
+        assert_eq!(before, all);
+
+        assert_eq!(who.delete(&other, "peaks").await.status, 200);
+        assert_eq!(who.get(&one, "/peaks").await.status, 404);
         for web in [one, other] {
             web.host.clone().stop().await;
         }
