@@ -44,9 +44,9 @@ const SERVED: &str = "served are leyden:data/global-consumption, production, det
                       writes them";
 
 /// How to build without WASI.
-const WITHOUT_WASI: &str = "build without it: componentize-py with --stub-wasi, componentize-js with \
-                            --disable all, Rust for wasm32-unknown-unknown with leyden-sdk, or leave \
-                            out what opens connections";
+const WITHOUT_WASI: &str = "build without it, as the projects of `leyden plugin new` do: componentize-py with \
+                            --stub-wasi, componentize-js with disableFeatures, Rust for \
+                            wasm32-unknown-unknown; or leave out what opens connections";
 
 /// What an import needs.
 ///
