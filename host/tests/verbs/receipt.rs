@@ -1,7 +1,7 @@
 //! `leyden receipt verify`, which needs no host: receipts are signed here as a host signs them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use leyden::ids::{Digest, Instant, PartnerId};
 use leyden::metering::{Dataset, ReadEntry};
@@ -46,19 +46,19 @@ fn chain(folder: &Path) -> (Vec<String>, String) {
     for id in ["a", "b", "c"] {
         let issued = signer.issue(&head, &facts(id));
         head = issued.head;
-        files.push(write(folder.join(format!("{id}.json")), &issued.bytes));
+        files.push(write(&folder.join(format!("{id}.json")), &issued.bytes));
     }
     let key = signer.public_key().to_pem();
-    (files, write(folder.join("leyden.pub"), key.as_bytes()))
+    (files, write(&folder.join("leyden.pub"), key.as_bytes()))
 }
 
-fn write(path: PathBuf, bytes: &[u8]) -> String {
-    fs::write(&path, bytes).expect("written");
+fn write(path: &Path, bytes: &[u8]) -> String {
+    fs::write(path, bytes).expect("written");
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
 /// The exit code and the complaint about these files.
-fn verified(files: &[&String], key: &String) -> (i32, String) {
+fn verified(files: &[&String], key: &str) -> (i32, String) {
     let files = files.iter().map(|file| file.as_str());
     let arguments: Vec<&str> = ["receipt", "verify"]
         .into_iter()
@@ -113,18 +113,18 @@ fn a_changed_byte_another_key_or_another_report_is_refused() {
         .position(|pair| pair == b"50")
         .expect("a price");
     bytes[at] = b'1';
-    let changed = write(folder.path().join("changed.json"), &bytes);
+    let changed = write(&folder.path().join("changed.json"), &bytes);
     let (code_of, says) = verified(&[&changed], &key);
     assert!(
         code_of == 1 && says.contains("changed"),
         "{code_of}: {says}"
     );
     let other = Signer::new(&[8; 32]).public_key().to_pem();
-    let other = write(folder.path().join("other.pub"), other.as_bytes());
+    let other = write(&folder.path().join("other.pub"), other.as_bytes());
     assert_eq!(verified(&[&files[0]], &other).0, 1);
     assert_eq!(verified(&[&files[0]], &files[0]).0, 2, "no key at all");
     assert_eq!(verified(&[&key], &key).0, 1, "no receipt at all");
-    let report = |bytes: &[u8]| write(folder.path().join("report"), bytes);
+    let report = |bytes: &[u8]| write(&folder.path().join("report"), bytes);
     let with_report = |report: &str| {
         let arguments = [
             "receipt", "verify", &files[0], "--key", &key, "--report", report,
