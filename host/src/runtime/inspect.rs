@@ -3,7 +3,7 @@
 //! [`Inspection`] or the reasons of a refusal out. `leyden plugin check` prints the same offline.
 //!
 //! **Invariants.** What passes is valid under exactly the proposals that the engine for partner code
-//! runs ([`FEATURES`]), and imports nothing that is not named in its inspection. Every reason says what
+//! runs (`FEATURES`), and imports nothing that is not named in its inspection. Every reason says what
 //! to do about it.
 
 mod bounds;
@@ -157,7 +157,7 @@ impl fmt::Display for Reason {
 /// Why an upload is not taken: at least one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// All that were found, at most [`bounds::REASONS_MAX`].
+    /// All that were found, at most `bounds::REASONS_MAX`.
     pub reasons: Vec<Reason>,
 }
 
