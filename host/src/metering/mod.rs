@@ -8,6 +8,7 @@
 pub mod cohorts;
 mod gate;
 mod groups;
+pub mod made_up;
 mod query;
 mod secrecy;
 mod tab;
@@ -164,6 +165,8 @@ pub enum Purse {
     Hold,
     /// The partner's account: each read is a movement of the invocation's own transaction.
     Account,
+    /// Nobody's: the households are made up, and what is read is counted on the tab.
+    MadeUp,
 }
 
 /// An invocation's metered reading for one partner; part of its transaction while it runs.

@@ -20,6 +20,7 @@ mod notary;
 mod operation;
 pub mod plugins;
 mod queue;
+pub mod quote;
 pub mod receipts;
 mod record;
 pub mod refunds;

@@ -153,6 +153,8 @@ pub struct Ready {
     pub generation: Arc<Generation>,
     /// What the access policy asks at the partner's trust level.
     pub terms: Terms,
+    /// The datasets that it imports.
+    pub imports: Vec<Dataset>,
     /// The datasets that it is linked to.
     pub granted: Datasets,
     /// Runs it once, in a fresh instance.

@@ -23,8 +23,8 @@ use crate::store::Store;
 use crate::streams::Streams;
 
 pub use cron::{CRON_BYTES_MAX, Cron};
-pub(crate) use record::{Fired, Key, forget, settled};
-pub use record::{On, Shown, State, Trigger, level_of};
+pub(crate) use record::{Fired, forget, settled};
+pub use record::{Key, On, Shown, State, Trigger, level_of};
 
 /// Most triggers of a plugin.
 pub const TRIGGERS_MAX: usize = 8;
@@ -125,7 +125,7 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedOn {
     /// A schedule.
-    Schedule(Cron),
+    Schedule(Box<Cron>),
     /// Batches of a stream.
     Stream(crate::ids::StreamName),
 }

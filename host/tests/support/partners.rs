@@ -26,11 +26,17 @@ use leyden::metering::{Dataset, Decision, ReadEntry, Tab, Terms};
 use leyden::partners::archive::Month;
 use leyden::partners::receipts::{Chain, Outcome, Receipt};
 use leyden::partners::runs::{Ended, Error, Options, Ready, Runner};
-use leyden::partners::{Accounts, REVENUE, RunRequest, Runs, Started, account, hold_account};
+use leyden::partners::signature::PluginVersion;
+use leyden::partners::triggers::{self, Triggers};
+use leyden::partners::{
+    Accounts, REVENUE, RunRequest, Runs, Started, account, hold_account, plugins,
+};
 use leyden::registry::Registry;
 use leyden::runtime::run::{GuestErrorKind, Limit, Ran, Report, RunError, RunInput};
 use leyden::runtime::{self, Runtime};
-use leyden::store::{Account, Holder, Store};
+use leyden::store::{Account, Holder, Store, Transaction, Write};
+use leyden::streams::{self, Streams};
+use tokio_util::sync::CancellationToken;
 
 /// What a plugin does.
 pub type Script = Arc<dyn Fn(RunInput) -> BoxFuture<'static, Ran> + Send + Sync>;
@@ -65,6 +71,7 @@ impl Runner for Scripts {
                     .to_vec(),
                 compute_price: self.compute_price.load(Ordering::Relaxed),
             },
+            imports: Dataset::ALL.to_vec(),
             granted: Dataset::ALL.into_iter().collect(),
             run: Arc::new(move |input| {
                 begun.fetch_add(1, Ordering::Relaxed);
@@ -139,6 +146,12 @@ impl Bench {
         self.given.lock().unwrap().insert(id.to_owned(), credit);
     }
 
+    pub async fn credit(&self, id: &str, amount: u64) {
+        let credited = self.accounts.credit(&partner(id), amount, "more").await;
+        credited.expect("credited");
+        *self.given.lock().unwrap().entry(id.to_owned()).or_default() += amount;
+    }
+
     pub fn script(&self, plugin: &str, script: Script) {
         let mut scripts = self.scripts.scripts.lock().unwrap();
         scripts.insert(plugin.to_owned(), script);
@@ -150,6 +163,66 @@ impl Bench {
 
     pub fn begun(&self) -> u64 {
         self.scripts.begun.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a plugin as if it had been uploaded, for what asks whether there is one.
+    pub async fn keep_plugin(&self, id: &str, name: &str) {
+        let digest = Digest::of(name.as_bytes());
+        let version = plugins::Version {
+            digest,
+            version: PluginVersion::parse("1").expect("a version"),
+            size_bytes: 1,
+            datasets: Vec::new(),
+            uploaded_at_ms: 0,
+            signature: String::new(),
+            signed_by: String::new(),
+            activation: 1,
+        };
+        let plugin = plugins::Plugin {
+            active: digest,
+            versions: vec![version],
+        };
+        let write = Write {
+            space: "leyden.plugins".into(),
+            key: format!("{id}\0{name}").into_bytes(),
+            value: Some(serde_json::to_vec(&plugin).expect("JSON")),
+        };
+        self.commit(Transaction {
+            writes: vec![write],
+            ..Transaction::default()
+        })
+        .await;
+    }
+
+    pub async fn commit(&self, transaction: Transaction) {
+        self.store.commit(transaction).await.expect("committed");
+    }
+
+    /// Streams over the store, and triggers that run until the token is cancelled.
+    pub async fn triggers(&self, host: &str) -> (Streams, Triggers, CancellationToken) {
+        let streams = Streams::start(
+            self.store.clone(),
+            self.scripts.registry.clone(),
+            Dispatcher::new(self.store.clone(), self.clock.clone()),
+            self.clock.clone(),
+            streams::Options {
+                holder: holder(host),
+                url: String::new(),
+                lease_ms: 3_000,
+                shared: self.shared,
+                links: Vec::new(),
+            },
+        );
+        let streams = streams.await.expect("streams");
+        let triggers = Triggers::new(triggers::Options {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            runs: self.runs.clone(),
+            streams: streams.clone(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(triggers.clone().watch(stop.clone()));
+        (streams, triggers, stop)
     }
 
     pub async fn run(&self, plugin: &str, request: RunRequest) -> Result<Ended, Error> {

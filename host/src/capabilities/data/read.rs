@@ -329,7 +329,7 @@ pub(super) async fn left(call: &mut Option<Box<Call>>) -> wasmtime::Result<u64> 
     let Some(meter) = meter(call)? else {
         return Ok(0);
     };
-    if meter.purse == Purse::Hold {
+    if meter.purse != Purse::Account {
         return Ok(meter.tab.left());
     }
     let account = partners::account(meter.partner.id.as_str());

@@ -19,7 +19,10 @@ use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::super::{body, component, headers};
 use super::Routes;
+use crate::ids::ComponentName;
+use crate::metering::{Dataset, made_up};
 use crate::partners::archive::{Month, PAGE_MAX};
+use crate::partners::quote::Quote;
 use crate::partners::runs::{End, Ended};
 use crate::partners::{RunRequest, Started};
 use crate::store::SUM_MAX;
@@ -44,6 +47,7 @@ pub(super) fn routes() -> Routes {
         .get("/partners/receipt-key", receipt_key)
         .get("/partners/{id}/receipts", receipts)
         .post("/partners/{id}/plugins/{name}/run", run)
+        .post("/partners/{id}/plugins/{name}/quote", quote)
 }
 
 /// The key that verifies receipts, in PEM. Open to everybody.
@@ -77,6 +81,55 @@ async fn run(
     };
     let ended = gateway.host.runs.run(&partner, &name, request).await?;
     answer(&parts.headers, ended)
+}
+
+/// What a run would cost.
+async fn quote(
+    State(gateway): Shared,
+    NamedPlugin { partner, name }: NamedPlugin,
+    request: Request,
+) -> Answer {
+    component::store_answers(&gateway)?;
+    let mut body = request.into_body();
+    let held = gateway
+        .bodies
+        .read(&mut body, BODY_BYTES_MAX, body::WHOLE_MAX)
+        .await?;
+    let params = params(&Members::parse(&held.bytes, &["params"])?)?;
+    let quote = gateway.host.runs.quote(&partner, &name, params).await?;
+    reply(&quote_value(&name, &quote))
+}
+
+fn quote_value(name: &ComponentName, quote: &Quote) -> Value {
+    let tried = &quote.tried;
+    let reads = tried.reads.iter().map(|(dataset, (reads, rows, datapoints))| {
+        json!({ "dataset": dataset, "reads": reads, "rows": rows, "datapoints": datapoints })
+    });
+    let price = |dataset: &Dataset| {
+        let granted = quote.terms.granted().find(|(of, _)| of == dataset);
+        json!({ "dataset": dataset, "datapointsPerRead": granted.map(|(_, price)| price) })
+    };
+    let (least, most) = (quote.last.iter().min(), quote.last.iter().max());
+    json!({
+        "estimate": true,
+        "plugin": { "name": name.as_str(), "digest": quote.digest.to_string() },
+        "prices": quote.imports.iter().map(price).collect::<Vec<_>>(),
+        "computePrice": quote.terms.compute_price,
+        "policy": quote.terms.policy.to_string(),
+        "balance": quote.balance,
+        "tried": {
+            "households": made_up::COMMUNITIES * made_up::HOUSEHOLDS,
+            "communities": made_up::COMMUNITIES,
+            "intervalMs": made_up::INTERVAL_MS,
+            "outcome": tried.outcome,
+            "detail": tried.detail,
+            "reads": reads.collect::<Vec<_>>(),
+            "fuel": tried.fuel,
+            "compute": tried.compute,
+            "total": tried.total,
+        },
+        "lastRuns": { "count": quote.last.len(), "least": least, "most": most, "newest": quote.last.first() },
+    })
 }
 
 /// The parameters of a run: any JSON, `{}` where none are given.

@@ -66,7 +66,7 @@ fn on(members: &Members) -> Result<WantedOn, Problem> {
         (Some(cron), None) => {
             let cron = Cron::parse(cron);
             let cron = cron.map_err(|rule| Problem::field(Kind::Invalid, "cron", rule.0))?;
-            Ok(WantedOn::Schedule(cron))
+            Ok(WantedOn::Schedule(cron.into()))
         }
         (None, Some(stream)) => {
             let stream = StreamName::parse(stream);

@@ -66,6 +66,7 @@ impl Engine {
             digest,
             generation,
             terms,
+            imports: analytics.inspection().datasets().collect(),
             granted,
             run: Arc::new(move |input| run(analytics.clone(), input)),
         })

@@ -1,10 +1,13 @@
 //! What is kept of runs, for whoever may see it.
 
 use super::super::archive::{self, Month};
+use super::super::limits::RunLimits;
 use super::super::logs::{self, RunLog};
+use super::super::queue::Claim;
+use super::super::quote::{self, Quote};
 use super::super::receipts::PublicKey;
 use super::super::reports::{self, Shelved};
-use super::super::{plugins, usage};
+use super::super::{account, plugins, usage};
 use super::{Error, Runs};
 use crate::ids::{ComponentName, PartnerId};
 
@@ -93,6 +96,36 @@ impl Runs {
     ) -> Result<(Shelved, Vec<u8>), Error> {
         let mut work = self.shared.work();
         Ok(reports::find(&mut work, partner, plugin, run).await?)
+    }
+
+    /// What a run of a plugin would cost; nothing of anybody is read and nothing is charged. It takes a place like
+    /// any run.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn quote(
+        &self,
+        partner: &PartnerId,
+        plugin: &ComponentName,
+        params: String,
+    ) -> Result<Quote, Error> {
+        let shared = &self.shared;
+        let trust_level = shared.trust_level(partner).await?;
+        let claim = Claim::of(&RunLimits::of(trust_level));
+        let _place = shared.queue.enter(partner, claim).await?;
+        let runner = &shared.options.runner;
+        let ready = runner.ready(partner, plugin, trust_level, shared.work());
+        let ready = ready.await?;
+        let tried = quote::tried(&ready, shared.work(), trust_level, params).await;
+        let mut work = shared.work();
+        Ok(Quote {
+            digest: ready.digest,
+            imports: ready.imports,
+            terms: ready.terms,
+            balance: work.balance(&account(partner.as_str())).await?,
+            tried,
+            last: quote::last(&mut work, partner, plugin).await?,
+        })
     }
 
     async fn check_plugin(&self, partner: &PartnerId, plugin: &ComponentName) -> Result<(), Error> {

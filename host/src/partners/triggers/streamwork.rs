@@ -178,7 +178,7 @@ impl Handler {
             return Ok(Handled::Later(LOOK_AGAIN_MAX));
         };
         let state = record::state(&mut work, &key).await?;
-        match self.ripe(records, acknowledgement, &trigger) {
+        match ripe(&records, acknowledgement, &trigger) {
             Ripe::None(acknowledgement) => self.skip(acknowledgement).await,
             Ripe::Batch(batch) => self.run(&key, &trigger, &state, batch).await,
         }
@@ -186,31 +186,6 @@ impl Handler {
 
     fn work(&self) -> Box<Work> {
         super::super::operation::blank(&self.options.store, self.options.clock.now())
-    }
-
-    /// What of a batch is the trigger's business: what was published since it was set. What was before is passed
-    /// over, by itself where there is any.
-    fn ripe(
-        &self,
-        records: Vec<Record>,
-        mut acknowledgement: Acknowledgement,
-        trigger: &Trigger,
-    ) -> Ripe {
-        let is_old = |record: &&Record| record.published_at.0 < trigger.changed_at_ms;
-        let old = records.iter().take_while(is_old).count();
-        if old > 0 {
-            acknowledgement.offsets.truncate(old);
-            return Ripe::None(acknowledgement);
-        }
-        let (Some(first), Some(last)) = (records.first(), records.last()) else {
-            return Ripe::None(acknowledgement);
-        };
-        Ripe::Batch(Batch {
-            records: u32::try_from(records.len()).unwrap_or(u32::MAX),
-            from: first.published_at,
-            to: last.published_at,
-            acknowledgement,
-        })
     }
 
     async fn skip(&self, acknowledgement: Acknowledgement) -> Result<Handled, runs::Error> {
@@ -287,6 +262,26 @@ impl Handler {
         }
         Ok(Some(LOOK_AGAIN_MAX))
     }
+}
+
+/// What of a batch is the trigger's business: what was published since it was set. What was before is passed
+/// over, by itself where there is any.
+fn ripe(records: &[Record], mut acknowledgement: Acknowledgement, trigger: &Trigger) -> Ripe {
+    let is_old = |record: &&Record| record.published_at.0 < trigger.changed_at_ms;
+    let old = records.iter().take_while(is_old).count();
+    if old > 0 {
+        acknowledgement.offsets.truncate(old);
+        return Ripe::None(acknowledgement);
+    }
+    let (Some(first), Some(last)) = (records.first(), records.last()) else {
+        return Ripe::None(acknowledgement);
+    };
+    Ripe::Batch(Batch {
+        records: u32::try_from(records.len()).unwrap_or(u32::MAX),
+        from: first.published_at,
+        to: last.published_at,
+        acknowledgement,
+    })
 }
 
 /// What is to be done with a batch.
