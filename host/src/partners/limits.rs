@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 /// Most memory that any run gets, bytes: an engine reserves this much address space per run.
-pub const MEMORY_BYTES_MAX: usize = 256 << 20;
+pub const MEMORY_BYTES_MAX: usize = 192 << 20;
 
 /// Most concurrent runs that any partner gets.
 pub const CONCURRENT_RUNS_MAX: u32 = 8;

@@ -5,6 +5,8 @@
 //! does: guest code is interrupted by epochs, waiting by a timeout around the whole. What ends a run is
 //! explained in words; nothing of the host's internals is told.
 
+mod thread;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,12 +25,17 @@ use super::wasi;
 use crate::capabilities;
 use crate::clock;
 use crate::dispatch;
+use crate::dispatch::work::Work;
+use thread::Lost;
 
 /// Most handles of resources that a guest holds at once; only WASI's streams are resources.
 pub(super) const HANDLES_MAX: usize = 1_000;
 
 /// What a guest may hand over at once beside a report of the largest size: its media type, or a log line.
 const CALL_BYTES_SLACK: usize = 16 << 10;
+
+/// Units of fuel after which a run has computed for long, and lets others go first: some 20 ms.
+const FUEL_SHORT: u64 = 30_000_000;
 
 /// A partner's component.
 pub struct Analytics {
@@ -89,17 +96,36 @@ impl Analytics {
             .collect()
     }
 
-    /// Runs it once. Whatever ends the run, it has ended when this returns; a caller that stops waiting
-    /// ends it as well.
-    pub async fn run(&self, input: RunInput) -> Ran {
+    /// Runs it once, on a thread of its own. Whatever ends the run, it has ended when this returns; a
+    /// caller that stops waiting ends it as well.
+    pub async fn run(self: &Arc<Self>, input: RunInput) -> Ran {
+        if let Err(error) = self.linked(input.granted) {
+            return Ran::not(error, Some(input.work));
+        }
+        let memory = self.reserve(input.limits.memory_bytes).await;
+        let this = self.clone();
+        let ran = thread::on_own(async move {
+            let _memory = memory;
+            this.run_here(input).await
+        });
+        ran.await.unwrap_or_else(|lost| {
+            let fault = match lost {
+                Lost::NoThread => dispatch::Error::Busy,
+                Lost::Panicked => dispatch::Error::Stopping,
+            };
+            tracing::error!(digest = %self.inspection.digest, ?lost, "a run was lost");
+            Ran::not(RunError::HostFault(fault), None)
+        })
+    }
+
+    async fn run_here(&self, input: RunInput) -> Ran {
         let linked = match self.linked(input.granted) {
             Ok(linked) => linked,
-            Err(error) => return Ran::not(error, input.work),
+            Err(error) => return Ran::not(error, Some(input.work)),
         };
-        let _memory = self.reserve(input.limits.memory_bytes).await;
         let fuel = input.fuel_max.min(input.limits.fuel);
         let params = input.params.clone();
-        let mut store = self.store(input);
+        let mut store = self.store(input, fuel);
         let wait = store
             .data()
             .deadline
@@ -130,7 +156,7 @@ impl Analytics {
         self.memory.clone().acquire_many_owned(mib).await.ok()
     }
 
-    fn store(&self, input: RunInput) -> Store<Analyst> {
+    fn store(&self, input: RunInput, fuel: u64) -> Store<Analyst> {
         let limits = input.limits;
         let deadline = clock::monotonic() + Duration::from_millis(limits.deadline_ms);
         let call = Box::new(Call {
@@ -146,12 +172,16 @@ impl Analytics {
         store.set_hostcall_fuel(limits.report_bytes + CALL_BYTES_SLACK);
         store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
+        let mut is_long = false;
+        store.epoch_deadline_callback(move |context| {
             if clock::monotonic() >= context.data().deadline {
-                Err(PastDeadline.into())
-            } else {
-                Ok(UpdateDeadline::Yield(1))
+                return Err(PastDeadline.into());
             }
+            let used = fuel.saturating_sub(context.get_fuel()?);
+            if used > FUEL_SHORT && !std::mem::replace(&mut is_long, true) {
+                thread::step_back_for_long();
+            }
+            Ok(UpdateDeadline::Yield(1))
         });
         store
     }
@@ -173,12 +203,12 @@ impl Linked {
 
 impl Ran {
     /// A run that did not begin.
-    fn not(error: RunError, work: Box<dispatch::work::Work>) -> Self {
+    fn not(error: RunError, work: Option<Box<Work>>) -> Self {
         Self {
             outcome: Err(error),
             fuel: 0,
             log: Vec::new(),
-            work: Some(work),
+            work,
             memory_high_bytes: 0,
         }
     }

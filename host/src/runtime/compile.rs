@@ -39,7 +39,7 @@ impl Default for CompileLimits {
         Self {
             memory_mib: 2_048,
             cpu_s: 60,
-            wall_s: 180,
+            wall_s: 300,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! compiles foreign code.
 //!
 //! **Invariants.** What is executed was compiled by this host's own child or carries the tag of this host's
-//! key. All runs together hold no more linear memory than [`MEMORY_MIB_ALL`].
+//! key. All runs together hold no more linear memory than is set aside for them.
 
 mod engine;
 mod recent;
@@ -28,14 +28,22 @@ use crate::ids::Digest;
 
 pub(super) use engine::{compiling, running};
 
-/// Linear memory of all runs together, MiB: what partners' storms may take from a host. A run reserves
-/// what its limits allow and waits for it where others hold it.
-const MEMORY_MIB_ALL: usize = 384;
+/// Linear memory of all runs together for each core, MiB. A run reserves what its limits allow, and waits
+/// where others hold it.
+const MEMORY_MIB_CORE: usize = 192;
+
+/// Linear memory of all runs together on the smallest machine, MiB: what partners' storms may take from a host.
+const MEMORY_MIB_MIN: usize = 384;
 
 const _: () = assert!(
-    crate::partners::limits::MEMORY_BYTES_MAX <= MEMORY_MIB_ALL << 20,
+    crate::partners::limits::MEMORY_BYTES_MAX <= MEMORY_MIB_MIN << 20,
     "every run must fit"
 );
+
+fn memory_mib() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores * MEMORY_MIB_CORE).max(MEMORY_MIB_MIN)
+}
 
 /// What the engine for partners' code is made with.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +106,7 @@ impl PartnerRuntime {
             compiler: Compiler::new(options.program.clone(), options.compile),
             artifacts,
             recent: Mutex::default(),
-            memory: Arc::new(Semaphore::new(MEMORY_MIB_ALL)),
+            memory: Arc::new(Semaphore::new(memory_mib())),
         };
         Ok(Self {
             inner: Arc::new(inner),

@@ -51,7 +51,12 @@ impl Bench {
     }
 
     /// Runs a component with everything granted; it has to end in time.
-    pub(crate) async fn run(&self, analytics: &Analytics, params: &str, limits: RunLimits) -> Ran {
+    pub(crate) async fn run(
+        &self,
+        analytics: &Arc<Analytics>,
+        params: &str,
+        limits: RunLimits,
+    ) -> Ran {
         let since = Instant::now();
         let ran = analytics
             .run(self.input(Datasets::all(), params, limits))

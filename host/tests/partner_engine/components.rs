@@ -91,10 +91,11 @@ fn text(imports: &str, with: &str, core: &str) -> String {
              {imports}
              (core module $m {core})
              (core instance $i (instantiate $m {with}))
+             (alias core export $i "memory" (core memory $i-memory))
+             (alias core export $i "realloc" (core func $i-realloc))
              {own}
              (func $report {REPORT_TYPE}
-               (canon lift (core func $i "report") (memory (core memory $i "memory"))
-                 (realloc (core func $i "realloc"))))
+               (canon lift (core func $i "report") (memory $i-memory) (realloc $i-realloc)))
              (component $shim
                {imported}
                (import "report" (func $report {REPORT_TYPE}))

@@ -429,7 +429,7 @@ async fn a_caller_that_stops_waiting_ends_the_run() {
     let analyst = bench.loaded(guest("analyst")).await;
     let forever = RunLimits {
         deadline_ms: 3_600_000,
-        memory_bytes: 256 << 20,
+        memory_bytes: 192 << 20,
         ..until_deadline()
     };
     for _ in 0..4 {

@@ -139,7 +139,7 @@ mod tests {
             ),
             (
                 judge(Ended::TooLate, CompileLimits::default()),
-                "180 s to compile",
+                "300 s to compile",
             ),
             (
                 exited(SIGABRT, b"", "thread 'main' has overflowed its stack"),
