@@ -172,7 +172,13 @@ fn tables() -> Vec<Hostile> {
         let plugin = Plugin::new(body)
             .field("(table $t 1 funcref) (func $nothing)")
             .field("(elem declare func $nothing)");
-        Hostile::new(what, &plugin)
+        match what {
+            // More than any table holds is refused like a table's own maximum: the plugin is told, and gives up.
+            "100,000,000 elements at once" => {
+                Hostile::new(what, &plugin).ends(&[Stop::Limit, Stop::Trap], "")
+            }
+            _ => Hostile::new(what, &plugin),
+        }
     };
     let mut plugins: Vec<_> = bodies.map(plugin).into();
     for (what, tables) in [
@@ -240,7 +246,13 @@ fn traps() -> Vec<Hostile> {
             .field("(func $nothing) (table 2 funcref) (elem (i32.const 0) $nothing)");
         Hostile::new(what, &plugin).at_once(STORM)
     };
-    family("trap storms", &[Stop::Trap], "", bodies.map(plugin).into())
+    let mut plugins: Vec<_> = bodies.map(plugin).into();
+    // Fuel pays for each byte, and is asked first.
+    let last = plugins
+        .pop()
+        .map(|fill| fill.ends(&[Stop::Trap, Stop::Fuel], ""));
+    plugins.extend(last);
+    family("trap storms", &[Stop::Trap], "", plugins)
 }
 
 fn starts() -> Vec<Hostile> {
