@@ -14,6 +14,9 @@ mod community;
 mod echo;
 mod figure;
 mod load;
+#[path = "../partner/mod.rs"]
+mod partner;
+mod partners;
 #[path = "../../tests/support/process.rs"]
 mod process;
 mod redis;
@@ -28,13 +31,14 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names of the benchmarks, in the order they run.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "echo",
     "readings",
     "aggregates",
     "memory",
     "redis",
     "takeover",
+    "partners",
 ];
 
 /// Those that share two hosts on the embedded store.
@@ -91,6 +95,9 @@ fn run(names: &[&str], quick: bool) -> Vec<Figure> {
     }
     if names.contains(&"takeover") {
         figures.extend(takeover::run(quick));
+    }
+    if names.contains(&"partners") {
+        figures.extend(partners::run(quick));
     }
     figures
 }

@@ -7,7 +7,7 @@
 mod cost;
 mod latency;
 mod native;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod workload;
 
 use std::sync::Arc;

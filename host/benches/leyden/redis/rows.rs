@@ -170,6 +170,43 @@ pub(crate) fn energy_of(mut row: &[u8]) -> u64 {
     take_u64(&mut row)
 }
 
+/// A row as it lies in the store.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) slot: Slot,
+    pub(crate) house: String,
+    pub(crate) energy_uj: u64,
+    /// Objects by name, each with the energy that it drew.
+    pub(crate) objects: Vec<(String, u64)>,
+}
+
+/// Reads a row's key and bytes.
+pub(crate) fn stored(key: &[u8], mut row: &[u8]) -> Stored {
+    let number = |at: usize| u64::from_be_bytes(key[at..at + 8].try_into().expect("8 bytes"));
+    assert_eq!(take(&mut row), CONSUMPTION_ONLY.into());
+    let energy_uj = take_u64(&mut row);
+    let mut objects = Vec::new();
+    while !row.is_empty() {
+        let length = take(&mut row) as usize;
+        let (name, rest) = row.split_at(length);
+        row = rest;
+        let name = std::str::from_utf8(name).expect("text").to_owned();
+        objects.push((name, take_u64(&mut row)));
+    }
+    Stored {
+        slot: Slot {
+            interval: Interval {
+                starts_at_ms: number(2),
+                ends_at_ms: number(10),
+            },
+            community: number(18),
+        },
+        house: std::str::from_utf8(&key[26..]).expect("text").to_owned(),
+        energy_uj,
+        objects,
+    }
+}
+
 /// Energy drawn by some houses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
@@ -267,6 +304,11 @@ impl Community {
         let closed = told.iter().filter(|(_, closed)| *closed).map(|(i, _)| *i);
         self.closed = self.closed.max(closed.max());
         told
+    }
+
+    /// Whether all readings of an interval are there.
+    pub(crate) fn is_closed(&self, interval: Interval) -> bool {
+        !self.open.contains(&interval)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
