@@ -14,6 +14,11 @@ mod community;
 mod echo;
 mod figure;
 mod load;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "proofs and benchmarks use different parts of it"
+)]
 #[path = "../partner/mod.rs"]
 mod partner;
 mod partners;

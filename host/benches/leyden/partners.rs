@@ -57,7 +57,12 @@ async fn runs(quick: bool) -> Vec<Figure> {
         for way in WAYS {
             done.push(measure(&town, way, Duration::from_secs(duration)).await);
         }
-        rounds_done.push((done[0], done[1], done[2]));
+        let [native, metered, unmetered] = [done[0], done[1], done[2]];
+        eprintln!(
+            "partners: native {:.0}/s, metered {:.0}/s, unmetered {:.0}/s",
+            native.rate, metered.rate, unmetered.rate
+        );
+        rounds_done.push((native, metered, unmetered));
     }
     town.stop().await;
     figures(&rounds_done)
@@ -71,7 +76,9 @@ fn figures(rounds: &[(Done, Done, Done)]) -> Vec<Figure> {
     let named = |what: &str| format!("partners: {what}");
     vec![
         Figure::plain(
-            named(&format!("native read of {ROWS} rows, held, settled, with receipt")),
+            named(&format!(
+                "native read of {ROWS} rows, held, settled, with receipt"
+            )),
             middle(|(native, ..)| native.rate),
             "runs/s",
         ),
@@ -128,5 +135,8 @@ fn processor_time() -> f64 {
     // The name may have blanks in it; after it come the state and then numbers.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
+    ticks
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum::<f64>()
+        / TICKS
 }

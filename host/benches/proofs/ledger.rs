@@ -33,7 +33,7 @@ pub async fn prove(size: Size) -> Vec<Proof> {
     let (bench, _folder) = embedded().await;
     proofs.push(operations("embedded", &bench, size.of(20_000, 1_000_000)).await);
     let (bench, _folder) = embedded().await;
-    proofs.push(crowd::prove("embedded", &bench, &[bench.runs.clone()]).await);
+    proofs.push(crowd::prove("embedded", &bench, std::slice::from_ref(&bench.runs)).await);
     let (bench, _server) = in_redis().await;
     proofs.push(operations("redis", &bench, size.of(4_000, 100_000)).await);
     let (bench, _server) = in_redis().await;

@@ -25,6 +25,7 @@ mod kills;
 mod ledger;
 mod load;
 mod mutations;
+#[allow(dead_code, reason = "proofs and benchmarks use different parts of it")]
 #[path = "../partner/mod.rs"]
 mod partner;
 mod pause;

@@ -112,6 +112,7 @@ async fn shown(triggers: &Triggers, trigger: &str) -> Shown {
     triggers.show(&key(trigger)).await.expect("a trigger")
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one story, told in its order")]
 async fn a_schedule_runs_once_at_each_of_its_instants(bench: Bench) {
     telling(&bench).await;
     let (streams, triggers, stop) = bench.triggers("first").await;
@@ -243,6 +244,7 @@ async fn publish(bench: &Bench, count: usize) {
         .await;
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one story, told in its order")]
 async fn a_batch_of_a_stream_is_run_for_once_and_acknowledged_with_it(bench: Bench) {
     telling(&bench).await;
     let (streams, triggers, _stop) = bench.triggers("first").await;

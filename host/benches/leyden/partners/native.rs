@@ -1,6 +1,7 @@
 //! The same read by native code: the consumption processor's rows and the households' consents, straight from
 //! the store, under the same hold and settlement, at the price that the access policy sets.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ impl Runner for Native {
             digest: Digest::of(plugin.as_str().as_bytes()),
             generation: self.registry.generation(),
             terms: self.terms.clone(),
+            imports: Dataset::ALL.to_vec(),
             granted: Dataset::ALL.into_iter().collect(),
             run: Arc::new(|input| run(input).boxed()),
         };
@@ -93,7 +95,11 @@ async fn read(work: &mut Work) -> Vec<Reading> {
     };
     let limit = ROWS as usize + 1;
     let entries = work.scan(&space, range, Order::Ascending, limit).await;
-    let stored: Vec<_> = entries.expect("rows").iter().map(|entry| rows::stored(&entry.key, &entry.value)).collect();
+    let stored: Vec<_> = entries
+        .expect("rows")
+        .iter()
+        .map(|entry| rows::stored(&entry.key, &entry.value))
+        .collect();
     let withheld = withheld(work, &stored).await;
     let communities = communities(work, &space, &stored).await;
     let meter = work.meter.as_mut().expect("a meter");
@@ -108,15 +114,24 @@ async fn read(work: &mut Work) -> Vec<Reading> {
     };
     meter.tab.charge(entry).expect("it is held");
     let mut names = HashMap::new();
-    let consenting = stored.into_iter().filter(|row| !withheld.contains(&row.house));
+    let consenting = stored
+        .into_iter()
+        .filter(|row| !withheld.contains(&row.house));
     let reading = |row: rows::Stored| {
-        let name = names.entry(row.house).or_insert_with_key(|house| secrets.pseudonym(house));
-        let watts = |energy_uj: u64| energy_uj as f64 / 1_000.0 / row.slot.interval.length_ms() as f64;
+        let name = names
+            .entry(row.house)
+            .or_insert_with_key(|house| secrets.pseudonym(house));
+        let watts =
+            |energy_uj: u64| energy_uj as f64 / 1_000.0 / row.slot.interval.length_ms() as f64;
         Reading {
             household: name.clone(),
             interval: row.slot.interval,
             power_w: watts(row.energy_uj),
-            objects: row.objects.into_iter().map(|(name, energy_uj)| (name, watts(energy_uj))).collect(),
+            objects: row
+                .objects
+                .into_iter()
+                .map(|(name, energy_uj)| (name, watts(energy_uj)))
+                .collect(),
             is_complete: communities[&row.slot.community].is_closed(row.slot.interval),
         }
     };
@@ -135,20 +150,30 @@ async fn withheld(work: &mut Work, stored: &[rows::Stored]) -> HashSet<String> {
         end: Some([key(last).as_slice(), &[0]].concat()),
     };
     let space = Space::from("client-database");
-    let found = work.scan(&space, range, Order::Ascending, stored.len()).await;
+    let found = work
+        .scan(&space, range, Order::Ascending, stored.len())
+        .await;
     let house = |key: &[u8]| String::from_utf8_lossy(&key[3..]).into_owned();
-    found.expect("consents").iter().map(|entry| house(&entry.key)).collect()
+    found
+        .expect("consents")
+        .iter()
+        .map(|entry| house(&entry.key))
+        .collect()
 }
 
 /// What is remembered of the communities of these rows.
-async fn communities(work: &mut Work, space: &Space, stored: &[rows::Stored]) -> BTreeMap<u64, rows::Community> {
+async fn communities(
+    work: &mut Work,
+    space: &Space,
+    stored: &[rows::Stored],
+) -> BTreeMap<u64, rows::Community> {
     let mut communities = BTreeMap::new();
     for row in stored {
         let community = row.slot.community;
-        if !communities.contains_key(&community) {
+        if let Entry::Vacant(place) = communities.entry(community) {
             let found = work.read(space, &rows::community_key(community)).await;
             let found = found.expect("the store answers").expect("it is there");
-            communities.insert(community, rows::Community::decode(&found));
+            place.insert(rows::Community::decode(&found));
         }
     }
     communities

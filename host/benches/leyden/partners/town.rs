@@ -123,7 +123,11 @@ impl Town {
         };
         let ended = self.settled(runs, partner).await;
         let receipt: Receipt = serde_json::from_slice(&ended.receipt).expect("a receipt");
-        let reads: Vec<_> = receipt.reads.iter().map(|read| (read.rows, read.datapoints)).collect();
+        let reads: Vec<_> = receipt
+            .reads
+            .iter()
+            .map(|read| (read.rows, read.datapoints))
+            .collect();
         assert_eq!(reads, [(ROWS, super::native::PRICE)]);
     }
 
@@ -134,7 +138,10 @@ impl Town {
             key: None,
             started: Started::ByRequest,
         };
-        let ended = runs.run(&partner.id, &self.plugin, request).await.expect("a run");
+        let ended = runs
+            .run(&partner.id, &self.plugin, request)
+            .await
+            .expect("a run");
         assert_eq!(ended.outcome, Outcome::Report);
         ended
     }
@@ -214,7 +221,9 @@ async fn native(host: &Host) -> Runs {
 /// Registers partners, each with the plugin.
 async fn partners(operator: &Operator, host: &Host) -> Vec<Arc<Partner>> {
     let read = plugin::read(Import::Detailed, PERIOD, ROWS);
-    let plugin = plugin::say(Plugin::new(read)).with(&[Import::Detailed]).build();
+    let plugin = plugin::say(Plugin::new(read))
+        .with(&[Import::Detailed])
+        .build();
     let mut partners = Vec::new();
     for number in 0..PARTNERS {
         let id = format!("partner-{number}");
@@ -223,7 +232,9 @@ async fn partners(operator: &Operator, host: &Host) -> Vec<Arc<Partner>> {
         uploaded.expect("an answer").expected("the plugin");
         let id = PartnerId::parse(&id).expect("an id");
         let found = partners::find(&mut work(host), &id).await;
-        partners.push(Arc::new(found.expect("the store answers").expect("it is there")));
+        partners.push(Arc::new(
+            found.expect("the store answers").expect("it is there"),
+        ));
     }
     partners
 }

@@ -225,7 +225,7 @@ fn trackers(number: usize, of: usize, random: &mut Random) -> Vec<usize> {
 fn by_bits(number: usize, of: usize, _: &mut Random) -> Vec<usize> {
     let bit = number / 2 % 8;
     (0..of)
-        .filter(|one| number == 0 || (one >> bit & 1 == 1) == (number % 2 == 0))
+        .filter(|one| number == 0 || (one >> bit & 1 == 1) == number.is_multiple_of(2))
         .collect()
 }
 
