@@ -1,7 +1,7 @@
 //! Partners' plugins: runs with everything that belongs to them, the same without holds, settlements and receipts,
 //! the same read by native code with all of it, and uploads.
 //!
-//! All runs are of one process, in turns on one store, so that they see the same machine; what they tell and
+//! All runs are of one process, in turns on stores that were filled alike, so that they see the same machine; what they tell and
 //! charge is compared.
 
 mod native;

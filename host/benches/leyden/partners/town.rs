@@ -1,9 +1,11 @@
 //! A host with houses that were measured, and partners who read of them in different ways.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leyden::clock::Mode;
 use leyden::config::Config;
+use leyden::dispatch::Dispatcher;
 use leyden::dispatch::work::{Seed, Work};
 use leyden::gateway::{self, Server};
 use leyden::host::Host;
@@ -14,7 +16,8 @@ use leyden::partners::receipts::{Outcome, Receipt};
 use leyden::partners::runs::{Ended, Engine, Options, Ready, Runner};
 use leyden::partners::{self, Partner, RunRequest, Runs, Started};
 use leyden::runtime::run::{Ran, RunInput, RunParams, Trigger};
-use leyden::store::Holder;
+use leyden::store::embedded::{self, Embedded};
+use leyden::store::{Holder, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::super::partner::ground::{self, PERIOD};
@@ -41,6 +44,10 @@ const CREDIT: u64 = 100_000_000_000;
 /// What one run may spend, datapoints: more than a read costs, so that something goes back.
 const HELD: u64 = 150;
 
+/// Tries to open the store of a host that is going, and the wait between two: its last tasks let go of it.
+const OPEN_TRIES: usize = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
+
 /// How a read is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -61,36 +68,36 @@ pub(super) struct Town {
     native: Runs,
     partners: Vec<Arc<Partner>>,
     plugin: ComponentName,
-    _data: tempfile::TempDir,
+    _data: [tempfile::TempDir; 2],
 }
 
 impl Town {
     pub(super) async fn start() -> Self {
-        let data = tempfile::Builder::new()
-            .prefix("leyden-bench")
-            .tempdir_in(".")
-            .expect("a folder");
-        let host = Host::start(&config(&data)).await.expect("a host");
-        let stop = CancellationToken::new();
-        let listen = gateway::Options::new(([127, 0, 0, 1], 0).into());
-        let server = gateway::serve(host.clone(), listen, stop.clone()).await;
-        let server = server.expect("served");
-        let operator = Operator::of(&format!("http://{}", server.address()));
-        ground::measure(&operator, HOUSES, MINUTES).await;
+        let (data, twin) = (folder(), folder());
+        // Native code reads in a store of its own that was filled in the same way: a host voids holds in its
+        // store that are not of its own runs.
+        let filled = Populated::start(&twin).await;
+        let store = filled.end(&twin).await;
+        let Populated {
+            host,
+            server,
+            stop,
+            partners,
+        } = Populated::start(&data).await;
         let engine = Engine {
             store: host.store.clone(),
             registry: host.registry.clone(),
             runtime: host.partner_runtime.clone(),
         };
         Self {
-            native: native(&host).await,
-            partners: partners(&operator, &host).await,
+            native: native(&host, store).await,
+            partners,
             plugin: ComponentName::parse("reader").expect("a name"),
             engine,
             host,
             server,
             stop,
-            _data: data,
+            _data: [data, twin],
         }
     }
 
@@ -194,6 +201,54 @@ fn work(host: &Host) -> Box<Work> {
     Work::new(host.store.clone(), host.clock.now(), seed)
 }
 
+/// A host with houses and partners.
+struct Populated {
+    host: Host,
+    server: Server,
+    stop: CancellationToken,
+    partners: Vec<Arc<Partner>>,
+}
+
+impl Populated {
+    async fn start(data: &tempfile::TempDir) -> Self {
+        let host = Host::start(&config(data)).await.expect("a host");
+        let stop = CancellationToken::new();
+        let listen = gateway::Options::new(([127, 0, 0, 1], 0).into());
+        let server = gateway::serve(host.clone(), listen, stop.clone()).await;
+        let server = server.expect("served");
+        let operator = Operator::of(&format!("http://{}", server.address()));
+        ground::measure(&operator, HOUSES, MINUTES).await;
+        Self {
+            partners: partners(&operator, &host).await,
+            host,
+            server,
+            stop,
+        }
+    }
+
+    /// Stops the host and opens its store without one.
+    async fn end(self, data: &tempfile::TempDir) -> Arc<dyn Store> {
+        self.stop.cancel();
+        self.server.stopped().await;
+        self.host.stop().await;
+        for _ in 0..OPEN_TRIES {
+            match Embedded::open(embedded::Options::new(data.path())) {
+                Ok(store) => return Arc::new(store),
+                Err(_) => tokio::time::sleep(OPEN_PAUSE).await,
+            }
+        }
+        panic!("the store of a host that was stopped cannot be opened");
+    }
+}
+
+/// Where the benchmark's disk is, not where memory may pose as one.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("leyden-bench")
+        .tempdir_in(".");
+    folder.expect("a folder")
+}
+
 fn config(data: &tempfile::TempDir) -> Config {
     Config {
         data: data.path().into(),
@@ -205,12 +260,13 @@ fn config(data: &tempfile::TempDir) -> Config {
     }
 }
 
-/// Runs that native code carries out, on the same store and signed with the same key.
-async fn native(host: &Host) -> Runs {
+/// Runs that native code carries out on a store.
+async fn native(host: &Host, store: Arc<dyn Store>) -> Runs {
+    let dispatch = Dispatcher::new(store.clone(), host.clock.clone());
     let runs = Runs::start(Options {
-        store: host.store.clone(),
+        store,
         clock: host.clock.clone(),
-        notary: host.dispatch.notary().clone(),
+        notary: dispatch.notary().clone(),
         runner: Arc::new(Native::new(host).await),
         holder: Holder("native".into()),
         shared: false,
