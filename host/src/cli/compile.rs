@@ -15,20 +15,23 @@ pub(super) struct Compile {
     /// Processor time that it may take, s.
     #[arg(long, default_value_t = CompileLimits::default().cpu_s)]
     cpu_s: u64,
+    /// The limits are set already.
+    #[arg(long)]
+    limited: bool,
 }
 
 impl Compile {
     /// Blocks the thread: there is nothing else for this process to do.
     pub(super) fn run(&self) -> Result<(), Error> {
+        if self.limited {
+            return Ok(compile::in_child(io::stdin().lock(), io::stdout().lock())?);
+        }
         let limits = CompileLimits {
             memory_mib: self.memory_mib,
             cpu_s: self.cpu_s,
             ..CompileLimits::default()
         };
-        Ok(compile::in_child(
-            limits,
-            io::stdin().lock(),
-            io::stdout().lock(),
-        )?)
+        let anew = ["compile", "--limited"];
+        Err(compile::limit_and_restart(limits, &anew).into())
     }
 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use child::compile as in_child;
+pub use child::{compile as in_child, limit_and_restart};
 
 use super::partner::PartnerLoadError;
 use verdict::Ended;
@@ -33,7 +33,7 @@ pub struct CompileLimits {
     pub wall_s: u64,
 }
 
-/// CPython takes some 20 s and 450 MB; a compile bomb takes minutes and gigabytes.
+/// CPython takes some 20 s and up to a GiB of address space; a compile bomb takes minutes and gigabytes.
 impl Default for CompileLimits {
     fn default() -> Self {
         Self {

@@ -1,9 +1,12 @@
-//! What the child does: limits itself, compiles, answers, ends.
+//! What the child does: limits itself, begins anew under the limits, compiles, answers, ends. It begins anew since
+//! the allocator has reserved a gigabyte by the time that a limit can be set, which would not count.
 //!
 //! Its answer begins with one byte: [`COMPILED`], and the artifact follows; or [`REFUSED`], and the reason
 //! follows in words.
 
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use rlimit::Resource;
 use wasmtime::Engine;
@@ -24,17 +27,19 @@ const NICE: i32 = 10;
 /// Most open files: standard streams, and what the runtime holds.
 const FILES_MAX: u64 = 64;
 
-/// Compiles what it reads and writes the answer.
+/// Limits this process and runs the same program again with these arguments. Returns only where it cannot.
+pub fn limit_and_restart(limits: CompileLimits, arguments: &[&str]) -> io::Error {
+    match limit(limits) {
+        Ok(()) => Command::new(super::own_program()).args(arguments).exec(),
+        Err(error) => error,
+    }
+}
+
+/// Compiles what it reads and writes the answer. Limits have been set.
 ///
 /// # Errors
-/// The limits cannot be set, or the parent is gone. No limit that is met ends here: the system ends the
-/// process then.
-pub fn compile(
-    limits: CompileLimits,
-    mut input: impl Read,
-    mut output: impl Write,
-) -> io::Result<()> {
-    limit(limits)?;
+/// The parent is gone. No limit that is met ends here: the system ends the process then.
+pub fn compile(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let mut component = Vec::new();
     let most = UPLOAD_BYTES_MAX as u64;
     input.by_ref().take(most + 1).read_to_end(&mut component)?;
@@ -53,7 +58,7 @@ pub fn compile(
     output.flush()
 }
 
-/// Takes from this process what compiling does not need. What is running already keeps what it has.
+/// Takes from this process, and what it becomes, what compiling does not need.
 fn limit(limits: CompileLimits) -> io::Result<()> {
     rustix::process::nice(NICE)?;
     Resource::CORE.set(0, 0)?;
