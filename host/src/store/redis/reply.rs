@@ -181,7 +181,8 @@ impl Batch {
     /// How many entries to ask for next; none when it is full.
     pub(super) fn room(&self) -> Option<usize> {
         let left = self.limit.saturating_sub(self.records.len());
-        let full = !self.records.is_empty() && self.bytes >= self.bytes_max;
+        // With as many bytes as may be, records without a payload still fit.
+        let full = self.bytes > self.bytes_max;
         if left == 0 || full {
             return None;
         }
@@ -273,6 +274,7 @@ mod tests {
         let mut batch = Batch::new(10, 100, Some(50));
         assert_eq!(batch.room(), Some(3));
         assert!(batch.push(record(60)) && batch.push(record(40)) && !batch.push(record(1)));
+        assert!(batch.room() == Some(1) && batch.push(record(0)));
         assert_eq!(Batch::new(0, 100, None).room(), None);
     }
 
