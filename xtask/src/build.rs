@@ -15,7 +15,7 @@ Compiles every plugin (plugins/) and test component (host/tests/guests/) to a We
 component and packs it with its manifest:
   target/plugins/NAME.wasm               plugins that are active from the start
   target/plugins/alternatives/NAME.wasm  policies to swap in (bundled = false)
-  target/guests/NAME.wasm                components for tests and benchmarks
+  target/guests/NAME.wasm                components for tests and benchmarks; in guests/partners/ those of partners
 Partners' example plugins (plugins/partners/) become target/plugins-partners/NAME.wasm. Those in Python
 need componentize-py, which is installed from PyPI into the target folder; where it cannot be had they
 are left out, which is said.

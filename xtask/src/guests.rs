@@ -25,6 +25,9 @@ const ALTERNATIVE_ARTIFACTS: &str = "plugins/alternatives";
 /// Components that only tests and benchmarks deploy.
 const TEST_ARTIFACTS: &str = "guests";
 
+/// Partners' components that only tests and benchmarks upload: apart, since hosts of tests start with the others.
+const TEST_PARTNER_ARTIFACTS: &str = "guests/partners";
+
 /// One component to build: a folder with a crate and, but for partners' plugins, `plugin.toml`.
 struct Guest {
     package: String,
@@ -43,7 +46,9 @@ pub(crate) fn build() -> Result<()> {
         }
     })?;
     guests.extend(find("host/tests/guests", |_| TEST_ARTIFACTS)?);
-    guests.extend(partners()?);
+    let tests = paths::target().join(TEST_PARTNER_ARTIFACTS);
+    guests.extend(partners("host/tests/guests", &tests)?);
+    guests.extend(partners("plugins/partners", &paths::partner_plugins())?);
 
     let compiled = compile(&guests)?;
     let mut written = 0;
@@ -94,14 +99,14 @@ fn read(folder: &Path, artifacts: fn(bool) -> &'static str) -> Result<Guest> {
     })
 }
 
-/// Partners' plugins in Rust: the folders of `plugins/partners` that are crates.
-fn partners() -> Result<Vec<Guest>> {
-    let parent = paths::root().join("plugins/partners");
+/// Partners' components in Rust: the folders of `parent` that are crates without a `plugin.toml`.
+fn partners(parent: &str, artifacts: &Path) -> Result<Vec<Guest>> {
+    let parent = paths::root().join(parent);
     let mut guests = Vec::new();
     for entry in fs::read_dir(&parent).with_context(|| format!("cannot list {}", shown(&parent)))? {
         let folder = entry?.path();
         let cargo_toml = folder.join("Cargo.toml");
-        if !cargo_toml.is_file() {
+        if !cargo_toml.is_file() || folder.join("plugin.toml").is_file() {
             continue;
         }
         let (package, library) = crate_names(&cargo_toml)?;
@@ -110,7 +115,7 @@ fn partners() -> Result<Vec<Guest>> {
             package,
             library,
             manifest: None,
-            artifact: paths::partner_plugins().join(format!("{name}.wasm")),
+            artifact: artifacts.join(format!("{name}.wasm")),
         });
     }
     Ok(guests)

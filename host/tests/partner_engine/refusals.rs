@@ -46,7 +46,7 @@ fn what_is_no_component_is_told_apart() {
 
 #[test]
 fn a_sound_component_is_described() {
-    let found: Inspection = inspect(&guest("analyst")).expect("sound");
+    let found: Inspection = inspect(&guest("partners/analyst")).expect("sound");
     let needs: Vec<_> = found
         .imports
         .iter()
@@ -233,7 +233,7 @@ fn what_would_take_too_much_is_refused_by_name() {
 
 #[test]
 fn no_prefix_and_no_flipped_bit_makes_the_pass_panic() {
-    let bytes = guest("analyst");
+    let bytes = guest("partners/analyst");
     for cut in (0..bytes.len()).step_by(997) {
         inspect(&bytes[..cut]).expect_err("cut off");
     }

@@ -17,7 +17,7 @@ const PATIENT_MS: u64 = 20_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_comes_back_with_what_it_took() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let mut input = bench.input(Datasets::all(), r#"{"do":"echo"}"#, limits(PATIENT_MS));
     input.params.trigger = Trigger::Schedule(leyden::ids::Instant(7));
     let now = input.work.now().0;
@@ -34,7 +34,7 @@ async fn a_report_comes_back_with_what_it_took() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_run_takes_the_same_fuel_and_no_run_sees_another() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let params = r#"{"do":"logs","n":3}"#;
     let first = bench.run(&analyst, params, limits(PATIENT_MS)).await;
     let second = bench.run(&analyst, params, limits(PATIENT_MS)).await;
@@ -45,7 +45,7 @@ async fn the_same_run_takes_the_same_fuel_and_no_run_sees_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_component_says_instead_of_a_report_is_handed_on() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     for (params, expected, bytes) in [
         (
             r#"{"do":"refuse","text":"no","n":1}"#,
@@ -75,7 +75,7 @@ async fn what_the_component_says_instead_of_a_report_is_handed_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_misdeed_ends_with_its_own_reason_and_the_next_run_is_served() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let small = limits(PATIENT_MS);
     let misdeeds: [(&str, RunLimits, &str); 13] = [
         (r#"{"do":"loop"}"#, until_deadline(), "deadline of 500 ms"),
@@ -132,7 +132,7 @@ async fn each_misdeed_ends_with_its_own_reason_and_the_next_run_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_past_their_bound_are_told_to_the_component() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let most = RunLimits {
         reads: 3,
         ..limits(PATIENT_MS)
@@ -154,7 +154,7 @@ async fn reads_past_their_bound_are_told_to_the_component() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_kept_up_to_its_bounds_and_says_that_it_is_full() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let ran = bench
         .run(
             &analyst,
@@ -182,7 +182,7 @@ async fn a_log_is_kept_up_to_its_bounds_and_says_that_it_is_full() {
 #[tokio::test(flavor = "multi_thread")]
 async fn less_fuel_than_the_limits_allow_is_less_fuel() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let mut input = bench.input(Datasets::all(), r#"{"do":"loop"}"#, limits(PATIENT_MS));
     input.fuel_max = 1_000_000;
     let ran = analyst.run(input).await;
@@ -197,7 +197,7 @@ async fn less_fuel_than_the_limits_allow_is_less_fuel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_granted_is_named_and_does_not_run() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let some = [Dataset::GlobalConsumption].into_iter().collect();
     let ran = analyst
         .run(bench.input(some, r#"{"do":"echo"}"#, limits(PATIENT_MS)))
@@ -397,7 +397,7 @@ async fn handles_of_its_own_resources_are_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_endless_runs_leave_room_for_others() {
     let bench = Arc::new(Bench::start().await);
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let endless: Vec<_> = (0..12)
         .map(|_| {
             let (bench, analyst) = (bench.clone(), analyst.clone());
@@ -426,7 +426,7 @@ async fn many_endless_runs_leave_room_for_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_stops_waiting_ends_the_run() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let forever = RunLimits {
         deadline_ms: 3_600_000,
         memory_bytes: 192 << 20,
@@ -444,7 +444,7 @@ async fn a_caller_that_stops_waiting_ends_the_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_meter_reads_are_refused_as_the_hosts_fault_never_as_data() {
     let bench = Bench::start().await;
-    let analyst = bench.loaded(guest("analyst")).await;
+    let analyst = bench.loaded(guest("partners/analyst")).await;
     let mut input = bench.input(
         Datasets::all(),
         r#"{"do":"read","n":1}"#,

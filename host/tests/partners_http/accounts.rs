@@ -80,7 +80,10 @@ fn a_partner_learns_what_it_may_read_and_what_that_costs() {
         assert_eq!(own["terms"]["computePrice"], 0);
         assert_eq!(own["limits"]["concurrentRuns"], 4);
         // Without an access policy there is nothing to be read, and an account all the same.
-        let bare = Web::start(&built("guests"), |_| {}).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let echo = folder.path().join("echo.wasm");
+        std::fs::copy(built("guests/echo.wasm"), echo).expect("a component");
+        let bare = Web::start(folder.path(), |_| {}).await;
         assert_eq!(add(&bare, "asking", 2, 0).await.status, 201);
         assert_eq!(
             bare.get("/partners/asking").await.json()["terms"],
