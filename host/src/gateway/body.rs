@@ -25,8 +25,8 @@ const HELD_KIB_MAX: usize = 256 * 1024;
 const SHORT_BYTES: usize = 64 * 1024;
 
 /// Most bytes that are read and dropped after a body was refused, so that the client, still sending,
-/// gets to read why.
-const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// gets to read why: more than the longest body that any route takes.
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Longest time for that.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
