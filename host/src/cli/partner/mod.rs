@@ -8,11 +8,9 @@ mod list;
 mod show;
 mod trust;
 
-use clap::Subcommand;
-use serde_json::{Value, json};
-
-use super::secret::NewFile;
+use super::secret::{NewFile, tell_key};
 use super::{Context, Error, route};
+use clap::Subcommand;
 
 /// Registers partners, gives them credit and trust, and deals with their keys.
 ///
@@ -61,33 +59,6 @@ impl Command {
 fn path(id: &str, below: &[&str]) -> Result<String, Error> {
     let id = route::partner_id(id)?;
     route::join(&[&["admin", "partners", id.as_str()], below].concat())
-}
-
-/// Tells a new API key the only time that it can be told: on the screen, or in a file.
-fn tell_key(
-    context: &Context,
-    mut answer: Value,
-    key: &Value,
-    file: Option<NewFile>,
-) -> Result<(), Error> {
-    let secret = key["key"].as_str().unwrap_or_default().to_owned();
-    let told = match file {
-        None => secret,
-        Some(file) => {
-            file.keep(&format!("{secret}\n"))?;
-            "(in the file)".to_owned()
-        }
-    };
-    if context.global.json {
-        answer["key"] = json!({ "id": key["id"], "key": told });
-        return context.show(&answer);
-    }
-    answer["keyId"] = key["id"].clone();
-    answer["key"] = json!(told);
-    context.show(&answer)?;
-    let hint = "The API key is told this once; the host keeps only its SHA-256. Hand it over on a safe way.";
-    context.screen.error_line(&context.screen.dim(hint));
-    Ok(())
 }
 
 #[cfg(test)]
