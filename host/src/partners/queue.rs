@@ -15,29 +15,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use self::line::{Line, Ticket};
-use super::limits::RunLimits;
+use super::limits::{RunLimits, UNIT_BYTES};
 use crate::ids::PartnerId;
 
 pub(crate) use self::line::Claim;
 
 /// Longest wait for a place: shorter than what clients wait for an answer as a rule.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// What is counted as one unit of room: the memory that the least trusted may use.
-const UNIT_BYTES: usize = 64 << 20;
-
-/// Units of room for each core: plugins compute most of their time, and four that take turns on a core still
-/// end within their deadlines.
-const UNITS_PER_CORE: usize = 4;
-
-/// Units of room on the smallest machine: two runs of the most trusted.
-const UNITS_MIN: usize = 8;
-
-/// Units of room on a machine with so many cores.
-pub(crate) const fn room(cores: usize) -> usize {
-    let units = cores.saturating_mul(UNITS_PER_CORE);
-    if units < UNITS_MIN { UNITS_MIN } else { units }
-}
 
 impl Claim {
     /// What a run within these limits takes up.

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::{self, Answered, Asked};
-use super::limits::RunLimits;
-use super::queue::{self, Claim, Full, Queue};
+use super::limits::{self, RunLimits};
+use super::queue::{Claim, Full, Queue};
 use super::receipts::Outcome;
 use super::started::RunRequest;
 use super::{Notary, OutOfCredit, failpoints, record};
@@ -224,7 +224,7 @@ impl Runs {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             options,
-            queue: Queue::new(queue::room(cores)),
+            queue: Queue::new(limits::room(cores)),
             register: Register::default(),
             turns: Turns::default(),
             stop: CancellationToken::new(),

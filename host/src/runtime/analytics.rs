@@ -5,12 +5,9 @@
 //! does: guest code is interrupted by epochs, waiting by a timeout around the whole. What ends a run is
 //! explained in words; nothing of the host's internals is told.
 
-mod thread;
-
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Store, UpdateDeadline};
 
@@ -21,12 +18,12 @@ use super::guest::Call;
 use super::inspect::Inspection;
 use super::partner::Weighed;
 use super::run::{Datasets, Ran, Report, RunError, RunInput, RunParams};
+use super::thread::{self, Lost};
 use super::wasi;
 use crate::capabilities;
 use crate::clock;
 use crate::dispatch;
 use crate::dispatch::work::Work;
-use thread::Lost;
 
 /// Most handles of resources that a guest holds at once; only WASI's streams are resources.
 pub(super) const HANDLES_MAX: usize = 1_000;
@@ -42,7 +39,6 @@ pub struct Analytics {
     component: Component,
     inspection: Inspection,
     linked: [OnceLock<Result<Linked, String>>; Datasets::SETS],
-    memory: Arc<Semaphore>,
 }
 
 /// Linked with some set of datasets.
@@ -58,23 +54,17 @@ impl Weighed for Analytics {
 }
 
 impl Analytics {
-    /// Links a component with every dataset, which shows whether it fits at all. `memory` has a permit for
-    /// each MiB that runs may hold.
+    /// Links a component with every dataset, which shows whether it fits at all.
     ///
     /// # Errors
     /// It imports something with other types than the host's, or does not export a report.
-    pub(super) fn link(
-        component: Component,
-        inspection: Inspection,
-        memory: Arc<Semaphore>,
-    ) -> wasmtime::Result<Self> {
+    pub(super) fn link(component: Component, inspection: Inspection) -> wasmtime::Result<Self> {
         let all = link(&component, Datasets::all())?;
         let linked = std::array::from_fn(|_| OnceLock::new());
         let this = Self {
             component,
             inspection,
             linked,
-            memory,
         };
         // Just made, so it is empty.
         let _ = this.linked[Datasets::all().index()].set(Ok(all));
@@ -102,12 +92,8 @@ impl Analytics {
         if let Err(error) = self.linked(input.granted) {
             return Ran::not(error, Some(input.work));
         }
-        let memory = self.reserve(input.limits.memory_bytes).await;
         let this = self.clone();
-        let ran = thread::on_own(async move {
-            let _memory = memory;
-            this.run_here(input).await
-        });
+        let ran = thread::on_own(thread::RUN, async move { this.run_here(input).await });
         ran.await.unwrap_or_else(|lost| {
             let fault = match lost {
                 Lost::NoThread => dispatch::Error::Busy,
@@ -147,13 +133,6 @@ impl Analytics {
             tracing::error!(digest = %self.inspection.digest, why, "a component that was linked with everything does not link with less");
             RunError::HostFault(dispatch::Error::Busy)
         })
-    }
-
-    /// Waits for the memory that the run may use.
-    async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-        // Nobody closes the semaphore.
-        self.memory.clone().acquire_many_owned(mib).await.ok()
     }
 
     fn store(&self, input: RunInput, fuel: u64) -> Store<Analyst> {
