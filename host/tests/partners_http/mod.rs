@@ -5,6 +5,7 @@ mod accounts;
 mod keys;
 mod plugins;
 mod shared;
+mod uploader;
 mod uploads;
 
 use std::sync::OnceLock;
