@@ -48,21 +48,20 @@ pub(crate) fn host() -> Result<()> {
     process::run_unannounced(process::cargo().args(["build", "--release", "--package", "leyden"]))
 }
 
-/// Builds the program that makes modules by chance, and says where it lies. It is a workspace of its own.
+/// Builds the program that makes modules by chance, and says where it lies.
 pub(crate) fn smith() -> Result<PathBuf> {
-    let target = paths::target().join("smith");
     eprintln!("    compiling what makes modules by chance");
     let mut cargo = process::cargo();
     cargo.args([
         "build",
         "--release",
-        "--locked",
-        "--manifest-path",
-        "host/fuzz/smith/Cargo.toml",
+        "--package",
+        "leyden-fuzz",
+        "--bin",
+        "smith",
     ]);
-    cargo.arg("--target-dir").arg(&target);
     process::run_unannounced(&mut cargo)?;
-    Ok(target.join("release").join("smith"))
+    Ok(paths::target().join("release").join("smith"))
 }
 
 /// The embedded store compiles SQLite, which is written in C.
