@@ -52,14 +52,7 @@ pub(crate) fn host() -> Result<()> {
 pub(crate) fn smith() -> Result<PathBuf> {
     eprintln!("    compiling what makes modules by chance");
     let mut cargo = process::cargo();
-    cargo.args([
-        "build",
-        "--release",
-        "--package",
-        "leyden-fuzz",
-        "--bin",
-        "smith",
-    ]);
+    cargo.args(["build", "--release", "--package", "leyden-smith"]);
     process::run_unannounced(&mut cargo)?;
     Ok(paths::target().join("release").join("smith"))
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, io, panic};
 
-use leyden_fuzz::{Random, upload};
+use leyden_fuzz::upload;
+use leyden_smith::Random;
 
 /// Where the input that failed is kept.
 const CRASH: &str = "crash-input";

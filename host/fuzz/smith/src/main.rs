@@ -3,7 +3,7 @@
 
 use std::io::{self, BufWriter, Write as _};
 
-use leyden_fuzz::{Random, component, module};
+use leyden_smith::{Random, component, module};
 
 /// Bytes of chance that each is made of, at most.
 const CHANCE_BYTES_MAX: usize = 8_192;
