@@ -84,6 +84,11 @@ impl Analyst {
         Ok(())
     }
 
+    /// Calls into the host so far.
+    pub(super) fn calls(&self) -> u32 {
+        self.host_calls
+    }
+
     /// The call that a read works on. A read that is one too many finds none, and so traps.
     pub(crate) fn reading(&mut self) -> &mut Option<Box<Call>> {
         if self.count_call().is_err() {

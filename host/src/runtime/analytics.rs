@@ -31,8 +31,12 @@ pub(super) const HANDLES_MAX: usize = 1_000;
 /// What a guest may hand over at once beside a report of the largest size: its media type, or a log line.
 const CALL_BYTES_SLACK: usize = 16 << 10;
 
-/// Units of fuel after which a run has computed for long, and lets others go first: some 20 ms.
+/// Units of fuel after which a run has computed for long, and lets others go first: some 20 ms. Compiled code keeps
+/// its count to itself until it has used up so much; so this is also how far the count lags behind at most.
 const FUEL_SHORT: u64 = 30_000_000;
+
+/// Calls into the host after which a run has kept the host busy for long, and lets others go first.
+const CALLS_SHORT: u32 = 100;
 
 /// A partner's component.
 pub struct Analytics {
@@ -157,7 +161,9 @@ impl Analytics {
                 return Err(PastDeadline.into());
             }
             let used = fuel.saturating_sub(context.get_fuel()?);
-            if used > FUEL_SHORT && !std::mem::replace(&mut is_long, true) {
+            let calls = context.data().calls();
+            if (used >= FUEL_SHORT || calls > CALLS_SHORT) && !std::mem::replace(&mut is_long, true)
+            {
                 thread::step_back_for_long();
             }
             Ok(UpdateDeadline::Yield(1))
@@ -174,6 +180,7 @@ impl Linked {
         params: &RunParams,
     ) -> wasmtime::Result<Result<Report, RunError>> {
         store.set_fuel(fuel)?;
+        store.fuel_async_yield_interval(Some(FUEL_SHORT))?;
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let report = self.report.load(&mut *store, &instance)?;
         bindings::call_report(report.leyden_data_reports(), store, params).await

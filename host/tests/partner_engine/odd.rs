@@ -129,6 +129,11 @@ async fn what_starts_badly_ends_like_any_run() {
         "{:?}",
         ran.outcome.err()
     );
+    assert!(
+        ran.fuel >= 30_000_000,
+        "a loop without a call is billed as well: {}",
+        ran.fuel
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
