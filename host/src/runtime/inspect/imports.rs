@@ -55,8 +55,8 @@ fn dataset(name: &str) -> Option<Dataset> {
         .find(|dataset| dataset.name() == named)
 }
 
-/// That it imports no other functions of an interface of WASI than there are. Those without an answer trap when
-/// they are called, as programs expect of what fails; one that nobody knows is a mistake, or a try.
+/// That it imports no other functions of an interface of WASI than there are. Known ones without an answer trap when
+/// they are called, and programs import them without calling them; one that nobody knows is a mistake, or a try.
 fn only(import: &Imported, known: &[&str]) -> Result<(), Reason> {
     let is_unknown = |function: &&String| !known.contains(&function.as_str());
     let Some(function) = import.functions.iter().find(is_unknown) else {
