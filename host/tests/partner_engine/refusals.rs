@@ -25,9 +25,12 @@ fn what_is_no_component_is_told_apart() {
     let whole = sound();
     let cut = &whole[..whole.len() - 3];
     let module = assemble("(module)");
-    let cases: [(&[u8], &str); 11] = [
+    let cases: [(&[u8], &str); 13] = [
         (b"", "is empty"),
         (b"\0asm", "ends within its first 8 bytes"),
+        // Not how a component goes on, but no whole preamble either.
+        (b"\0asm\n", "ends within its first 8 bytes"),
+        (b"\0asm\x0d\0\x01", "ends within its first 8 bytes"),
         (&module, "is a core module"),
         (b"  (component)", "WebAssembly text"),
         (b";; text", "WebAssembly text"),
