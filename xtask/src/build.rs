@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
 use crate::{guests, paths, process, python};
@@ -46,6 +46,28 @@ pub(crate) fn host() -> Result<()> {
     need_c_compiler()?;
     eprintln!("    compiling the host; the first time takes minutes");
     process::run_unannounced(process::cargo().args(["build", "--release", "--package", "leyden"]))
+}
+
+/// Builds a release host that breaks where it is told to, and says where it lies. It lies apart from the sound one,
+/// which is put back in its place.
+pub(crate) fn breakable_host() -> Result<PathBuf> {
+    eprintln!("    compiling a host that breaks on request");
+    let mut cargo = process::cargo();
+    cargo.args([
+        "build",
+        "--release",
+        "--package",
+        "leyden",
+        "--bin",
+        "leyden",
+    ]);
+    cargo.args(["--features", "failpoints,mutations"]);
+    process::run_unannounced(&mut cargo)?;
+    let breakable = paths::target().join("leyden-breakable");
+    std::fs::copy(paths::leyden(), &breakable)
+        .with_context(|| format!("cannot copy the host to {}", breakable.display()))?;
+    host()?;
+    Ok(breakable)
 }
 
 /// Builds the program that makes modules by chance, and says where it lies. It is a workspace of its own.

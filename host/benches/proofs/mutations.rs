@@ -1,5 +1,5 @@
 //! Hosts that are broken on purpose: each must be caught by the proof that guards against it. Needs
-//! hosts that were built with the feature `mutations`.
+//! a host that was built with the feature `mutations`.
 
 use std::time::Instant;
 

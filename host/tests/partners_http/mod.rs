@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod keys;
 mod plugins;
+mod records;
 mod shared;
 mod uploads;
 
