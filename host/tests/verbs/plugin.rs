@@ -378,7 +378,7 @@ async fn a_quote_is_told_in_words_and_as_json() {
     let push = [&push[..], &["--key", &signing]].concat();
     done(url, &as_acme(&push, &token));
 
-    let params = r#"{"fromMs":0,"toMs":3600000}"#;
+    let params = r#"{"from":"2021-11-07T00:00:00Z","to":"2021-11-08T00:00:00Z"}"#;
     let quote = as_acme(&["quote", "curve", "--params", params], &token);
     let told = json_of(url, &quote);
     assert_eq!(told["plugin"]["name"], "curve");
