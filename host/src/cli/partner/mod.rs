@@ -5,6 +5,7 @@ mod credit;
 mod key;
 mod keys;
 mod list;
+mod refund;
 mod show;
 mod trust;
 
@@ -16,12 +17,13 @@ use super::{Context, Error, route};
 
 /// Registers partners, gives them credit and trust, and deals with their keys.
 ///
-/// For the operator: where the host has a token, --token-file names a file with it.
+/// For the operator: where the host has a token, --token-file names a file with it. A partner may `show` itself.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden partner add acme --trust 2 --credit 1000 --key-file acme.key
   leyden partner key acme signing.pem.pub        the key that signs acme's uploads
   leyden partner credit acme 500 --reference INV-17
+  leyden partner refund acme --receipt 17        what a receipt charged goes back
   leyden partner trust acme 3
   leyden partner list
   leyden usage acme --month 2026-11              what it read and paid
@@ -37,6 +39,7 @@ enum Verb {
     Add(add::Add),
     Key(key::Key),
     Credit(credit::Credit),
+    Refund(refund::Refund),
     Trust(trust::Trust),
     List(list::List),
     Show(show::Show),
@@ -49,6 +52,7 @@ impl Command {
             Verb::Add(verb) => verb.run(context).await,
             Verb::Key(verb) => verb.run(context).await,
             Verb::Credit(verb) => verb.run(context).await,
+            Verb::Refund(verb) => verb.run(context).await,
             Verb::Trust(verb) => verb.run(context).await,
             Verb::List(verb) => verb.run(context).await,
             Verb::Show(verb) => verb.run(context).await,
