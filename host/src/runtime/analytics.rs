@@ -249,3 +249,41 @@ fn ended(
         work: analyst.call.map(|call| call.work),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::Engine;
+
+    use super::super::partner::compiling;
+    use super::*;
+    use crate::metering::Dataset;
+
+    /// Every set of datasets against every import.
+    #[test]
+    fn a_dataset_is_linked_exactly_where_it_is_granted() {
+        let engine = Engine::new(&compiling()).expect("an engine");
+        for needed in Dataset::ALL {
+            // Its type is another one, so it never fits; what is not there at all is told apart from that.
+            let import = format!(
+                r#"(import "leyden:data/{needed}@0.1.0" (instance (export "read" (func))))"#
+            );
+            let bytes = wat::parse_str(format!("(component {import})")).expect("a component");
+            let component = Component::new(&engine, bytes).expect("it compiles");
+            for set in 0..Datasets::SETS {
+                let bits = Dataset::ALL.into_iter().enumerate();
+                let granted = bits.filter(|(bit, _)| set >> bit & 1 == 1);
+                let granted: Datasets = granted.map(|(_, dataset)| dataset).collect();
+                let mut linker = Linker::new(&engine);
+                let added = capabilities::add_to_partner_linker(&mut linker, granted);
+                added.expect("each once");
+                let refused = linker
+                    .instantiate_pre(&component)
+                    .err()
+                    .expect("it never fits");
+                let said = format!("{refused:#}");
+                let is_linked = said.contains("type mismatch");
+                assert_eq!(is_linked, granted.contains(needed), "{granted:?}: {said}");
+            }
+        }
+    }
+}

@@ -301,6 +301,19 @@ fn what_trust_does_not_open_is_named_import_by_import() {
         assert_eq!(refused.field(403), "leyden:data/detailed-consumption@0.1.0");
         assert_eq!(trust(3).await.status, 200);
         assert_eq!(who.upload(web, "peaks", "1", &variant(1)).await.status, 201);
+        // It was brought in with more trust than is left when it is run.
+        let run = || async {
+            let path = who.path("/peaks/run");
+            send(
+                web.request_as(Some(&who.key), Method::POST, &path)
+                    .body("{}"),
+            )
+            .await
+        };
+        assert_eq!(run().await.status, 200);
+        assert_eq!(trust(2).await.status, 200);
+        let refused = run().await;
+        assert_eq!(refused.field(403), "leyden:data/detailed-consumption@0.1.0");
     });
 }
 
