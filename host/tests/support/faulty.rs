@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use leyden::ids::StreamName;
+use leyden::store::chain::Head;
 use leyden::store::{
     Account, Claim, CommitError, Entry, Error, Holder, HostInfo, LedgerCheck, Members, Offset,
     Order, Partition, PartitionStatus, Range, Record, Result, Snapshot, Space, Store, Subscription,
@@ -262,8 +263,8 @@ impl Store for Faulty {
         self.store.accounts(after, limit)
     }
 
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        self.store.check_ledger()
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>> {
+        self.store.check_ledger(noted)
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {
