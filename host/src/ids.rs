@@ -91,8 +91,12 @@ impl fmt::Display for StreamName {
 /// Longest partner id in bytes: it is part of every key and account of the partner.
 pub const PARTNER_BYTES_MAX: usize = 128;
 
-/// A partner's id: 1 to 128 bytes of text without control characters and `/`, not beginning or ending
-/// with a blank.
+/// Names that stand where ids do in the host's own paths: a partner of that name could not be reached.
+const PARTNERS_RESERVED: [&str; 1] = ["receipt-key"];
+
+/// A partner's id: 1 to 128 bytes of text without control characters and `/`, not beginning with `.`, not beginning
+/// or ending with a blank, and none of the host's own names. So it is one segment of a path, and stays one
+/// whoever normalises it.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -105,9 +109,12 @@ impl PartnerId {
     /// # Errors
     /// The rule that the id breaks.
     pub fn parse(id: &str) -> Result<Self, Invalid> {
-        let rule = "must be 1 to 128 bytes of text without control characters and '/', \
-                    not beginning or ending with a blank";
-        let plain = id.trim() == id && !id.chars().any(|c| c.is_control() || c == '/');
+        let rule = "must be 1 to 128 bytes of text without control characters and '/', not beginning \
+                    with '.', not beginning or ending with a blank, and not 'receipt-key'";
+        let plain = id.trim() == id
+            && !id.starts_with('.')
+            && !id.chars().any(|c| c.is_control() || c == '/')
+            && !PARTNERS_RESERVED.contains(&id);
         if plain && (1..=PARTNER_BYTES_MAX).contains(&id.len()) {
             Ok(Self(id.into()))
         } else {
@@ -251,5 +258,49 @@ impl fmt::Display for Instant {
         let ms = i64::try_from(self.0.min(Self::MAX.0)).unwrap_or(0);
         let date = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
         f.write_str(&date.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partners_id_is_one_segment_of_a_path() {
+        for id in [
+            "acme",
+            "a.b",
+            "a..",
+            "Énergie & Co",
+            "receipts",
+            "receipt-keys",
+            "%2e%2e",
+            "?#",
+        ] {
+            assert!(PartnerId::parse(id).is_ok(), "{id:?}");
+        }
+        let long = "x".repeat(PARTNER_BYTES_MAX + 1);
+        for id in [
+            "",
+            ".",
+            "..",
+            "...",
+            ".acme",
+            "../b",
+            "a/b",
+            " a",
+            "a ",
+            "\u{a0}a",
+            "a\n",
+            "a\0",
+            "a\u{85}",
+            "receipt-key",
+            &long,
+        ] {
+            let refused = PartnerId::parse(id).expect_err(id);
+            assert!(refused.0.starts_with("must be 1 to 128 bytes"), "{id:?}");
+        }
+        assert!(serde_json::from_str::<PartnerId>("\"..\"").is_err());
+        assert!(PartnerId::parse(&long[1..]).is_ok());
     }
 }

@@ -26,6 +26,7 @@ use leyden::config::{self, Config};
 use leyden::dispatch::types::{Request, RequestHead};
 use leyden::host::Host;
 use leyden::ids::StreamName;
+use leyden::operators::Operator;
 use leyden::store::redis::Options;
 use leyden::store::{Append, Partition, Transaction, partition_of};
 use process::Process;
@@ -190,7 +191,7 @@ async fn hosts_share_the_units_as_they_come_and_go_and_nothing_is_lost() {
     );
     first
         .registry
-        .deploy(&name("tally"), guest("tally"))
+        .deploy(&Operator::host(), &name("tally"), guest("tally"))
         .await
         .expect("deployed");
     publish(&first, 1..=20).await;
@@ -260,7 +261,12 @@ async fn what_one_host_activates_serves_on_all() {
     let before = one.registry.generation().number;
     let deploy = |host: &Host, as_name: &str, of: &str| {
         let (registry, as_name, bytes) = (host.registry.clone(), name(as_name), guest(of));
-        async move { registry.deploy(&as_name, bytes).await.expect("deployed") }
+        async move {
+            registry
+                .deploy(&Operator::host(), &as_name, bytes)
+                .await
+                .expect("deployed")
+        }
     };
     // At the same time on both: neither undoes the other.
     let (echo, tally) = tokio::join!(deploy(&one, "echo", "echo"), deploy(&two, "tally", "tally"));
@@ -279,7 +285,10 @@ async fn what_one_host_activates_serves_on_all() {
     .await;
     // A version without a manifest of its own has that of the one before it, on every host.
     let bare = without_manifest(&guest("echo"));
-    let deployed = one.registry.deploy(&name("echo"), bare).await;
+    let deployed = one
+        .registry
+        .deploy(&Operator::host(), &name("echo"), bare)
+        .await;
     let digest = deployed.expect("deployed").digest;
     until("the third generation", async || {
         two.registry.generation().number == before + 3
@@ -339,7 +348,7 @@ async fn dead_letters_are_kept_retried_and_dropped_on_any_host() {
     let hosts = Hosts::new();
     let (one, two) = (hosts.start().await, hosts.start().await);
     one.registry
-        .deploy(&name("tally"), guest("tally"))
+        .deploy(&Operator::host(), &name("tally"), guest("tally"))
         .await
         .expect("deployed");
     let append = |key: &str, payload: &str| Append {
@@ -386,7 +395,7 @@ async fn dead_letters_are_kept_retried_and_dropped_on_any_host() {
     assert!(two.streams.drop_dead(poison).await.is_err());
     // Another version handles what this one refused; of two that try, one does.
     one.registry
-        .deploy(&name("tally"), guest("probe"))
+        .deploy(&Operator::host(), &name("tally"), guest("probe"))
         .await
         .expect("deployed");
     let nonsense = told("nonsense").id.0;

@@ -292,6 +292,6 @@ async fn credit_for_one_read_pays_for_one_of_many_at_once() {
         }
     }
     assert_eq!(paid, 1);
-    let books = host.host.store.check_ledger().await.expect("books");
+    let books = host.host.store.check_ledger(None).await.expect("books");
     assert!(books.is_sound(), "{books:?}");
 }

@@ -11,6 +11,8 @@
 mod bench;
 #[path = "partner_engine/components.rs"]
 mod components;
+#[path = "partner_engine/odd.rs"]
+mod odd;
 #[path = "partner_engine/refusals.rs"]
 mod refusals;
 #[path = "partner_engine/runs.rs"]

@@ -112,8 +112,8 @@ async fn compare(from: &Path, target: &dyn Store) {
             .await
             .expect("read")
     );
-    let ledger = target.check_ledger().await.expect("checked");
-    assert_eq!(source.check_ledger().await.expect("checked"), ledger);
+    let ledger = target.check_ledger(None).await.expect("checked");
+    assert_eq!(source.check_ledger(None).await.expect("checked"), ledger);
     assert!(ledger.is_sound(), "{ledger:?}");
     let early = target.streams().await.expect("an answer");
     let early = early
@@ -145,7 +145,7 @@ async fn goes_on(store: &dyn Store, version: u64) {
     acknowledge(store, &of, usize::MAX).await;
     let after = store.backlog(&[of]).await.expect("counted");
     assert!(lag.expect("counted") > 1 && after == 0);
-    let ledger = store.check_ledger().await.expect("checked");
+    let ledger = store.check_ledger(None).await.expect("checked");
     assert!(ledger.is_sound(), "{ledger:?}");
 }
 

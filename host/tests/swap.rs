@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use leyden::host::Host;
+use leyden::operators::Operator;
 use leyden::registry::{Error, Kind, Source};
 use support::{TestHost, built, config, guest, name, plugin};
 
@@ -38,7 +39,7 @@ async fn what_runs_on_a_version_finishes_on_it_while_the_next_is_swapped_in() {
         let activation = host
             .host
             .registry
-            .deploy(&name("probe"), bytes)
+            .deploy(&Operator::host(), &name("probe"), bytes)
             .await
             .expect("deployed");
         assert_ne!(Some(activation.digest), activation.previous);
@@ -77,12 +78,12 @@ async fn a_policy_swaps_and_rolls_back() {
     let default = before.components[&name("schedule")].digest;
     let aware = plugin("alternatives/schedule-load-aware");
     let activation = registry
-        .deploy(&name("schedule"), aware)
+        .deploy(&Operator::host(), &name("schedule"), aware)
         .await
         .expect("deployed");
     assert_eq!(activation.previous, Some(default.to_string()));
     let back = registry
-        .rollback(&name("schedule"), None)
+        .rollback(&Operator::host(), &name("schedule"), None)
         .await
         .expect("rolled back");
     assert_eq!(back.digest, default.to_string());
@@ -105,13 +106,17 @@ async fn what_cannot_be_activated_changes_nothing() {
         ("text", b"hello".to_vec()),
         ("cut", truncated),
     ] {
-        let result = registry.deploy(&name("wrong"), bytes).await;
+        let result = registry
+            .deploy(&Operator::host(), &name("wrong"), bytes)
+            .await;
         assert!(
             matches!(result, Err(Error::Invalid(_))),
             "{why}: {result:?}"
         );
     }
-    let twin = registry.deploy(&name("house-two"), plugin("house")).await;
+    let twin = registry
+        .deploy(&Operator::host(), &name("house-two"), plugin("house"))
+        .await;
     assert!(
         matches!(&twin, Err(Error::Conflict(why)) if why.contains("house")),
         "{twin:?}"
@@ -122,7 +127,9 @@ async fn what_cannot_be_activated_changes_nothing() {
         matches!(versions, Err(Error::UnknownComponent(_))),
         "nothing was stored"
     );
-    let unknown = registry.rollback(&name("house"), None).await;
+    let unknown = registry
+        .rollback(&Operator::host(), &name("house"), None)
+        .await;
     assert!(
         matches!(unknown, Err(Error::UnknownVersion(..))),
         "{unknown:?}"
@@ -148,7 +155,7 @@ async fn a_restart_keeps_the_operators_versions_and_renews_the_bundled_ones() {
     let aware = plugin("alternatives/schedule-load-aware");
     let deployed = host
         .registry
-        .deploy(&name("schedule"), aware)
+        .deploy(&Operator::host(), &name("schedule"), aware)
         .await
         .expect("deployed");
     host.stop().await;

@@ -29,7 +29,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     guests::build()?;
     build::host()?;
 
-    let (printed, content) = program.print(&program.names, &[])?;
+    let (printed, content) = program.print(&program.names)?;
     if !content {
         bail!("the benchmarks failed");
     }

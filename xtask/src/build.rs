@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::args::Args;
 use crate::{guests, paths, process, python};
@@ -48,21 +48,35 @@ pub(crate) fn host() -> Result<()> {
     process::run_unannounced(process::cargo().args(["build", "--release", "--package", "leyden"]))
 }
 
-/// Builds the program that makes modules by chance, and says where it lies. It is a workspace of its own.
-pub(crate) fn smith() -> Result<PathBuf> {
-    let target = paths::target().join("smith");
-    eprintln!("    compiling what makes modules by chance");
+/// Builds a release host that breaks where it is told to, and says where it lies. It lies apart from the sound one,
+/// which is put back in its place.
+pub(crate) fn breakable_host() -> Result<PathBuf> {
+    eprintln!("    compiling a host that breaks on request");
     let mut cargo = process::cargo();
     cargo.args([
         "build",
         "--release",
-        "--locked",
-        "--manifest-path",
-        "host/fuzz/smith/Cargo.toml",
+        "--package",
+        "leyden",
+        "--bin",
+        "leyden",
     ]);
-    cargo.arg("--target-dir").arg(&target);
+    cargo.args(["--features", "failpoints,mutations"]);
     process::run_unannounced(&mut cargo)?;
-    Ok(target.join("release").join("smith"))
+    let breakable = paths::target().join("leyden-breakable");
+    std::fs::copy(paths::leyden(), &breakable)
+        .with_context(|| format!("cannot copy the host to {}", breakable.display()))?;
+    host()?;
+    Ok(breakable)
+}
+
+/// Builds the program that makes modules by chance, and says where it lies.
+pub(crate) fn smith() -> Result<PathBuf> {
+    eprintln!("    compiling what makes modules by chance");
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--release", "--package", "leyden-smith"]);
+    process::run_unannounced(&mut cargo)?;
+    Ok(paths::target().join("release").join("smith"))
 }
 
 /// The embedded store compiles SQLite, which is written in C.

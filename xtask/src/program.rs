@@ -35,14 +35,10 @@ impl Program {
         })
     }
 
-    /// What it prints for these names, and whether it is content with that. `features` are those of the
-    /// host.
-    pub(crate) fn print(&self, names: &[String], features: &[&str]) -> Result<(String, bool)> {
+    /// What it prints for these names, and whether it is content with that.
+    pub(crate) fn print(&self, names: &[String]) -> Result<(String, bool)> {
         let mut bench = process::cargo();
         bench.args(["bench", "--package", "leyden", "--bench", self.bench]);
-        if !features.is_empty() {
-            bench.args(["--features", &features.join(",")]);
-        }
         bench.arg("--").args(names).arg("--json");
         if self.quick {
             bench.arg("--quick");

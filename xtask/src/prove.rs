@@ -38,8 +38,11 @@ Environment:
   LEYDEN_REDIS_SERVER=PATH   the redis-server to use
   LEYDEN_PROOF_SEED=NUMBER   what random choices start from; each proof tells its seed";
 
-/// Proofs that need another build of the host, and the feature that makes it.
-const BUILDS: [(&str, &str); 2] = [("failpoints", "failpoints"), ("mutations", "mutations")];
+/// Proofs that need a host that breaks on request: another build.
+const BREAKING: [&str; 2] = ["failpoints", "mutations"];
+
+/// Where the proofs look for that host.
+const HOST: &str = "LEYDEN_HOST";
 
 /// The proof that needs what makes modules by chance.
 const UPLOADS: &str = "uploads";
@@ -56,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         program.variables.push((SMITH, build::smith()?));
     }
 
-    let printed = proofs(&program)?;
+    let printed = proofs(&mut program)?;
     let proofs = report::parse_list(&printed.to_string(), Proof::parse)
         .context("the proofs printed no valid list")?;
     if program.json {
@@ -71,33 +74,29 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     })
 }
 
-/// Runs those that are named, first on the host as it is, then on its other builds.
-fn proofs(program: &Program) -> Result<Value> {
+/// Runs those that are named, or all: first on the host as it is, then on the one that breaks.
+fn proofs(program: &mut Program) -> Result<Value> {
     let all = program.names.is_empty();
-    let is_asked = |name: &str| program.names.iter().any(|asked| asked == name);
-    let has_own_build = |name: &&String| BUILDS.iter().any(|(proof, _)| proof == name);
-    let plain: Vec<_> = program
-        .names
-        .iter()
-        .filter(|name| !has_own_build(name))
-        .cloned()
-        .collect();
+    let is_breaking = |name: &String| BREAKING.contains(&name.as_str());
+    let (mut breaking, plain): (Vec<_>, Vec<_>) =
+        program.names.iter().cloned().partition(is_breaking);
+    if all {
+        breaking = BREAKING.map(str::to_owned).to_vec();
+    }
     let mut list = Vec::new();
     if all || !plain.is_empty() {
-        list.extend(printed(program, &plain, &[])?);
+        list.extend(printed(program, &plain)?);
     }
-    for (proof, feature) in BUILDS.iter().filter(|(proof, _)| all || is_asked(proof)) {
-        let proofs = printed(program, &[(*proof).to_owned()], &[feature]);
-        // The other host lies where the sound one was; what was compiled is still there.
-        build::host()?;
-        list.extend(proofs?);
+    if !breaking.is_empty() {
+        program.variables.push((HOST, build::breakable_host()?));
+        list.extend(printed(program, &breaking)?);
     }
     Ok(Value::Array(list))
 }
 
 /// A program that finds a promise broken is not content, but prints its list all the same.
-fn printed(program: &Program, names: &[String], features: &[&str]) -> Result<Vec<Value>> {
-    let (printed, content) = program.print(names, features)?;
+fn printed(program: &Program, names: &[String]) -> Result<Vec<Value>> {
+    let (printed, content) = program.print(names)?;
     match serde_json::from_str(&printed) {
         Ok(Value::Array(list)) => Ok(list),
         _ if !content => bail!("the proofs could not be run"),

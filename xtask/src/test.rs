@@ -120,6 +120,9 @@ fn lints() -> Result<()> {
         "--release",
         "--workspace",
         "--all-targets",
+        // The fuzz target too, but not the fuzzer, which is C++.
+        "--features",
+        "leyden-fuzz/target",
         "--",
         "-D",
         "warnings",
@@ -133,10 +136,11 @@ fn docs() -> Result<()> {
     process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// The tests of everything but the host, which need neither wasmtime nor SQLite.
+/// The tests of everything but the host and what tries it by chance, which need neither wasmtime nor SQLite.
 fn plugin_tests(which: &[&str]) -> Result<()> {
     let mut test = process::cargo();
-    test.args(["test", "--release", "--workspace", "--exclude", "leyden"]);
+    test.args(["test", "--release", "--workspace"]);
+    test.args(["--exclude", "leyden", "--exclude", "leyden-fuzz"]);
     process::run(test.args(which))
 }
 

@@ -13,6 +13,7 @@ use leyden::config::Config;
 use leyden::gateway;
 use leyden::host::Host;
 use leyden::ids::ComponentName;
+use leyden::operators::Operator;
 use tokio_util::sync::CancellationToken;
 
 use super::figure::{Figure, median};
@@ -163,7 +164,7 @@ async fn leyden_host() {
     let host = Host::start(&config).await.expect("a host");
     let name = ComponentName::parse("echo").expect("a name");
     host.registry
-        .deploy(&name, guest())
+        .deploy(&Operator::host(), &name, guest())
         .await
         .expect("deployed");
     let options = gateway::Options::new(([127, 0, 0, 1], 0).into());

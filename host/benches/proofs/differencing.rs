@@ -45,8 +45,10 @@ async fn cohorts(size: Size) -> Proof {
         ),
         // Somebody who is told nothing learns nothing, but that would be no service.
         held: found.isolated.is_empty()
+            && found.uneven.is_empty()
             && found.told > worlds * queries::WAYS
-            && !unguarded.isolated.is_empty(),
+            && !unguarded.isolated.is_empty()
+            && !unguarded.uneven.is_empty(),
         seconds: started.elapsed().as_secs_f64(),
     }
 }

@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::proof::{Proof, Size};
 use crate::watch::Watch;
 use family::{Hostile, TRUST};
-use neighbour::Neighbour;
+use neighbour::{Fared, Neighbour};
 use verdict::{Run, Verdict};
 
 /// Houses whose sums may be told: several times the largest group that a profile asks for.
@@ -109,21 +109,39 @@ impl Rig {
         }
     }
 
+    /// One family after the other. Before each, the neighbour runs alone, so that whatever else slows the machine
+    /// slows both alike.
     async fn run(&self, plugins: &[Hostile], size: Size) -> Found {
         let neighbour = Neighbour::start(&self.operator, CREDIT).await;
-        let alone = neighbour.alone(size.of(300, 1_500)).await;
         let watch = Watch::start(self.host.id());
-        let running = neighbour.beside();
-        let mut partners = BTreeMap::new();
         let mut found = Found::default();
-        for plugin in plugins {
-            if !partners.contains_key(plugin.family) {
-                let id = plugin.family.replace(' ', "-");
-                let partner = self.operator.add(&id, TRUST, CREDIT).await;
-                partners.insert(plugin.family, partner);
-                eprintln!("  {} …", plugin.family);
-            }
-            let verdict = self.stop(&partners[plugin.family], plugin).await;
+        for family in plugins.chunk_by(|one, next| one.family == next.family) {
+            let alone = neighbour.alone(size.of(50, 100)).await;
+            let running = neighbour.beside();
+            self.stop_family(family, &mut found).await;
+            let beside = running.stop().await;
+            eprintln!(
+                "  {}: the neighbour's p99 {:.1} ms alone, {:.1} ms beside",
+                family[0].family,
+                alone.percentile_ms(99),
+                beside.percentile_ms(99)
+            );
+            found.alone.add(alone);
+            found.beside.add(beside);
+        }
+        found.memory = watch.stop().await;
+        found.alive = self.operator.get("/admin/ledger").await["sound"] == true;
+        let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+        found.panics = log.matches("panicked at").count();
+        found
+    }
+
+    /// The plugins of one family, by a partner of their own.
+    async fn stop_family(&self, family: &[Hostile], found: &mut Found) {
+        let id = family[0].family.replace(' ', "-");
+        let partner = self.operator.add(&id, TRUST, CREDIT).await;
+        for plugin in family {
+            let verdict = self.stop(&partner, plugin).await;
             found.take(plugin, &verdict);
             if verdict.is_hosts() {
                 let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
@@ -134,15 +152,6 @@ impl Rig {
                     .for_each(|line| eprintln!("      host: {line}"));
             }
         }
-        let beside = running.stop().await;
-        found.memory = watch.stop().await;
-        found.errors = alone.errors + beside.errors;
-        found.p99_ms = (alone.p99_ms, beside.p99_ms);
-        found.neighbour_runs = beside.runs;
-        found.alive = self.operator.get("/admin/ledger").await["sound"] == true;
-        let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
-        found.panics = log.matches("panicked at").count();
-        found
     }
 
     /// Uploads a plugin, and runs it where that is taken.
@@ -179,9 +188,8 @@ struct Found {
     wrong: Vec<String>,
     overrun_ms: f64,
     memory: crate::watch::Seen,
-    p99_ms: (f64, f64),
-    neighbour_runs: usize,
-    errors: usize,
+    alone: Fared,
+    beside: Fared,
     panics: usize,
     alive: bool,
 }
@@ -199,12 +207,16 @@ impl Found {
         self.wrong.push(wrong);
     }
 
+    fn errors(&self) -> usize {
+        self.alone.errors + self.beside.errors
+    }
+
     fn slowdown(&self) -> f64 {
-        self.p99_ms.1 / self.p99_ms.0
+        self.beside.percentile_ms(99) / self.alone.percentile_ms(99)
     }
 
     fn is_as_promised(&self) -> bool {
-        let is_sound = self.alive && self.panics == 0 && self.errors == 0;
+        let is_sound = self.alive && self.panics == 0 && self.errors() == 0;
         is_sound
             && self.wrong.is_empty()
             && self.memory.grown() <= MEMORY_MAX
@@ -212,7 +224,8 @@ impl Found {
     }
 
     fn words(&self) -> String {
-        let (alone, beside) = self.p99_ms;
+        let (alone, beside) = (&self.alone, &self.beside);
+        let (alone, beside) = (alone.percentile_ms(99), beside.percentile_ms(99));
         let first: Vec<_> = self.wrong.iter().take(3).cloned().collect();
         let wrong = match self.wrong.len() {
             0 => String::new(),
@@ -231,8 +244,8 @@ impl Found {
             self.stopped,
             self.overrun_ms.max(0.0),
             self.slowdown(),
-            self.neighbour_runs,
-            self.errors,
+            self.beside.runs(),
+            self.errors(),
         )
     }
 }

@@ -23,8 +23,8 @@ pub const PROMISE: &str = "nothing acknowledged is lost, nothing applied twice, 
 pub async fn prove(size: Size) -> Proof {
     let started = Instant::now();
     let kills = Kills {
-        hosts: size.of(60, 1_000),
-        redis: size.of(20, 300),
+        hosts: size.of(30, 1_000),
+        redis: size.of(10, 300),
     };
     let (expected, audit) = run(kills, None).await;
     let Kills { hosts, redis } = kills;

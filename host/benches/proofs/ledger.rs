@@ -141,7 +141,7 @@ async fn compare(bench: &Bench, id: &str, done: &Done) -> Vec<String> {
 
 async fn ledger(bench: &Bench, done: &[Done]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let check = bench.store.check_ledger().await.expect("a ledger");
+    let check = bench.store.check_ledger(None).await.expect("a ledger");
     if !check.is_sound() {
         wrong.push(format!("the ledger: {check:?}"));
     }

@@ -59,7 +59,7 @@ const NAMES: [&str; 11] = [
     "mutations",
 ];
 
-/// Those that need another build of the host: they run only when asked for.
+/// Those that need another build of the host, which `LEYDEN_HOST` names: they run only when asked for.
 const OTHER_BUILDS: [&str; 2] = ["failpoints", "mutations"];
 
 fn main() {

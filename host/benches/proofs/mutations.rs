@@ -1,5 +1,5 @@
 //! Hosts that are broken on purpose: each must be caught by the proof that guards against it. Needs
-//! hosts that were built with the feature `mutations`.
+//! a host that was built with the feature `mutations`.
 
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ async fn run(mutation: &str, size: Size) -> Audit {
         "no-dedupe" => faults::run(size.of(200, 500), broken).await.1,
         _ => {
             let kills = Kills {
-                hosts: size.of(30, 100),
+                hosts: size.of(20, 100),
                 redis: 0,
             };
             kills::run(kills, broken).await.1

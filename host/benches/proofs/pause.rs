@@ -13,7 +13,7 @@ use crate::rig::{LEASE_MS, Rig, Way};
 
 pub async fn prove(size: Size) -> Proof {
     let started = Instant::now();
-    let pauses = size.of(10, 50);
+    let pauses = size.of(6, 50);
     let (expected, audit, fenced) = run(pauses, None).await;
     let tried = format!(
         "{pauses} times a host stopped (SIGSTOP) until others held all its partitions, then woken, under {} records",

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Context, Error};
+use super::{Context, Error, route};
+use crate::store::chain::Head;
 
 /// Looks into the ledger of datapoints.
 #[derive(Debug, Args)]
@@ -30,19 +31,28 @@ impl Command {
 
 /// Recomputes the ledger: every account's sums, no balance below zero, and the hash of every entry.
 ///
-/// Each entry's hash follows from what it says and from the hash before it. The head is the last one: note it, and you
-/// see later whether anything up to there was changed. The host goes on working meanwhile.
+/// Each entry's hash follows from what it says and from the hash before it. Who can write to the store can make up a whole
+/// ledger anew in which all hashes fit, but not one that passes through a head that you have noted: keep what
+/// stands under "note" where the host cannot reach it, and give it with --noted. The host goes on working meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   leyden ledger verify
-  leyden --json ledger verify | jq -r .head
+  leyden --json ledger verify | jq -r .note >> heads.txt
+  leyden ledger verify --noted \"$(tail -n 1 heads.txt)\"
 
 Exit codes: 0 everything is as it was committed; 1 it is not: the first broken entry and wrong accounts are named.")]
-struct Verify {}
+struct Verify {
+    /// A head noted earlier: the chain must pass through it.
+    #[arg(long, value_name = "ENTRIES:HEAD")]
+    noted: Option<Head>,
+}
 
 impl Verify {
     async fn run(self, context: &Context) -> Result<(), Error> {
-        let answer = context.client()?.get("/admin/ledger").await?;
+        let noted = self.noted.map(|noted| noted.to_string());
+        let noted = noted.as_deref().map(|noted| ("noted", noted));
+        let path = route::with_query("/admin/ledger", noted.as_slice());
+        let answer = context.client()?.get(&path).await?;
         let shown = match context.global.json {
             true => answer.clone(),
             false => summary(&answer),
@@ -57,7 +67,9 @@ impl Verify {
 
 /// What fits on a screen; what is wrong follows as an error.
 fn summary(answer: &Value) -> Value {
-    let names = ["entries", "accounts", "debits", "credits", "sum", "head"];
+    let names = [
+        "entries", "accounts", "debits", "credits", "sum", "head", "note",
+    ];
     let members = names.map(|name| (name.to_owned(), answer[name].clone()));
     Value::Object(members.into_iter().collect())
 }

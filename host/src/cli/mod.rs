@@ -6,6 +6,7 @@
 //! ends in one of the exit codes of [`EXIT_CODES`].
 
 mod age;
+mod audit;
 mod client;
 mod clock;
 mod compile;
@@ -18,6 +19,7 @@ mod hosts;
 mod ingest;
 mod invoke;
 mod ledger;
+mod operator;
 mod partner;
 mod plugin;
 mod progress;
@@ -61,6 +63,7 @@ Examples:
   leyden deploy schedule target/plugins/alternatives/schedule-load-aware.wasm
   leyden ingest scenarios/data/households-2013-07.csv
   leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
+  leyden operator add marie --role deployer          a key of her own; `leyden audit` tells who changed what
   leyden hosts                                       who is alive, and who owns what
   leyden streams                                     how far behind every group is
   leyden ledger verify                               recompute every entry, sum and balance
@@ -93,7 +96,7 @@ pub struct Global {
         default_value = "http://127.0.0.1:3000"
     )]
     pub url: String,
-    /// A file with the host's token, which `up` asks every caller for, or with a partner's API key.
+    /// A file with the host's token, which `up` asks every caller for, or with an operator's or a partner's key.
     #[arg(long, global = true, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Print one JSON document instead of text for people.
@@ -110,6 +113,8 @@ enum Verb {
     Deploy(deploy::Deploy),
     Versions(versions::Versions),
     Rollback(rollback::Rollback),
+    Audit(audit::Audit),
+    Operator(operator::Command),
     Components(components::Components),
     Streams(streams::Streams),
     Hosts(hosts::Hosts),
@@ -174,6 +179,8 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Deploy(verb) => verb.run(context).await,
         Verb::Versions(verb) => verb.run(context).await,
         Verb::Rollback(verb) => verb.run(context).await,
+        Verb::Audit(verb) => verb.run(context).await,
+        Verb::Operator(verb) => verb.run(context).await,
         Verb::Components(verb) => verb.run(context).await,
         Verb::Streams(verb) => verb.run(context).await,
         Verb::Hosts(verb) => verb.run(context).await,

@@ -157,7 +157,7 @@ mod tests {
         ] {
             assert_eq!(identity(id).path(&["receipts"]).ok().as_deref(), Some(path));
         }
-        for id in ["", ".", "..", "a/b", " a", "a\n"] {
+        for id in ["", ".", "..", ".a", "a/b", "receipt-key", " a", "a\n"] {
             assert!(identity(id).path(&[]).is_err(), "{id:?}");
         }
     }

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use serde_json::{Value, json};
+
+use super::{Context, Error};
 
 /// Readable and writable for the owner, nothing for others.
 const OWNER_ONLY: u32 = 0o600;
@@ -54,6 +56,33 @@ impl Drop for NewFile {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// Tells a new API key the only time that it can be told: on the screen, or in a file.
+pub(super) fn tell_key(
+    context: &Context,
+    mut answer: Value,
+    key: &Value,
+    file: Option<NewFile>,
+) -> Result<(), Error> {
+    let secret = key["key"].as_str().unwrap_or_default().to_owned();
+    let told = match file {
+        None => secret,
+        Some(file) => {
+            file.keep(&format!("{secret}\n"))?;
+            "(in the file)".to_owned()
+        }
+    };
+    if context.global.json {
+        answer["key"] = json!({ "id": key["id"], "key": told });
+        return context.show(&answer);
+    }
+    answer["keyId"] = key["id"].clone();
+    answer["key"] = json!(told);
+    context.show(&answer)?;
+    let hint = "The API key is told this once; the host keeps only its SHA-256. Hand it over on a safe way.";
+    context.screen.error_line(&context.screen.dim(hint));
+    Ok(())
 }
 
 /// Why a file was not written.

@@ -20,6 +20,14 @@ pub(crate) async fn read(work: &mut Work, hash: &[u8]) -> Result<Option<Vec<u8>>
     work.read(&Space::from(ANSWERS), hash).await
 }
 
+/// Reads in one go what is kept under some hashes.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn prefetch(work: &mut Work, hashes: Vec<Vec<u8>>) -> Result<(), work::Error> {
+    work.prefetch(&Space::from(ANSWERS), hashes).await
+}
+
 /// Keeps something under a hash, or removes it.
 ///
 /// # Errors

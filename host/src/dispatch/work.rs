@@ -98,6 +98,8 @@ pub struct Work {
     appends: Vec<Append>,
     postings: Vec<Posting>,
     deltas: BTreeMap<String, i128>,
+    /// What accounts held in the snapshot.
+    balances: BTreeMap<String, u64>,
     calls: u32,
     read_bytes: usize,
     effect_bytes: usize,
@@ -123,6 +125,7 @@ impl Work {
             appends: Vec::new(),
             postings: Vec::new(),
             deltas: BTreeMap::new(),
+            balances: BTreeMap::new(),
             calls: 0,
             read_bytes: 0,
             effect_bytes: 0,
@@ -293,16 +296,23 @@ impl Work {
         Ok(())
     }
 
-    /// What an account holds, own movements included; the issuer holds 0.
+    /// What an account holds, own movements included; the issuer holds 0. An account is asked of the store once.
     ///
     /// # Errors
     /// The budget is used up, or the store did not answer.
     pub async fn balance(&mut self, account: &str) -> Result<u64, Error> {
         self.count_call()?;
-        let since = clock::monotonic();
-        let read = self.snapshot().await?.account(account).await;
-        self.count_wait(since)?;
-        let stored = read?.balance();
+        let stored = match self.balances.get(account) {
+            Some(known) => *known,
+            None => {
+                let since = clock::monotonic();
+                let read = self.snapshot().await?.account(account).await;
+                self.count_wait(since)?;
+                let stored = read?.balance();
+                self.balances.insert(account.to_owned(), stored);
+                stored
+            }
+        };
         let own = self.deltas.get(account).copied().unwrap_or(0);
         Ok(u64::try_from((i128::from(stored) + own).max(0)).unwrap_or(u64::MAX))
     }

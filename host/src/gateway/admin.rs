@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Parameter, text};
 use super::members::Members;
+use super::principal::Acting;
 use super::problem::{Kind, Problem};
 use super::{Gateway, body, headers};
 use crate::clock::{TICK_MS_MAX, TICK_MS_MIN};
@@ -88,7 +89,12 @@ fn component_value(active: &Active) -> Value {
 }
 
 /// Takes a component's new version and activates it.
-pub(super) async fn deploy(State(gateway): Shared, name: Parameter, request: Request) -> Answer {
+pub(super) async fn deploy(
+    Acting(by): Acting,
+    State(gateway): Shared,
+    name: Parameter,
+    request: Request,
+) -> Answer {
     let name = component_name(&text(name)?)?;
     headers::wasm(request.headers())?;
     let mut body = request.into_body();
@@ -99,7 +105,7 @@ pub(super) async fn deploy(State(gateway): Shared, name: Parameter, request: Req
     let registry = gateway.host.registry.clone();
     let activation = to_the_end(&gateway, async move {
         let _share = held.share;
-        registry.deploy(&name, held.bytes).await
+        registry.deploy(&by, &name, held.bytes).await
     });
     reply(&activation.await??)
 }
@@ -111,13 +117,21 @@ pub(super) async fn versions(State(gateway): Shared, name: Parameter) -> Answer 
 }
 
 /// Activates an earlier version of a component.
-pub(super) async fn rollback(State(gateway): Shared, name: Parameter, request: Request) -> Answer {
+pub(super) async fn rollback(
+    Acting(by): Acting,
+    State(gateway): Shared,
+    name: Parameter,
+    request: Request,
+) -> Answer {
     let name = component_name(&text(name)?)?;
     let members = members(&gateway, request, &["to"]).await?;
     let to = members.text("to")?.map(Digest::parse).transpose();
     let to = to.map_err(|rule| Problem::field(Kind::Invalid, "to", rule.0))?;
     let registry = gateway.host.registry.clone();
-    let activation = to_the_end(&gateway, async move { registry.rollback(&name, to).await });
+    let activation = to_the_end(
+        &gateway,
+        async move { registry.rollback(&by, &name, to).await },
+    );
     reply(&activation.await??)
 }
 

@@ -1,5 +1,5 @@
-//! What a request shows of who sends it: the operator's token, which every path but the open ones asks for
-//! where one is set, or a partner's key.
+//! What a request shows of who sends it: the host's token, which every path but the open ones asks for
+//! where one is set, or the key of an operator or a partner.
 //!
 //! **Invariant.** The token itself is never kept, compared byte by byte or logged: only its SHA-256 is
 //! here, and comparing two digests takes the same time wherever they differ.
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::Invalid;
-use crate::partners::keys::PREFIX;
+use crate::keys::{Of, same};
 
 /// Shortest token (characters): shorter ones can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
@@ -44,11 +44,7 @@ impl Token {
             return false;
         };
         let given: [u8; 32] = Sha256::digest(token).into();
-        let difference = given
-            .iter()
-            .zip(self.0)
-            .fold(0, |sum, (a, b)| sum | (a ^ b));
-        difference == 0
+        same(&given, &self.0)
     }
 }
 
@@ -67,10 +63,10 @@ fn credentials(value: &HeaderValue) -> Option<&[u8]> {
     known.then(|| credentials.trim_ascii())
 }
 
-/// Whether a request shows, or tries to show, a partner's key.
-pub(super) fn has_key(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    values.any(|value| credentials(value).is_some_and(|given| given.starts_with(PREFIX.as_bytes())))
+/// Whose key a request shows, or tries to show.
+pub(super) fn has_key(headers: &HeaderMap) -> Option<Of> {
+    let values = headers.get_all(AUTHORIZATION).iter();
+    values.filter_map(credentials).find_map(Of::told_by)
 }
 
 impl std::fmt::Debug for Token {
@@ -117,8 +113,18 @@ mod tests {
 
     #[test]
     fn keys_are_told_from_tokens_by_their_prefix() {
-        assert!(has_key(&headers(&["Bearer ley_x"])) && has_key(&headers(&["bearer  ley_"])));
-        assert!(has_key(&headers(&["Basic x", "Bearer ley_x"])));
+        for partners in [
+            &["Bearer ley_x"][..],
+            &["bearer  ley_"],
+            &["Basic x", "Bearer ley_x"],
+        ] {
+            assert_eq!(
+                has_key(&headers(partners)),
+                Some(Of::Partner),
+                "{partners:?}"
+            );
+        }
+        assert_eq!(has_key(&headers(&["Bearer leo_x"])), Some(Of::Operator));
         for other in [
             &[][..],
             &["Bearer x"],
@@ -126,7 +132,7 @@ mod tests {
             &["ley_x"],
             &["Bearer LEY_x"],
         ] {
-            assert!(!has_key(&headers(other)), "{other:?}");
+            assert_eq!(has_key(&headers(other)), None, "{other:?}");
         }
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -167,7 +167,7 @@ async fn respond(
     running: Running,
     mut request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    let refusal = match admit(&gateway, request.uri(), request.headers()).await {
+    let refusal = match admit(&gateway, &request).await {
         Ok(principal) if control::owns(request.uri().path()) => {
             request.extensions_mut().insert(principal);
             let request = request.map(|body| Lingering::new(body, gateway.tasks.clone()));
@@ -190,7 +190,8 @@ async fn respond(
 }
 
 /// Whether a request may come in at all, and from whom it comes.
-async fn admit(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> Result<Principal, Problem> {
+async fn admit<B>(gateway: &Gateway, request: &Request<B>) -> Result<Principal, Problem> {
+    let (uri, headers) = (request.uri(), request.headers());
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > headers::TARGET_BYTES_MAX {
         let detail = format!(
@@ -204,7 +205,7 @@ async fn admit(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> Result<Prin
         let rule = "a host without a token does not serve pages of other sites";
         return Err(Problem::field(Kind::Forbidden, "Origin", rule));
     }
-    principal::identify(gateway, headers, uri.path()).await
+    principal::identify(gateway, request.method(), uri.path(), headers).await
 }
 
 /// Answers with one of the host's own routes. The request runs until the answer's body has ended.

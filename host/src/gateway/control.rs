@@ -7,10 +7,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, admin, installation, ledger, metrics, openapi, partners, sse};
+use super::{Gateway, admin, installation, ledger, metrics, openapi, operators, partners, sse};
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
 
@@ -68,6 +68,12 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         )
         .route("/admin/ledger", get(ledger::verify))
         .route("/admin/ledger/accounts", get(ledger::accounts))
+        .route("/admin/audit", get(operators::audit))
+        .route(
+            "/admin/operators",
+            get(operators::list).post(operators::add),
+        )
+        .route("/admin/operators/{name}", delete(operators::revoke))
         .route("/streams/{name}", get(sse::watch))
         .route("/openapi.json", get(openapi::show))
         .merge(partners::routes().into_router())

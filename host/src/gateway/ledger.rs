@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::admin::reply;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::query::Query;
+use crate::store::chain::Head;
 use crate::store::{Account, Broken};
 
 /// Accounts of one answer: as many as fit on a few screens, unless told otherwise.
@@ -20,10 +21,14 @@ const ACCOUNTS_MAX: u64 = 1_000;
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
 
-/// Recomputes the ledger. `sum` is what all accounts hold together, the issuer's debt included: 0. `head` is where the
-/// chain of its entries ends: who has noted it sees later whether anything up to there was changed.
-pub(super) async fn verify(State(gateway): Shared) -> Answer {
-    let check = gateway.host.store.check_ledger().await?;
+/// Recomputes the ledger, `?noted=ENTRIES:HEAD`. `sum` is what all accounts hold together, the issuer's debt included: 0.
+/// `head` is where the chain of its entries ends, and `note` what to note of a sound ledger: who asks with it later sees
+/// whether anything up to there was changed, even where all of the chain was made up anew.
+pub(super) async fn verify(State(gateway): Shared, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::parse(query.as_deref(), &["noted"])?;
+    let noted = query.text("noted").map(str::parse::<Head>).transpose();
+    let noted = noted.map_err(|rule| Problem::field(Kind::Invalid, "noted", rule.0))?;
+    let check = gateway.host.store.check_ledger(noted).await?;
     let sum = i128::try_from(check.credits)
         .ok()
         .zip(i128::try_from(check.debits).ok());
@@ -34,6 +39,7 @@ pub(super) async fn verify(State(gateway): Shared) -> Answer {
         "credits": check.credits.to_string(),
         "sum": sum.map(|(credits, debits)| (credits - debits).to_string()),
         "head": check.head.hash.to_string(),
+        "note": check.is_sound().then(|| check.head.to_string()),
         "sound": check.is_sound(),
         "wrongAccounts": check.wrong_accounts,
         "broken": check.broken.as_ref().map(broken),

@@ -2,19 +2,21 @@
 //! passes here before anything else looks at it.
 //!
 //! **Invariants.** A partner is known by its API key alone, never by what a path, a header or a body says
-//! it is. A partner's key opens the paths below `/partners/<its own id>` and nothing else, and a refusal
+//! it is; so is an operator that has a key, which opens what its role may. A partner's key opens the paths below `/partners/<its own id>` and nothing else, and a refusal
 //! does not depend on whether what was asked for exists. Keys are read from the store for each request, so
 //! a revoked one ends with the next request on every host; one that was mistyped costs no read at all, an
 //! invented one costs a single read.
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use std::sync::Arc;
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, auth, control};
+use super::{Gateway, auth, control, roles};
 use crate::ids::{ComponentName, PartnerId};
+use crate::keys::Of;
+use crate::operators::{self, Operator};
 use crate::partners::keys::{self, Rejected};
 use crate::partners::triggers;
 use crate::registry::router::RouteError;
@@ -24,51 +26,79 @@ use crate::registry::router::RouteError;
 pub(super) enum Principal {
     /// Anybody: only open documents are answered.
     Anybody,
-    /// The operator: by the host's token, or, where the host has none, from this machine.
-    Operator,
+    /// An operator: by a key of its own, by the host's token, or, where the host has none, from this machine.
+    Operator(Operator),
     /// A partner, by an API key of its own.
     Partner(PartnerId),
 }
 
-/// Finds out who sends a request. Whoever may not ask for the path is refused.
+/// Finds out who sends a request. Whoever may not send it is refused.
 pub(super) async fn identify(
     gateway: &Gateway,
-    headers: &HeaderMap,
+    method: &Method,
     path: &str,
+    headers: &HeaderMap,
 ) -> Result<Principal, Problem> {
     if control::is_open(path) {
         return Ok(Principal::Anybody);
     }
     let token = gateway.token.as_ref();
     if token.is_some_and(|token| token.admits(headers)) {
-        return Ok(Principal::Operator);
+        return Ok(Principal::Operator(Operator::with_token()));
     }
-    if auth::has_key(headers) {
-        let id = partner(gateway, headers).await?;
-        return match named_in(path).is_some_and(|named| named == id.as_str()) {
-            true => Ok(Principal::Partner(id)),
-            false => Err(not_yours()),
-        };
-    }
-    match token {
-        Some(_) => Err(Problem::new(
+    match auth::has_key(headers) {
+        Some(Of::Partner) => partner(gateway, path, headers).await,
+        Some(Of::Operator) => operator(gateway, method, path, headers).await,
+        None if token.is_some() => Err(Problem::new(
             Kind::Unauthorized,
-            "this host asks for Authorization: Bearer and its token, or a partner's key",
+            "this host asks for Authorization: Bearer and its token, an operator's or a partner's key",
         )),
-        None => Ok(Principal::Operator),
+        None => Ok(Principal::Operator(Operator::local())),
     }
 }
 
-/// The partner whose key a request carries.
-async fn partner(gateway: &Gateway, headers: &HeaderMap) -> Result<PartnerId, Problem> {
-    let refused = |why: &str| Problem::field(Kind::Unauthorized, "Authorization", why);
-    let key = auth::bearer(headers).ok_or_else(|| refused("must come once"))?;
-    let found = keys::authenticate(gateway.host.store.as_ref(), key).await;
-    found.map_err(|rejected| match rejected {
-        Rejected::Mistyped(rule) => refused(rule.0),
-        Rejected::Unknown => refused("this key is unknown or was revoked"),
+/// The partner whose key a request carries, where the path is its own.
+async fn partner(gateway: &Gateway, path: &str, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let found = keys::authenticate(gateway.host.store.as_ref(), key(headers)?).await;
+    let id = found.map_err(rejected)?;
+    match named_in(path).is_some_and(|named| named == id.as_str()) {
+        true => Ok(Principal::Partner(id)),
+        false => Err(not_yours()),
+    }
+}
+
+/// The operator whose key a request carries, where its role may send it.
+async fn operator(
+    gateway: &Gateway,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Principal, Problem> {
+    let found = operators::authenticate(gateway.host.store.as_ref(), key(headers)?).await;
+    let operator = found.map_err(rejected)?;
+    let needed = roles::needed(method, path);
+    if operator.role < needed {
+        let Operator { name, role } = operator;
+        let detail = format!("operator '{name}' has the role {role}; this takes the role {needed}");
+        return Err(Problem::new(Kind::Forbidden, detail));
+    }
+    Ok(Principal::Operator(operator))
+}
+
+fn key(headers: &HeaderMap) -> Result<&[u8], Problem> {
+    auth::bearer(headers).ok_or_else(|| unauthorized("must come once"))
+}
+
+fn unauthorized(why: &str) -> Problem {
+    Problem::field(Kind::Unauthorized, "Authorization", why)
+}
+
+fn rejected(rejected: Rejected) -> Problem {
+    match rejected {
+        Rejected::Mistyped(rule) => unauthorized(rule.0),
+        Rejected::Unknown => unauthorized("this key is unknown or was revoked"),
         Rejected::Store(error) => error.into(),
-    })
+    }
 }
 
 /// The id in a path `/partners/<id>…`, decoded once.
@@ -124,16 +154,16 @@ pub(super) struct NamedKey {
     pub(super) id: String,
 }
 
-/// That the operator asks.
+/// That an operator asks, and which.
 #[derive(Debug)]
-pub(super) struct Operator;
+pub(super) struct Acting(pub(super) Operator);
 
-impl FromRequestParts<Arc<Gateway>> for Operator {
+impl FromRequestParts<Arc<Gateway>> for Acting {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Gateway>) -> Result<Self, Problem> {
         match parts.extensions.get() {
-            Some(Principal::Operator) => Ok(Self),
+            Some(Principal::Operator(operator)) => Ok(Self(operator.clone())),
             _ => Err(not_yours()),
         }
     }
@@ -158,7 +188,7 @@ impl FromRequestParts<Arc<Gateway>> for Named {
         let id = parameter(parts, gateway, "id").await?;
         let principal = parts.extensions.get::<Principal>();
         match principal {
-            Some(Principal::Operator) => {}
+            Some(Principal::Operator(_)) => {}
             Some(Principal::Partner(own)) if own.as_str() == id => {}
             _ => return Err(not_yours()),
         }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::keys::{self, ApiKey};
+use super::keys;
 use super::{
     Error, Operation, PARTNERS, Partner, account, credits, hold_account, perform, record,
     upload_key,
@@ -15,6 +15,7 @@ use super::{
 use crate::clock::Clock;
 use crate::dispatch::work::Work;
 use crate::ids::PartnerId;
+use crate::keys::{ApiKey, Of};
 use crate::store::{Order, Range, Store};
 
 /// Greatest credit given at once, datapoints: a thousandth of what a sum can hold.
@@ -92,7 +93,7 @@ impl Accounts {
                 format!("must not be {}", RESERVED.join(", ")),
             ));
         }
-        let key = &ApiKey::generate();
+        let key = &ApiKey::generate(Of::Partner);
         let overview = self
             .perform(&Add {
                 id,
@@ -170,7 +171,7 @@ impl Accounts {
     /// # Errors
     /// It has as many as it may, or see [`Error`].
     pub async fn issue_key(&self, id: &PartnerId) -> Result<ApiKey, Error> {
-        let key = &ApiKey::generate();
+        let key = &ApiKey::generate(Of::Partner);
         self.perform(&keys::Issue { partner: id, key }).await?;
         Ok(key.clone())
     }

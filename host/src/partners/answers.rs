@@ -135,6 +135,17 @@ pub(crate) async fn find(work: &mut Work, asked: &Asked) -> Result<Option<Answer
     }))
 }
 
+/// Reads in one go what is kept at some places.
+///
+/// # Errors
+/// The store did not answer.
+pub(crate) async fn prefetch(
+    work: &mut Work,
+    places: impl Iterator<Item = &Place>,
+) -> Result<(), work::Error> {
+    kept::prefetch(work, places.map(Place::key).collect()).await
+}
+
 /// Notes that a run is under way.
 pub(crate) fn begin(work: &mut Work, asked: &Asked, run: &str) -> Result<(), work::Error> {
     let Some(place) = &asked.place else {

@@ -83,9 +83,7 @@ impl Error {
 
     /// A record that cannot be read.
     pub(crate) fn broken() -> Self {
-        Self::Store(store::Error::Unavailable(
-            "it holds a broken record of a partner",
-        ))
+        Self::Store(store::Error::Unavailable("it holds a broken record"))
     }
 }
 

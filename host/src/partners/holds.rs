@@ -117,3 +117,27 @@ pub(crate) fn after(run: &str) -> Range {
 pub(crate) fn read(entry: &Entry) -> Option<Hold> {
     serde_json::from_slice(&entry.value).ok()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A hold of a partner's run, for tests.
+    pub(crate) fn of(partner: &str) -> Hold {
+        Hold {
+            run: "0".repeat(32),
+            partner: PartnerId::parse(partner).expect("an id"),
+            trust_level: 1,
+            plugin: Subject {
+                name: "plugin".into(),
+                digest: String::new(),
+            },
+            trigger: "request".into(),
+            amount: 0,
+            answer: None,
+            holder: Holder("host".into()),
+            placed_at_ms: 0,
+            expires_at_ms: 0,
+        }
+    }
+}

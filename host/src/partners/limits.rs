@@ -8,6 +8,36 @@ use serde::Serialize;
 /// Most memory that any run gets, bytes: an engine reserves this much address space per run.
 pub const MEMORY_BYTES_MAX: usize = 192 << 20;
 
+/// What is counted as one unit of room: the memory that the least trusted may use, bytes.
+pub const UNIT_BYTES: usize = UNTRUSTED.memory_bytes;
+
+/// Units of room for each core. Plugins compute most of their time, and three that take turns on a core still end
+/// within their deadlines.
+const UNITS_PER_CORE: usize = 3;
+
+/// Units of room on the smallest machine: two runs of the most trusted, and all that partners' storms may take of
+/// a host's memory.
+const UNITS_MIN: usize = 6;
+
+/// Units of room on the largest machine: for each, the engine reserves address space for a run.
+pub const UNITS_MAX: usize = 64;
+
+/// Room for runs on a machine with so many cores, units of [`UNIT_BYTES`]. The queue gives it out; it is all that
+/// bounds the runs, and the memory that they hold, together.
+#[must_use]
+pub const fn room(cores: usize) -> usize {
+    match cores.saturating_mul(UNITS_PER_CORE) {
+        ..=UNITS_MIN => UNITS_MIN,
+        UNITS_MAX.. => UNITS_MAX,
+        units => units,
+    }
+}
+
+const _: () = assert!(
+    MEMORY_BYTES_MAX <= room(1) * UNIT_BYTES,
+    "every run must fit"
+);
+
 /// Most concurrent runs that any partner gets.
 pub const CONCURRENT_RUNS_MAX: u32 = 8;
 
@@ -135,6 +165,11 @@ mod tests {
             limits.report_bytes as u64,
             limits.concurrent_runs.into(),
         ]
+    }
+
+    #[test]
+    fn there_is_room_for_three_units_on_each_core() {
+        assert_eq!([1, 2, 16, 99].map(room), [6, 6, 48, 64]);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use tokio::sync::OnceCell;
 
 use super::archive::{self, Month};
 use super::receipts::{Facts, Head, Issued, Outcome, PublicKey, Reader, Signer, Subject};
-use super::{HOST_KEY, RECEIPT_HEADS, RECEIPTS, keys, usage};
+use super::{HOST_KEY, RECEIPT_HEADS, RECEIPTS, usage};
 use crate::dispatch::Culprit;
 use crate::dispatch::work::{self, Work};
 use crate::ids::{Instant, PartnerId};
+use crate::keys::random;
 use crate::metering::{Meter, Purse};
 use crate::store::{self, CommitError, ReadSet, Space, Store, Transaction, Write};
 
@@ -184,7 +185,7 @@ fn made(version: store::Version) -> Transaction {
         writes: vec![Write {
             space,
             key,
-            value: Some(keys::random().to_vec()),
+            value: Some(random().to_vec()),
         }],
         ..Transaction::default()
     }

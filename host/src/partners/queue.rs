@@ -2,6 +2,10 @@
 //! partners take turns, so that however many runs one partner asks for, the next place goes to somebody else who
 //! waits.
 //!
+//! A run passes two queues. The first bounds how many are under way, from their holds to their settlements; the
+//! second how many of these compute, which is what takes memory and cores. So the machine's room does not stand
+//! empty while commits are on their way.
+//!
 //! **Invariants.** Never more run than there is room for. A partner that waits gets a place before another gets
 //! two, and those that have many running leave half of the room to those that have none. Lines are
 //! bounded; who leaves one leaves no trace.
@@ -15,28 +19,21 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use self::line::{Line, Ticket};
-use super::limits::RunLimits;
+use super::limits::{self, RunLimits, UNIT_BYTES};
 use crate::ids::PartnerId;
 
 pub(crate) use self::line::Claim;
 
 /// Longest wait for a place: shorter than what clients wait for an answer as a rule.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What is counted as one unit of room: the memory that the least trusted may use.
-const UNIT_BYTES: usize = 64 << 20;
+/// Runs that are under way for each unit of room: as many as are on their way to and from the disk while one
+/// computes, and few enough that all their reports, 8 MiB at most each, fit into memory.
+const UNDER_WAY_PER_UNIT: usize = 4;
 
-/// Units of room for each core: plugins compute most of their time, and four that take turns on a core still
-/// end within their deadlines.
-const UNITS_PER_CORE: usize = 4;
-
-/// Units of room on the smallest machine: two runs of the most trusted.
-const UNITS_MIN: usize = 8;
-
-/// Units of room on a machine with so many cores.
-pub(crate) const fn room(cores: usize) -> usize {
-    let units = cores.saturating_mul(UNITS_PER_CORE);
-    if units < UNITS_MIN { UNITS_MIN } else { units }
+/// Most runs that are under way on a machine with so many cores.
+pub(crate) const fn under_way(cores: usize) -> usize {
+    limits::room(cores).saturating_mul(UNDER_WAY_PER_UNIT)
 }
 
 impl Claim {
@@ -45,6 +42,14 @@ impl Claim {
         Self {
             room: limits.memory_bytes.div_ceil(UNIT_BYTES),
             runs: usize::try_from(limits.concurrent_runs).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// What a run takes up among those that are under way.
+    pub(crate) fn under_way(limits: &RunLimits) -> Self {
+        Self {
+            room: 1,
+            ..Self::of(limits)
         }
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! **Invariants.** Nothing of a run leaves before it is settled. A run goes on and is settled whether or not whoever
 //! asked for it is still there. Whatever the host does not bring to an end is voided: nothing is charged
-//! then, and nothing has left. Runs of one partner are settled one after the other, so that they do not stand in
-//! each other's way at the end of its chain of receipts.
+//! then, and nothing has left. Runs of one partner are settled one after the other, those that wait together in one
+//! commit, so that they do not stand in each other's way at the end of its chain of receipts. A run takes up room
+//! only while the plugin runs, not while its commits are on their way.
 
 mod carry;
 mod commits;
@@ -16,6 +17,7 @@ mod engine;
 mod looks;
 mod registers;
 mod sweep;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::{self, Answered, Asked};
-use super::limits::RunLimits;
+use super::limits::{self, RunLimits};
 use super::queue::{self, Claim, Full, Queue};
 use super::receipts::Outcome;
 use super::started::RunRequest;
@@ -40,7 +42,8 @@ use crate::store::{self, Holder, Store};
 
 pub use engine::Engine;
 pub use looks::LOGS_MAX;
-use registers::{Register, Turns};
+use registers::Register;
+use turns::Turns;
 
 /// Most rounds of one request: each ends because another run had its key, or its partner's trust was changed
 /// while it waited.
@@ -197,7 +200,10 @@ pub struct Runs {
 
 struct Shared {
     options: Options,
+    /// Who may be under way.
     queue: Queue,
+    /// Who of them may run now.
+    room: Queue,
     /// Runs that are under way here.
     register: Register,
     /// Whose turn it is to be settled.
@@ -224,7 +230,8 @@ impl Runs {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             options,
-            queue: Queue::new(queue::room(cores)),
+            queue: Queue::new(queue::under_way(cores)),
+            room: Queue::new(limits::room(cores)),
             register: Register::default(),
             turns: Turns::default(),
             stop: CancellationToken::new(),
@@ -266,7 +273,7 @@ impl Runs {
     /// Carries a request out once there is a place for it. From then on it does not depend on the caller.
     async fn carried(&self, asked: &Asked, request: &RunRequest) -> Result<Carried, Error> {
         let trust_level = self.shared.trust_level(&asked.partner).await?;
-        let claim = Claim::of(&RunLimits::of(trust_level));
+        let claim = Claim::under_way(&RunLimits::of(trust_level));
         let place = self.shared.queue.enter(&asked.partner, claim).await?;
         failpoints::pass("run.admitted");
         let (shared, asked, request) = (self.shared.clone(), asked.clone(), request.clone());
@@ -283,7 +290,8 @@ impl Runs {
     /// Units of room that runs take up, and runs that wait.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
-        self.shared.queue.load()
+        let (taken, waiting) = self.shared.room.load();
+        (taken, waiting + self.shared.queue.load().1)
     }
 
     /// Lets the runs that are under way end and be settled.

@@ -1,6 +1,8 @@
 //! The end of a run: what it cost is paid out of its hold, the rest goes back, and everything that tells of it is
 //! kept, in one commit. Only then anything leaves.
 //!
+//! Several runs of one partner may be settled by one transaction, one after the other.
+//!
 //! **Invariants.** A hold is settled once: whoever finds it gone gives nothing away, unless the receipt that
 //! lies in the store is the very one it wrote itself in a commit whose answer was lost. A fault of the host
 //! voids the hold.
@@ -12,7 +14,7 @@ use super::notary::{Notary, receipt_key};
 use super::receipts::{Facts, Issued, Outcome, Reader};
 use super::reports::{self, Kept, Shelf};
 use super::triggers::{self, Fired};
-use super::{RECEIPTS, answers, failpoints, holds};
+use super::{HOLDS, RECEIPTS, answers, failpoints, holds};
 use crate::dispatch::work::{self, Work};
 use crate::ids::Digest;
 use crate::metering::{ReadEntry, Tab, cohorts};
@@ -119,6 +121,19 @@ impl Closing {
             acknowledgement: None,
         }
     }
+
+    /// Whether it can be settled in the transaction of another run: a transaction acknowledges one batch.
+    pub(crate) fn goes_along(&self) -> bool {
+        self.acknowledgement.is_none()
+    }
+
+    /// Bytes that its settlement brings along: its report and what it logged.
+    pub(crate) fn bytes(&self) -> usize {
+        let report = self.verdict.report.as_ref();
+        let report = report.map_or(0, |report| report.body.len());
+        let log = self.verdict.log.iter().map(|line| line.message.len());
+        report + log.sum::<usize>()
+    }
 }
 
 /// What was written into a transaction.
@@ -130,6 +145,21 @@ pub(crate) enum Written {
     /// Nothing that may be committed: the partner was told something else meanwhile, which together with this run
     /// would tell too much.
     Overtaken,
+}
+
+/// Reads in one go what the settlements of some runs need each, so that a store that is far is not asked for one
+/// after the other.
+///
+/// # Errors
+/// The store did not answer.
+pub(crate) async fn prepare(
+    work: &mut Work,
+    closings: impl Iterator<Item = &Closing> + Clone,
+) -> Result<(), work::Error> {
+    let holds = closings.clone().map(|closing| &closing.hold);
+    let runs = holds.clone().map(|hold| hold.run.clone().into_bytes());
+    work.prefetch(&Space::from(HOLDS), runs.collect()).await?;
+    answers::prefetch(work, holds.filter_map(|hold| hold.answer.as_ref())).await
 }
 
 /// Writes a run's settlement into a transaction.

@@ -27,7 +27,7 @@ use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::metering::{Decision, Terms};
 use crate::runtime::inspect::{Import, Need, Reason};
-use crate::runtime::{Inspection, PartnerLoadError, PartnerRuntime, Refused, inspect};
+use crate::runtime::{Inspection, PartnerLoadError, PartnerRuntime, Refused};
 use crate::store::Store;
 
 /// The header that carries the signature.
@@ -94,15 +94,17 @@ impl Uploads {
         let digest = Digest::of(&upload.bytes);
         let signed_by = check_signature(partner, &digest, &upload)?;
         let bytes = Arc::new(upload.bytes);
-        let inspection = self.inspected(bytes.clone()).await?;
+        let inspected = self.runtime.inspect(bytes.clone()).await;
+        let inspection = inspected.map_err(not_loaded)?;
         self.check_trust(partner, &inspection).await?;
-        let loaded = self.runtime.load(digest, bytes.clone()).await;
-        loaded.map_err(not_loaded)?;
+        let datasets = inspection.datasets().collect();
+        let loaded = self.runtime.load_inspected(inspection, bytes.clone());
+        loaded.await.map_err(not_loaded)?;
         let version = &Version {
             digest,
             version: upload.version,
             size_bytes: bytes.len() as u64,
-            datasets: inspection.datasets().collect(),
+            datasets,
             uploaded_at_ms: self.clock.now().0,
             signature: STANDARD.encode(upload.signature.to_bytes()),
             signed_by,
@@ -135,15 +137,6 @@ impl Uploads {
             needs.join(", ")
         );
         Err(Error::Forbidden { detail, errors })
-    }
-
-    /// The pass over a binary takes tens of milliseconds, so it runs beside the requests.
-    async fn inspected(&self, bytes: Arc<Vec<u8>>) -> Result<Inspection, Error> {
-        let inspected = tokio::task::spawn_blocking(move || inspect(&bytes)).await;
-        match inspected {
-            Ok(inspected) => inspected.map_err(refused),
-            Err(error) => Err(Error::Compiler(error.to_string())),
-        }
     }
 
     /// The plugins of a partner.

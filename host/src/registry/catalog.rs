@@ -12,12 +12,12 @@ use super::manifest::Manifest;
 use super::{Bundled, Error, rfc3339};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
-use crate::store::{
-    self, CommitError, Entry, Order, Range, ReadSet, Snapshot, Space, Store, Transaction,
-};
+use crate::operators::Operator;
+use crate::operators::audit::{Change, Entry};
+use crate::store::{self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction};
 pub use records::Built;
 pub(super) use records::Listed;
-use records::{VersionRecord, json, parse, put, text};
+use records::{VersionRecord, active_digest, json, parse, put, text};
 
 /// Bytes of every version, by digest.
 const BYTES: &str = "leyden.components";
@@ -102,7 +102,8 @@ impl Catalog {
             if new.is_empty() {
                 return Ok(());
             }
-            match self.record(&new, number).await {
+            let by = Operator::host();
+            match self.record(&by, Change::Bundle, &new, number).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome.map(|_| ()),
             }
@@ -219,12 +220,18 @@ impl Catalog {
         Digest::parse(&earlier.ok_or_else(none)?).map_err(|_| none())
     }
 
-    /// Stores versions, and then, in one commit, that they are active in the generation after `present`; the
-    /// number of that one.
+    /// Stores versions, and then, in one commit, that they are active in the generation after `present`, and
+    /// by whom; the number of that one.
     ///
     /// # Errors
     /// [`Error::Overtaken`] where another generation is the present one, or the store did not answer.
-    pub(super) async fn record(&self, versions: &[&Stored], present: u64) -> Result<u64, Error> {
+    pub(super) async fn record(
+        &self,
+        by: &Operator,
+        change: Change,
+        versions: &[&Stored],
+        present: u64,
+    ) -> Result<u64, Error> {
         for stored in versions {
             self.store_version(stored).await?;
         }
@@ -236,6 +243,13 @@ impl Catalog {
             let last = last_activation(snapshot.as_mut(), &listed.name).await;
             let key = activation_key(&listed.name, last.map_err(overtaken)?.map_or(0, |n| n + 1));
             let digest = listed.digest.to_string();
+            let former = snapshot
+                .read(&ACTIVE.into(), listed.name.as_str().as_bytes())
+                .await
+                .map_err(overtaken)?;
+            let former = former.and_then(|record| active_digest(&record));
+            let entry = Entry::of(by, change, listed.name.as_str());
+            writes.push(entry.with(former, Some(digest.clone())).write());
             writes.push(put(ACTIVE, listed.name.as_str().into(), listed.record()));
             writes.push(put(ACTIVATIONS, key, digest.into_bytes()));
         }
@@ -283,7 +297,12 @@ impl Catalog {
         Ok(())
     }
 
-    async fn scan(&self, space: &str, range: Range, order: Order) -> Result<Vec<Entry>, Error> {
+    async fn scan(
+        &self,
+        space: &str,
+        range: Range,
+        order: Order,
+    ) -> Result<Vec<store::Entry>, Error> {
         Ok(self
             .store
             .snapshot()

@@ -25,6 +25,8 @@ use manifest::Manifest;
 use crate::clock;
 use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant};
+use crate::operators::Operator;
+use crate::operators::audit::Change;
 use crate::runtime::Runtime;
 use crate::store::Store;
 
@@ -89,6 +91,15 @@ impl From<crate::store::CommitError> for Error {
             _ => Self::Overtaken,
         }
     }
+}
+
+/// A version that is to be the active one, and for whom.
+struct Activating<'a> {
+    by: &'a Operator,
+    change: Change,
+    name: &'a ComponentName,
+    digest: Digest,
+    bytes: Arc<Vec<u8>>,
 }
 
 /// A component that comes with the host.
@@ -161,16 +172,28 @@ impl Registry {
         self.shared.changed.subscribe()
     }
 
-    /// Compiles a version, stores it, and makes it the active one.
+    /// Compiles a version, stores it, and makes it the active one; the audit names who did that.
     ///
     /// # Errors
     /// See [`Error`]; nothing changed.
-    pub async fn deploy(&self, name: &ComponentName, bytes: Vec<u8>) -> Result<Activation, Error> {
+    pub async fn deploy(
+        &self,
+        by: &Operator,
+        name: &ComponentName,
+        bytes: Vec<u8>,
+    ) -> Result<Activation, Error> {
         let _alone = self.shared.activating.lock().await;
         let (digest, bytes) = (Digest::of(&bytes), Arc::new(bytes));
         for _ in 0..ACTIVATIONS_MAX {
             self.catch_up().await?;
-            match self.activate(name, digest, bytes.clone()).await {
+            let activating = Activating {
+                by,
+                change: Change::Deploy,
+                name,
+                digest,
+                bytes: bytes.clone(),
+            };
+            match self.activate(activating).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome,
             }
@@ -198,6 +221,7 @@ impl Registry {
     /// See [`Error`]; nothing changed.
     pub async fn rollback(
         &self,
+        by: &Operator,
         name: &ComponentName,
         to: Option<Digest>,
     ) -> Result<Activation, Error> {
@@ -211,8 +235,14 @@ impl Registry {
                 Some(digest) => digest,
                 None => self.shared.catalog.before(name, present).await?,
             };
-            let bytes = self.shared.catalog.version(name, target).await?;
-            match self.activate(name, target, bytes).await {
+            let activating = Activating {
+                by,
+                change: Change::Rollback,
+                name,
+                digest: target,
+                bytes: self.shared.catalog.version(name, target).await?,
+            };
+            match self.activate(activating).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome,
             }
@@ -221,12 +251,14 @@ impl Registry {
     }
 
     /// Compile, store, swap: in this order, so that what fails changes nothing.
-    async fn activate(
-        &self,
-        name: &ComponentName,
-        digest: Digest,
-        bytes: Arc<Vec<u8>>,
-    ) -> Result<Activation, Error> {
+    async fn activate(&self, activating: Activating<'_>) -> Result<Activation, Error> {
+        let Activating {
+            by,
+            change,
+            name,
+            digest,
+            bytes,
+        } = activating;
         let present = self.generation();
         let (manifest, manifest_of) = manifest_for(&present, name, &bytes)?;
         let stored = Stored {
@@ -248,9 +280,11 @@ impl Registry {
         let (kind, previous) = (active.kind, self.active_digest(name));
         let next = present.with(active)?;
         let catalog = &self.shared.catalog;
-        let generation = catalog.record(&[&stored], present.number).await?;
+        let generation = catalog
+            .record(by, change, &[&stored], present.number)
+            .await?;
         self.swap(next);
-        tracing::info!(component = %name, version = %digest.short(), generation, "activated");
+        tracing::info!(component = %name, version = %digest.short(), generation, by = by.name, "activated");
         Ok(Activation {
             name: name.to_string(),
             kind,

@@ -84,6 +84,11 @@ impl Analyst {
         Ok(())
     }
 
+    /// Calls into the host so far.
+    pub(super) fn calls(&self) -> u32 {
+        self.host_calls
+    }
+
     /// The call that a read works on. A read that is one too many finds none, and so traps.
     pub(crate) fn reading(&mut self) -> &mut Option<Box<Call>> {
         if self.count_call().is_err() {
@@ -162,6 +167,13 @@ fn cut(message: &str) -> &str {
     &message[..message.floor_char_boundary(LINE_BYTES_MAX)]
 }
 
+/// What a run holds in all once one of its memories or tables has grown; none where that has a smaller maximum of its
+/// own.
+fn grown(held: usize, current: usize, desired: usize, maximum: Option<usize>) -> Option<usize> {
+    let fits = maximum.is_none_or(|maximum| desired <= maximum);
+    fits.then(|| held.saturating_sub(current).saturating_add(desired))
+}
+
 /// Growth past a bound ends the run, instead of being denied: what a guest makes of a denial (an abort without a
 /// reason, mostly) tells nobody which bound it met.
 impl ResourceLimiter for Analyst {
@@ -171,11 +183,9 @@ impl ResourceLimiter for Analyst {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        let Some(bytes) = grown(self.memory_bytes, current, desired, maximum) else {
             return Ok(false);
-        }
-        let others = self.memory_bytes.saturating_sub(current);
-        let bytes = others.saturating_add(desired);
+        };
         if bytes > self.limits.memory_bytes {
             return self.exceed(Limit::Memory(self.limits.memory_bytes));
         }
@@ -190,11 +200,9 @@ impl ResourceLimiter for Analyst {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        let Some(elements) = grown(self.table_elements, current, desired, maximum) else {
             return Ok(false);
-        }
-        let others = self.table_elements.saturating_sub(current);
-        let elements = others.saturating_add(desired);
+        };
         if elements > self.limits.table_elements {
             return self.exceed(Limit::TableElements(self.limits.table_elements));
         }

@@ -5,12 +5,9 @@
 //! does: guest code is interrupted by epochs, waiting by a timeout around the whole. What ends a run is
 //! explained in words; nothing of the host's internals is told.
 
-mod thread;
-
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Store, UpdateDeadline};
 
@@ -21,12 +18,12 @@ use super::guest::Call;
 use super::inspect::Inspection;
 use super::partner::Weighed;
 use super::run::{Datasets, Ran, Report, RunError, RunInput, RunParams};
+use super::thread::{self, Lost};
 use super::wasi;
 use crate::capabilities;
 use crate::clock;
 use crate::dispatch;
 use crate::dispatch::work::Work;
-use thread::Lost;
 
 /// Most handles of resources that a guest holds at once; only WASI's streams are resources.
 pub(super) const HANDLES_MAX: usize = 1_000;
@@ -34,15 +31,18 @@ pub(super) const HANDLES_MAX: usize = 1_000;
 /// What a guest may hand over at once beside a report of the largest size: its media type, or a log line.
 const CALL_BYTES_SLACK: usize = 16 << 10;
 
-/// Units of fuel after which a run has computed for long, and lets others go first: some 20 ms.
+/// Units of fuel after which a run has computed for long, and lets others go first: some 20 ms. Compiled code keeps
+/// its count to itself until it has used up so much; so this is also how far the count lags behind at most.
 const FUEL_SHORT: u64 = 30_000_000;
+
+/// Calls into the host after which a run has kept the host busy for long, and lets others go first.
+const CALLS_SHORT: u32 = 100;
 
 /// A partner's component.
 pub struct Analytics {
     component: Component,
     inspection: Inspection,
     linked: [OnceLock<Result<Linked, String>>; Datasets::SETS],
-    memory: Arc<Semaphore>,
 }
 
 /// Linked with some set of datasets.
@@ -58,23 +58,17 @@ impl Weighed for Analytics {
 }
 
 impl Analytics {
-    /// Links a component with every dataset, which shows whether it fits at all. `memory` has a permit for
-    /// each MiB that runs may hold.
+    /// Links a component with every dataset, which shows whether it fits at all.
     ///
     /// # Errors
     /// It imports something with other types than the host's, or does not export a report.
-    pub(super) fn link(
-        component: Component,
-        inspection: Inspection,
-        memory: Arc<Semaphore>,
-    ) -> wasmtime::Result<Self> {
+    pub(super) fn link(component: Component, inspection: Inspection) -> wasmtime::Result<Self> {
         let all = link(&component, Datasets::all())?;
         let linked = std::array::from_fn(|_| OnceLock::new());
         let this = Self {
             component,
             inspection,
             linked,
-            memory,
         };
         // Just made, so it is empty.
         let _ = this.linked[Datasets::all().index()].set(Ok(all));
@@ -102,12 +96,8 @@ impl Analytics {
         if let Err(error) = self.linked(input.granted) {
             return Ran::not(error, Some(input.work));
         }
-        let memory = self.reserve(input.limits.memory_bytes).await;
         let this = self.clone();
-        let ran = thread::on_own(async move {
-            let _memory = memory;
-            this.run_here(input).await
-        });
+        let ran = thread::on_own(thread::RUN, async move { this.run_here(input).await });
         ran.await.unwrap_or_else(|lost| {
             let fault = match lost {
                 Lost::NoThread => dispatch::Error::Busy,
@@ -149,13 +139,6 @@ impl Analytics {
         })
     }
 
-    /// Waits for the memory that the run may use.
-    async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-        // Nobody closes the semaphore.
-        self.memory.clone().acquire_many_owned(mib).await.ok()
-    }
-
     fn store(&self, input: RunInput, fuel: u64) -> Store<Analyst> {
         let limits = input.limits;
         let deadline = clock::monotonic() + Duration::from_millis(limits.deadline_ms);
@@ -178,7 +161,9 @@ impl Analytics {
                 return Err(PastDeadline.into());
             }
             let used = fuel.saturating_sub(context.get_fuel()?);
-            if used > FUEL_SHORT && !std::mem::replace(&mut is_long, true) {
+            let calls = context.data().calls();
+            if (used >= FUEL_SHORT || calls > CALLS_SHORT) && !std::mem::replace(&mut is_long, true)
+            {
                 thread::step_back_for_long();
             }
             Ok(UpdateDeadline::Yield(1))
@@ -195,6 +180,7 @@ impl Linked {
         params: &RunParams,
     ) -> wasmtime::Result<Result<Report, RunError>> {
         store.set_fuel(fuel)?;
+        store.fuel_async_yield_interval(Some(FUEL_SHORT))?;
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let report = self.report.load(&mut *store, &instance)?;
         bindings::call_report(report.leyden_data_reports(), store, params).await
@@ -247,5 +233,43 @@ fn ended(
         log,
         memory_high_bytes: analyst.memory_bytes_high(),
         work: analyst.call.map(|call| call.work),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::Engine;
+
+    use super::super::partner::compiling;
+    use super::*;
+    use crate::metering::Dataset;
+
+    /// Every set of datasets against every import.
+    #[test]
+    fn a_dataset_is_linked_exactly_where_it_is_granted() {
+        let engine = Engine::new(&compiling()).expect("an engine");
+        for needed in Dataset::ALL {
+            // Its type is another one, so it never fits; what is not there at all is told apart from that.
+            let import = format!(
+                r#"(import "leyden:data/{needed}@0.1.0" (instance (export "read" (func))))"#
+            );
+            let bytes = wat::parse_str(format!("(component {import})")).expect("a component");
+            let component = Component::new(&engine, bytes).expect("it compiles");
+            for set in 0..Datasets::SETS {
+                let bits = Dataset::ALL.into_iter().enumerate();
+                let granted = bits.filter(|(bit, _)| set >> bit & 1 == 1);
+                let granted: Datasets = granted.map(|(_, dataset)| dataset).collect();
+                let mut linker = Linker::new(&engine);
+                let added = capabilities::add_to_partner_linker(&mut linker, granted);
+                added.expect("each once");
+                let refused = linker
+                    .instantiate_pre(&component)
+                    .err()
+                    .expect("it never fits");
+                let said = format!("{refused:#}");
+                let is_linked = said.contains("type mismatch");
+                assert_eq!(is_linked, granted.contains(needed), "{granted:?}: {said}");
+            }
+        }
     }
 }

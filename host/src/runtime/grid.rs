@@ -5,6 +5,12 @@
 //! **Invariant.** A callee that fails ends the invocation with an error of the host ([`Error`]), which is
 //! never the reader's: nothing is charged then. [`Error::Deadline`] says that the invocation's own time was up.
 
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from the WIT packages"
+)]
 mod bindings;
 mod callee;
 mod exports;
@@ -95,17 +101,45 @@ fn made_up_rows(dataset: Dataset, ask: &Ask) -> Rows {
     Rows { rows, next }
 }
 
+/// Where an interface is asked to begin. Each interface has a type of its own for what is the same.
+macro_rules! start_of {
+    ($wit:ident, $ask:ident) => {
+        $ask.start.as_ref().map(|place| $wit::Place {
+            interval: to_wit(place.interval),
+            community: place.community,
+            house: place.house.clone(),
+        })
+    };
+}
+
+/// The rows of an interface's page, and where more start.
+macro_rules! rows_of {
+    ($page:ident, $house:ident => $objects:expr) => {
+        Rows {
+            rows: $page
+                .houses
+                .into_iter()
+                .map(|$house| Row {
+                    place: place($house.interval, $house.community, $house.house),
+                    power_mw: $house.power_mw,
+                    objects: $objects,
+                    complete: $house.complete,
+                })
+                .collect(),
+            next: $page
+                .next
+                .map(|next| place(next.interval, next.community, next.house)),
+        }
+    };
+}
+
 async fn drawn(call: &mut Option<Box<Call>>, ask: Ask, objects: bool) -> wasmtime::Result<Rows> {
     use consumption::exports::leyden::grid::consumption as wit;
     let mut callee = Callee::enter(call, CONSUMPTION).await?;
     let Some(exports) = &callee.instance.grid.consumption else {
         return Err(callee.missing());
     };
-    let start = ask.start.as_ref().map(|place| wit::Place {
-        interval: to_wit(place.interval),
-        community: place.community,
-        house: place.house.clone(),
-    });
+    let start = start_of!(wit, ask);
     let answer = exports
         .leyden_grid_consumption()
         .call_houses_between(
@@ -121,18 +155,7 @@ async fn drawn(call: &mut Option<Box<Call>>, ask: Ask, objects: bool) -> wasmtim
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
     let object = |object: wit::ObjectPower| (object.name, object.power_mw);
-    let row = |house: wit::HousePower| Row {
-        place: place(house.interval, house.community, house.house),
-        power_mw: house.power_mw,
-        objects: house.objects.into_iter().map(object).collect(),
-        complete: house.complete,
-    };
-    Ok(Rows {
-        rows: page.houses.into_iter().map(row).collect(),
-        next: page
-            .next
-            .map(|next| place(next.interval, next.community, next.house)),
-    })
+    Ok(rows_of!(page, house => house.objects.into_iter().map(object).collect()))
 }
 
 async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
@@ -141,11 +164,7 @@ async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Ro
     let Some(exports) = &callee.instance.grid.production else {
         return Err(callee.missing());
     };
-    let start = ask.start.as_ref().map(|place| wit::Place {
-        interval: to_wit(place.interval),
-        community: place.community,
-        house: place.house.clone(),
-    });
+    let start = start_of!(wit, ask);
     let answer = exports
         .leyden_grid_production()
         .call_houses_between(
@@ -159,18 +178,7 @@ async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Ro
         .await;
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    let row = |house: wit::HousePower| Row {
-        place: place(house.interval, house.community, house.house),
-        power_mw: house.power_mw,
-        objects: Vec::new(),
-        complete: house.complete,
-    };
-    Ok(Rows {
-        rows: page.houses.into_iter().map(row).collect(),
-        next: page
-            .next
-            .map(|next| place(next.interval, next.community, next.house)),
-    })
+    Ok(rows_of!(page, house => Vec::new()))
 }
 
 /// Of these houses (at most 10,000), those that withhold a dataset; others may be among them.

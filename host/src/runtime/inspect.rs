@@ -11,6 +11,7 @@ mod functions;
 mod imports;
 mod pass;
 mod preamble;
+mod wasi;
 
 use std::fmt;
 

@@ -21,6 +21,7 @@ mod invoke;
 mod loaded;
 mod partner;
 pub mod run;
+mod thread;
 mod wasi;
 
 pub use analyst::Analyst;

@@ -6,7 +6,8 @@
 //! compiles foreign code.
 //!
 //! **Invariants.** What is executed was compiled by this host's own child or carries the tag of this host's
-//! key. All runs together hold no more linear memory than is set aside for them.
+//! key. It runs whatever it is asked to: how many runs there are at once, and so what memory they hold together, is up
+//! to the queue before them.
 
 mod engine;
 mod recent;
@@ -14,7 +15,6 @@ mod recent;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -24,26 +24,10 @@ use super::analytics::Analytics;
 use super::artifacts::Artifacts;
 use super::compile::{self, CompileLimits, Compiler};
 use super::inspect::{self, Inspection, Reason, Refused};
+use super::thread;
 use crate::ids::Digest;
 
 pub(super) use engine::{compiling, running};
-
-/// Linear memory of all runs together for each core, MiB. A run reserves what its limits allow, and waits
-/// where others hold it.
-const MEMORY_MIB_CORE: usize = 192;
-
-/// Linear memory of all runs together on the smallest machine, MiB: what partners' storms may take from a host.
-const MEMORY_MIB_MIN: usize = 384;
-
-const _: () = assert!(
-    crate::partners::limits::MEMORY_BYTES_MAX <= MEMORY_MIB_MIN << 20,
-    "every run must fit"
-);
-
-fn memory_mib() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores * MEMORY_MIB_CORE).max(MEMORY_MIB_MIN)
-}
 
 /// What the engine for partners' code is made with.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +66,6 @@ struct Inner {
     compiler: Compiler,
     artifacts: Option<Artifacts>,
     recent: Mutex<Recent<Analytics>>,
-    memory: Arc<Semaphore>,
 }
 
 impl PartnerRuntime {
@@ -106,7 +89,6 @@ impl PartnerRuntime {
             compiler: Compiler::new(options.program.clone(), options.compile),
             artifacts,
             recent: Mutex::default(),
-            memory: Arc::new(Semaphore::new(memory_mib())),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -119,8 +101,17 @@ impl PartnerRuntime {
         self.recent().get(digest)
     }
 
-    /// Loads a component: from memory, else from disk, else compiled. Takes as long as the compiler
-    /// needs; it goes on being compiled only as long as the caller waits.
+    /// Looks through an upload, behind the host's own work for processor time.
+    ///
+    /// # Errors
+    /// It is refused, or the host is at fault.
+    pub async fn inspect(&self, bytes: Arc<Vec<u8>>) -> Result<Inspection, PartnerLoadError> {
+        let looked = thread::on_own(thread::UPLOAD, async move { inspect::inspect(&bytes) }).await;
+        Ok(looked.map_err(|lost| PartnerLoadError::Host(format!("{lost:?}")))??)
+    }
+
+    /// Loads a component by the digest that it must have: from memory, else from disk, else compiled. Takes as long as the
+    /// compiler needs; it goes on being compiled only as long as the caller waits.
     ///
     /// # Errors
     /// See [`PartnerLoadError`].
@@ -132,12 +123,27 @@ impl PartnerRuntime {
         if let Some(loaded) = self.loaded(&digest) {
             return Ok(loaded);
         }
-        let inspected = bytes.clone();
-        let inspection = off_path(move || inspect::inspect(&inspected)).await??;
+        let inspection = self.inspect(bytes.clone()).await?;
         if inspection.digest != digest {
             return Err(PartnerLoadError::Host(format!(
                 "the bytes kept for {digest} are others"
             )));
+        }
+        self.load_inspected(inspection, bytes).await
+    }
+
+    /// Loads a component that has been looked through.
+    ///
+    /// # Errors
+    /// See [`PartnerLoadError`].
+    pub async fn load_inspected(
+        &self,
+        inspection: Inspection,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Arc<Analytics>, PartnerLoadError> {
+        let digest = inspection.digest;
+        if let Some(loaded) = self.loaded(&digest) {
+            return Ok(loaded);
         }
         if let Some(component) = self.kept_on_disk(digest).await? {
             return self.link(component, inspection);
@@ -191,14 +197,9 @@ impl PartnerRuntime {
         component: Component,
         inspection: Inspection,
     ) -> Result<Arc<Analytics>, PartnerLoadError> {
-        let memory = self.inner.memory.clone();
-        let analytics = Analytics::link(component, inspection, memory).map_err(|error| {
-            let problem = format!("does not fit what the host serves: {error:#}");
-            Refused::from(Reason::new(
-                problem,
-                "take the WIT that `leyden plugin new` writes, unchanged",
-            ))
-        })?;
+        let imports: Vec<_> = inspection.imports.iter().map(|i| i.name.clone()).collect();
+        let linked = Analytics::link(component, inspection);
+        let analytics = linked.map_err(|error| does_not_fit(&error, imports))?;
         let analytics = Arc::new(analytics);
         let digest = analytics.inspection().digest;
         Ok(self.recent().put(digest, analytics))
@@ -210,6 +211,21 @@ impl PartnerRuntime {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a component does not link with all there is: the import whose types differ, which the engine names in
+/// its words only.
+fn does_not_fit(error: &wasmtime::Error, imports: Vec<String>) -> Refused {
+    let words = format!("{error:#}");
+    let import = imports
+        .into_iter()
+        .find(|name| words.contains(&format!("`{name}`")));
+    let problem = format!("does not fit what the host serves: {words}");
+    let remedy = "take the WIT that `leyden plugin new` writes, unchanged";
+    Refused::from(Reason {
+        import,
+        ..Reason::new(problem, remedy)
+    })
 }
 
 /// Does what takes longer than a request may hold a worker.

@@ -3,7 +3,7 @@
 //! run's instant; randomness follows from the run's seed. Whatever else is called traps, with its name.
 //!
 //! Interfaces of WASI keep their functions within 0.2, so a component is served under the very version that
-//! it imports. What a later version of 0.2 adds traps.
+//! it imports; the pass over its binary has refused functions that WASI does not have.
 
 mod answers;
 

@@ -7,11 +7,16 @@
 //! **Invariants.** Memory is bounded, however long the ledger is: by a page of it and by [`ACCOUNTS_MAX`] accounts. What
 //! a ledger that was tampered with may hold is a finding and not a failure.
 
-use std::collections::{BTreeSet, HashMap};
+mod links;
+mod sums;
 
-use super::chain::{self, Head};
-use super::{Account, ISSUER, Posting, Result, Version, partition_of};
+use std::collections::BTreeSet;
+
+use super::chain::Head;
+use super::{Account, Posting, Result, Version};
 use crate::ids::Digest;
+use links::Chain;
+use sums::Share;
 
 /// Accounts whose sums are held at a time, some 20 MB; where there are more, the entries are read once for
 /// each so many.
@@ -72,6 +77,8 @@ pub enum Flaw {
     Surplus,
     /// All entries are in order, but not those that were committed.
     Head,
+    /// No commit ended here with the hash that was noted.
+    Noted,
 }
 
 impl Flaw {
@@ -86,6 +93,9 @@ impl Flaw {
             Self::Missing => "it is missing: more entries were committed than are there",
             Self::Surplus => "it was not committed: more entries are there than were",
             Self::Head => "its hash is not the one that is kept as the ledger's head",
+            Self::Noted => {
+                "its hash is not the head that was noted: it or what stood before it was made up anew"
+            }
         }
     }
 }
@@ -156,14 +166,18 @@ pub(super) trait Pages: Sync {
 }
 
 /// Recomputes a ledger.
-pub(super) async fn check(pages: &impl Pages) -> Result<LedgerCheck> {
-    check_in_shares(pages, ACCOUNTS_MAX).await
+pub(super) async fn check(pages: &impl Pages, noted: Option<Head>) -> Result<LedgerCheck> {
+    check_in_shares(pages, noted, ACCOUNTS_MAX).await
 }
 
-async fn check_in_shares(pages: &impl Pages, accounts_max: u64) -> Result<LedgerCheck> {
+async fn check_in_shares(
+    pages: &impl Pages,
+    noted: Option<Head>,
+    accounts_max: u64,
+) -> Result<LedgerCheck> {
     let cut = pages.cut().await?;
     let mut findings = Findings::default();
-    let mut chain = Some(Chain::new(&cut));
+    let mut chain = Some(Chain::new(&cut, noted));
     let shares = u16::try_from(cut.accounts / accounts_max + 1).unwrap_or(u16::MAX);
     for number in 0..shares {
         let mut share = Share::new(&cut, number, shares);
@@ -235,211 +249,6 @@ impl Findings {
             entries: self.report.head.entries,
             wrong_accounts: self.wrong.into_iter().collect(),
             ..self.report
-        }
-    }
-}
-
-/// The chain, as far as it was read.
-struct Chain {
-    cut: Cut,
-    /// Rows read, those after the cut as well.
-    rows: u64,
-    /// After the last commit that was read to its end.
-    head: Head,
-    /// The last row, until it is known whether another one of its commit follows.
-    last: Option<Last>,
-    broken: Option<Broken>,
-}
-
-/// A row whose hash is still to be compared.
-struct Last {
-    entry: u64,
-    place: (Version, u64),
-    /// What the rows of its commit make so far.
-    part: Digest,
-    kept: Option<Digest>,
-}
-
-impl Chain {
-    fn new(cut: &Cut) -> Self {
-        Self {
-            cut: cut.clone(),
-            rows: 0,
-            head: Head::default(),
-            last: None,
-            broken: None,
-        }
-    }
-
-    fn broken(&mut self, entry: u64, place: Option<(Version, u64)>, flaw: Flaw) {
-        let broken = Broken { entry, place, flaw };
-        self.broken.get_or_insert(broken);
-    }
-
-    /// The next row, read when the store was at a version.
-    fn row(&mut self, row: &Row, version: Version) {
-        self.rows += 1;
-        let place = (row.version, row.position);
-        if row.version <= self.cut.version {
-            self.link(row, place);
-        } else if row.version > version {
-            // Those between are commits that came meanwhile.
-            self.broken(self.rows, Some(place), Flaw::Surplus);
-        }
-    }
-
-    fn link(&mut self, row: &Row, place: (Version, u64)) {
-        let before = self.close_last(Some(row.version));
-        self.head.entries += 1;
-        let Some(entry) = &row.entry else {
-            return self.broken(self.head.entries, Some(place), Flaw::Unreadable);
-        };
-        if self.head.entries > self.cut.head.entries {
-            self.broken(self.head.entries, Some(place), Flaw::Surplus);
-        }
-        self.last = Some(Last {
-            entry: self.head.entries,
-            place,
-            part: chain::part(before.as_ref(), &entry.posting, entry.at),
-            kept: entry.chain,
-        });
-    }
-
-    /// Compares the last row's hash, now that it is known what follows: a row of a commit, or none. What its commit
-    /// makes so far, where it goes on.
-    fn close_last(&mut self, next: Option<Version>) -> Option<Digest> {
-        let last = self.last.take()?;
-        let goes_on = next == Some(last.place.0);
-        let hash = match goes_on {
-            true => last.part,
-            false => chain::link(&self.head.hash, &last.part),
-        };
-        if !goes_on {
-            self.head.hash = hash;
-        }
-        let expected = (last.entry > self.cut.unchained).then_some(hash);
-        let is_cut_off = next.is_none() && last.entry < self.cut.head.entries;
-        // One that is not its commit's last shows that what followed is gone; that is told of what is missing.
-        if last.kept != expected && !(is_cut_off && last.kept == Some(last.part)) {
-            self.broken(last.entry, Some(last.place), Flaw::Hash);
-        }
-        goes_on.then_some(last.part)
-    }
-
-    fn close(mut self, report: &mut LedgerCheck) {
-        self.close_last(None);
-        let (head, kept) = (self.head, self.cut.head);
-        if head.entries < kept.entries {
-            self.broken(head.entries + 1, None, Flaw::Missing);
-        } else if head != kept {
-            self.broken(head.entries, None, Flaw::Head);
-        }
-        report.head = head;
-        report.broken = self.broken;
-    }
-}
-
-/// 128 bits: sums of damaged entries must not overflow while they are compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
-    debits: u128,
-    credits: u128,
-}
-
-/// An account and its entries.
-struct Tally {
-    kept: Option<Account>,
-    /// The version at which it was read.
-    version: Version,
-    /// Its entries up to the cut.
-    before: Sums,
-    /// Those from there to when it was read.
-    since: Sums,
-}
-
-/// Those accounts that are compared in one reading of the entries.
-struct Share {
-    cut: Version,
-    number: u16,
-    of: u16,
-    accounts: HashMap<String, Tally>,
-}
-
-impl Share {
-    fn new(cut: &Cut, number: u16, of: u16) -> Self {
-        Self {
-            cut: cut.version,
-            number,
-            of,
-            accounts: HashMap::new(),
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        partition_of(name, self.of) == self.number
-    }
-
-    fn account(&mut self, name: String, kept: Option<Account>, version: Version) {
-        if self.has(&name) {
-            let tally = Tally {
-                kept,
-                version,
-                before: Sums::default(),
-                since: Sums::default(),
-            };
-            self.accounts.entry(name).or_insert(tally);
-        }
-    }
-
-    fn row(&mut self, row: &Row, findings: &mut Findings) {
-        let Some(Entry { posting, .. }) = &row.entry else {
-            return;
-        };
-        let amount = u128::from(posting.amount);
-        if let Some(sums) = self.sums(row.version, &posting.debit, findings) {
-            sums.debits += amount;
-        }
-        if let Some(sums) = self.sums(row.version, &posting.credit, findings) {
-            sums.credits += amount;
-        }
-    }
-
-    /// Where an entry of an account counts, if it does here.
-    fn sums(&mut self, version: Version, name: &str, findings: &mut Findings) -> Option<&mut Sums> {
-        if !self.has(name) {
-            return None;
-        }
-        let is_before = version <= self.cut;
-        match self.accounts.get_mut(name) {
-            Some(tally) if is_before => Some(&mut tally.before),
-            Some(tally) => (version <= tally.version).then_some(&mut tally.since),
-            None => {
-                // One that was made after the cut may have been missed when the accounts were read.
-                if is_before {
-                    findings.wrong(name);
-                }
-                None
-            }
-        }
-    }
-
-    fn close(self, findings: &mut Findings) {
-        for (name, tally) in self.accounts {
-            let Tally { before, since, .. } = tally;
-            let is_new = before == Sums::default() && since != before;
-            findings.report.accounts += u64::from(!is_new);
-            let Some(kept) = tally.kept else {
-                findings.wrong(&name);
-                continue;
-            };
-            let (debits, credits) = (u128::from(kept.debits), u128::from(kept.credits));
-            findings.report.debits += debits.saturating_sub(since.debits);
-            findings.report.credits += credits.saturating_sub(since.credits);
-            let sound =
-                debits == before.debits + since.debits && credits == before.credits + since.credits;
-            if !sound || (name != ISSUER && debits > credits) {
-                findings.wrong(&name);
-            }
         }
     }
 }

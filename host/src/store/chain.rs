@@ -23,8 +23,11 @@
 
 use sha2::{Digest as _, Sha256};
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Posting;
-use crate::ids::Digest;
+use crate::ids::{Digest, Invalid};
 
 /// What a leaf begins with; another way of making it gets another number.
 const LEAF: u8 = 1;
@@ -50,6 +53,30 @@ impl Default for Head {
             entries: 0,
             hash: ZERO.into(),
         }
+    }
+}
+
+/// As it is noted: how many entries, a colon, the hash.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.entries, self.hash)
+    }
+}
+
+impl FromStr for Head {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let rule = Invalid(
+            "must be a number of entries, ':' and 64 hexadecimal digits, as ledger verify prints it",
+        );
+        let (entries, hash) = text.split_once(':').ok_or_else(|| rule.clone())?;
+        let is_number = entries.bytes().all(|byte| byte.is_ascii_digit());
+        let entries = entries.parse().ok().filter(|_| is_number);
+        Ok(Self {
+            entries: entries.ok_or_else(|| rule.clone())?,
+            hash: Digest::parse(hash).map_err(|_| rule)?,
+        })
     }
 }
 
@@ -149,6 +176,26 @@ mod tests {
             (head.entries, head.hash.to_string()),
             (4, hashes[3].clone())
         );
+    }
+
+    #[test]
+    fn a_head_is_read_as_it_is_noted() {
+        let mut head = Head::default();
+        head.commit(&[posting("a", "b", 1, "r")], 7);
+        assert_eq!(head.to_string().parse(), Ok(head));
+        let hash = head.hash;
+        for wrong in [
+            "",
+            "1",
+            ":",
+            &format!(":{hash}"),
+            &format!("+1:{hash}"),
+            &format!("1:{hash}0"),
+            &format!("1: {hash}"),
+            "1:x",
+        ] {
+            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

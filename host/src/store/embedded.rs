@@ -49,6 +49,7 @@ pub use self::options::{OpenError, Options};
 use self::readers::{Lease, Pool};
 use self::writer::{Parts, Writer};
 use crate::ids::StreamName;
+use crate::store::chain::Head;
 use crate::store::{
     Account, Claim, CommitError, Error, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
     PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version, audit,
@@ -375,8 +376,8 @@ impl Store for Embedded {
         Box::pin(self.now(move |lease| dump::accounts(lease, after, limit)))
     }
 
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        Box::pin(async { audit::check(&ledger::Books(&self.pool)).await })
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>> {
+        Box::pin(async move { audit::check(&ledger::Books(&self.pool), noted).await })
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

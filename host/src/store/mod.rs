@@ -14,20 +14,25 @@ pub mod embedded;
 pub mod redis;
 
 mod audit;
+mod error;
 mod members;
 mod partition;
-
-use std::sync::Arc;
+mod transaction;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::ids::{Instant, StreamName};
+use crate::ids::StreamName;
 pub use audit::{Broken, Flaw, LedgerCheck};
+use chain::Head;
+pub use error::{CommitError, Error};
 pub use members::{Holder, HostInfo, Member, Members};
 pub use partition::{
     Acknowledgement, Claim, GroupStatus, Partition, PartitionStatus, Subscription, offset_of,
     offset_text, partition_of,
+};
+pub use transaction::{
+    Account, Append, Entry, Order, Posting, Range, ReadSet, Record, Space, Transaction, Write,
 };
 
 /// A commit's number; grows by one with every commit that changes something.
@@ -42,197 +47,6 @@ pub const ISSUER: &str = "issuer";
 
 /// The greatest sum of an account, datapoints: what a JSON number and a Lua number hold exactly.
 pub const SUM_MAX: u64 = (1 << 53) - 1;
-
-/// A part of the ordered map with one owner: a component's name, or `leyden.<what>` for the host's
-/// own (a component's name has no dot, so the two never meet).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Space(pub Arc<str>);
-
-impl From<&str> for Space {
-    fn from(name: &str) -> Self {
-        Self(name.into())
-    }
-}
-
-/// A key and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The key, 1 byte or more.
-    pub key: Vec<u8>,
-    /// Its value.
-    pub value: Vec<u8>,
-}
-
-/// Keys from `start` (included) to `end` (excluded; none: no upper bound), by their bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Range {
-    /// First key.
-    pub start: Vec<u8>,
-    /// First key after it.
-    pub end: Option<Vec<u8>>,
-}
-
-/// Which end a scan starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Smallest key first.
-    Ascending,
-    /// Greatest key first.
-    Descending,
-}
-
-/// A record of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Its place.
-    pub offset: Offset,
-    /// What it is about.
-    pub key: String,
-    /// Its content.
-    pub payload: Vec<u8>,
-    /// When it was published, by the host's clock.
-    pub published_at: Instant,
-}
-
-/// What an account has seen. Both sums only grow; the balance is `credits - debits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Account {
-    /// Datapoints that left.
-    pub debits: u64,
-    /// Datapoints that came.
-    pub credits: u64,
-}
-
-impl Account {
-    /// What the account holds; 0 for the issuer, who owes.
-    #[must_use]
-    pub fn balance(&self) -> u64 {
-        self.credits.saturating_sub(self.debits)
-    }
-}
-
-/// A write: the new value, or `None` to remove the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
-    /// Whose key.
-    pub space: Space,
-    /// The key.
-    pub key: Vec<u8>,
-    /// Its new value.
-    pub value: Option<Vec<u8>>,
-}
-
-/// A record to append.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Append {
-    /// To which stream.
-    pub stream: StreamName,
-    /// What it is about.
-    pub key: String,
-    /// Its content.
-    pub payload: Vec<u8>,
-}
-
-/// A movement of datapoints: one entry that debits one account and credits another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posting {
-    /// Who gives.
-    pub debit: String,
-    /// Who receives; not the giver.
-    pub credit: String,
-    /// How much, more than 0.
-    pub amount: u64,
-    /// What for.
-    pub reference: String,
-}
-
-/// What a transaction has read, for the check at commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadSet {
-    /// Version of the snapshot that was read.
-    pub version: Version,
-    /// Keys read, present or not.
-    pub keys: Vec<(Space, Vec<u8>)>,
-    /// Ranges scanned, as far as the scan got.
-    pub ranges: Vec<(Space, Range)>,
-}
-
-/// Everything one invocation changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Transaction {
-    /// What it stands on.
-    pub reads: ReadSet,
-    /// Its writes; the last one of a key counts.
-    pub writes: Vec<Write>,
-    /// Its records, in order.
-    pub appends: Vec<Append>,
-    /// Records that are taken out of the log (dead letters that are dealt with). One that is not there
-    /// any more is a [`CommitError::Conflict`], so that nothing is dealt with twice.
-    pub removals: Vec<(Partition, Offset)>,
-    /// The input it is done with: checked before anything else, and moved by the same commit.
-    pub acknowledgement: Option<Acknowledgement>,
-    /// Its movements, in order: each is judged on what those before it left.
-    pub postings: Vec<Posting>,
-    /// The instant it is stamped with.
-    pub at: u64,
-}
-
-impl Transaction {
-    /// Whether committing would change nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-            && self.appends.is_empty()
-            && self.postings.is_empty()
-            && self.removals.is_empty()
-            && self.acknowledgement.is_none()
-    }
-}
-
-/// Why the store did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It cannot answer now; trying again may help.
-    #[error("the store is not available: {0}")]
-    Unavailable(&'static str),
-    /// What the snapshot has read has changed, so it can answer nothing more: take a new one.
-    #[error("what was read has changed since")]
-    Overtaken,
-    /// The partition is another holder's now, or the records are not this holder's to handle.
-    #[error("the partition is held elsewhere")]
-    Fenced,
-    /// The store did not say whether the transaction was committed, and cannot be asked now.
-    #[error("the store did not say whether the transaction was committed")]
-    Unresolved,
-    /// The backend failed.
-    #[error("the store failed")]
-    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Why a transaction did not commit. Nothing of it happened.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Something it read has changed, or a record it removes is gone: run the invocation again.
-    #[error("the transaction conflicts with a later commit")]
-    Conflict,
-    /// A movement would take an account below zero.
-    #[error("account {account} holds {balance} datapoints")]
-    Overdrawn {
-        /// The account.
-        account: String,
-        /// What it holds.
-        balance: u64,
-    },
-    /// A movement breaks a rule: same account twice, amount 0, sums past [`SUM_MAX`].
-    #[error("a movement is invalid: {0}")]
-    InvalidPosting(&'static str),
-    /// A partition that it appends to holds as many records as it may.
-    #[error("stream {0} is full: its groups are too far behind")]
-    LogFull(StreamName),
-    /// The store did not answer, or the input is not this holder's ([`Error::Fenced`]).
-    #[error(transparent)]
-    Store(#[from] Error),
-}
 
 /// A store result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -425,11 +239,13 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<(String, Account)>>>;
 
-    /// Recomputes the ledger from its entries, while commits go on: sums, balances and the chain.
+    /// Recomputes the ledger from its entries, while commits go on: sums, balances and the chain. Whoever has
+    /// `noted` a head learns whether the chain still passes through it: somebody who can write to the store
+    /// can make up a chain that is sound, but not one that does.
     ///
     /// # Errors
     /// The store did not answer.
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>>;
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>>;
 
     /// Whether the store answers; `Err` says why not. Kept current without being asked.
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>>;

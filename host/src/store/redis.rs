@@ -29,6 +29,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::chain::Head;
 use super::{
     Account, Claim, CommitError, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
     PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version, audit,
@@ -200,8 +201,8 @@ impl Store for Redis {
         Box::pin(self.shared.accounts_after(after, limit))
     }
 
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        Box::pin(audit::check(&*self.shared))
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>> {
+        Box::pin(audit::check(&*self.shared, noted))
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

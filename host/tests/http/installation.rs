@@ -1,6 +1,7 @@
 //! Hosts, dead letters, readiness and metrics, on a host of its own.
 
 use leyden::ids::StreamName;
+use leyden::operators::Operator;
 use leyden::registry::manifest::attach;
 use leyden::store::{Append, Transaction};
 use reqwest::Method;
@@ -13,7 +14,7 @@ use crate::support::{guest, name};
 async fn bury(web: &Web, payload: &str) {
     web.host
         .registry
-        .deploy(&name("tally"), guest("tally"))
+        .deploy(&Operator::host(), &name("tally"), guest("tally"))
         .await
         .expect("deployed");
     let append = Append {
@@ -68,7 +69,11 @@ fn a_dead_letter_is_shown_retried_and_dropped() {
         // Another version handles it.
         let manifest = "[streams]\nsubscribe = [\"proof.in\"]\npublish = [\"probe.out\"]\n";
         let bytes = attach(&guest("probe"), manifest).expect("a manifest");
-        let deployed = web.host.registry.deploy(&name("tally"), bytes).await;
+        let deployed = web
+            .host
+            .registry
+            .deploy(&Operator::host(), &name("tally"), bytes)
+            .await;
         deployed.expect("deployed");
         let retried = web.admin(Method::POST, &retry, "").await;
         assert_eq!((retried.status, retried.json()), (200, letter));

@@ -5,6 +5,7 @@ mod connections;
 mod installation;
 mod invocations;
 mod operators;
+mod roles;
 mod routes;
 mod shared;
 mod uploads;
@@ -13,6 +14,7 @@ mod watching;
 use std::sync::OnceLock;
 
 use leyden::gateway::Options;
+use leyden::operators::Operator;
 
 use crate::support::{built, guest, name};
 use crate::web::{Answer, PATIENCE, Web, run, send};
@@ -27,7 +29,7 @@ async fn common() -> &'static Web {
         for component in ["echo", "probe"] {
             web.host
                 .registry
-                .deploy(&name(component), guest(component))
+                .deploy(&Operator::host(), &name(component), guest(component))
                 .await
                 .expect("deployed");
         }

@@ -318,6 +318,8 @@ fn the_host_tells_what_runs() {
             (&json!(true), &json!("0"))
         );
         assert_eq!(ledger["broken"], json!(null));
+        let noted = web.get("/admin/ledger?noted=1:x").await;
+        assert_eq!(noted.status, 422, "{noted:?}");
         let accounts = web.get("/admin/ledger/accounts?limit=1").await.json();
         assert!(accounts["accounts"].is_array(), "{accounts}");
         for wrong in ["limit=0", "limit=1001", "limti=1", "after=%ff"] {

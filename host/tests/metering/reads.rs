@@ -52,14 +52,48 @@ fn trust_is_checked_before_anything_is_read() {
 }
 
 #[test]
-fn a_read_that_finds_nothing_is_free_even_without_datapoints() {
+fn a_read_that_finds_nothing_is_free() {
     run(async {
         let rig = common().await;
-        let place = rig.place(3, 0).await;
+        let place = rig.place(3, 100).await;
         for dataset in ["global-consumption", "production", "detailed-consumption"] {
             let refused = rig.one(&place.partner, place.read(dataset)).await;
             assert_eq!(error(&refused), "no-data", "{dataset}");
         }
+        assert_eq!(rig.balance(&place.partner).await, 100);
+    });
+}
+
+/// With rows, without rows and with rows that are withheld it is the same answer.
+#[test]
+fn a_read_that_cannot_be_paid_is_refused_before_anything_is_read() {
+    run(async {
+        let rig = common().await;
+        let place = rig.place(3, 49).await;
+        let house = rig.house(place.community).await;
+        let mut answers = BTreeSet::new();
+        for step in 0..3 {
+            for (dataset, price) in [
+                ("global-consumption", 50),
+                ("production", 70),
+                ("detailed-consumption", 100),
+            ] {
+                let refused = rig.one(&place.partner, place.read(dataset)).await;
+                let shortfall = json!({ "price": price, "left": 49 });
+                assert_eq!(
+                    (error(&refused), &refused["detail"]),
+                    ("out-of-credit", &shortfall)
+                );
+                answers.insert(refused.to_string());
+                if step == 1 {
+                    rig.consent(&house, dataset, false).await;
+                }
+            }
+            rig.lay(vec![place.reading(&house, 0, Some(500), Some(200))])
+                .await;
+        }
+        assert_eq!(answers.len(), 3, "one for each dataset: {answers:?}");
+        assert_eq!(rig.balance(&place.partner).await, 49);
     });
 }
 
@@ -194,7 +228,7 @@ fn each_page_is_a_read_and_charged() {
 fn a_page_of_those_who_withhold_is_empty_and_free() {
     run(async {
         let rig = common().await;
-        let place = rig.place(2, 70).await;
+        let place = rig.place(2, 140).await;
         let house = rig.house(place.community).await;
         producers(rig, &place, 100).await;
         rig.lay(vec![place.reading(&house, 1, None, Some(5))]).await;
@@ -203,11 +237,12 @@ fn a_page_of_those_who_withhold_is_empty_and_free() {
         let first = place.read_with("production", &limited);
         let page = rig.one(&place.partner, first).await;
         let left = rig.balance(&place.partner).await;
-        assert_eq!((readings(&page).len(), left), (100, 0));
+        assert_eq!((readings(&page).len(), left), (100, 70));
         let next = json!({ "limit": 100, "cursor": page["next"] });
         let rest = place.read_with("production", &next);
         let page = rig.one(&place.partner, rest).await;
         assert_eq!(page, json!({ "readings": [], "next": null, "price": 0 }));
+        assert_eq!(rig.balance(&place.partner).await, 70);
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use leyden::ids::Digest;
 use leyden::runtime::inspect::Need;
 use leyden::runtime::{
-    CompileLimits, Inspection, PartnerOptions, PartnerRuntime, Refused, inspect,
+    CompileLimits, Inspection, PartnerLoadError, PartnerOptions, PartnerRuntime, Refused, inspect,
 };
 
 use super::bench::Bench;
@@ -25,9 +25,12 @@ fn what_is_no_component_is_told_apart() {
     let whole = sound();
     let cut = &whole[..whole.len() - 3];
     let module = assemble("(module)");
-    let cases: [(&[u8], &str); 11] = [
+    let cases: [(&[u8], &str); 13] = [
         (b"", "is empty"),
         (b"\0asm", "ends within its first 8 bytes"),
+        // Not how a component goes on, but no whole preamble either.
+        (b"\0asm\n", "ends within its first 8 bytes"),
+        (b"\0asm\x0d\0\x01", "ends within its first 8 bytes"),
         (&module, "is a core module"),
         (b"  (component)", "WebAssembly text"),
         (b";; text", "WebAssembly text"),
@@ -181,6 +184,17 @@ fn proposals_that_are_not_served_are_named() {
     inspect(&several).expect("several memories are served");
 }
 
+/// So many imports of one type of an interface with so many functions.
+fn many_imports(imports: usize, functions: usize) -> String {
+    let functions: String = (0..functions)
+        .map(|number| format!("(export \"f{number}\" (func))"))
+        .collect();
+    let import =
+        |patch| format!("(import \"wasi:cli/environment@0.2.{patch}\" (instance (type $many)))\n");
+    let imports: String = (0..imports).map(import).collect();
+    format!("(type $many (instance {functions}))\n{imports}")
+}
+
 #[test]
 fn what_would_take_too_much_is_refused_by_name() {
     let module = |parts: &str| components::plain(&[MEMORY, REALLOC, REPORT, parts]);
@@ -224,6 +238,14 @@ fn what_would_take_too_much_is_refused_by_name() {
             "nested components",
         ),
         (nested(10), "deep"),
+        (
+            components::sound_with(&many_imports(300, 1)),
+            "imports, more than 256",
+        ),
+        (
+            components::sound_with(&many_imports(200, 300)),
+            "with 300 items, more than 256",
+        ),
     ];
     for (bytes, words) in cases {
         let said = refused(&bytes).to_string();
@@ -308,11 +330,14 @@ async fn types_that_differ_from_the_hosts_are_refused() {
     let bench = Bench::start().await;
     let smuggled =
         r#"(import "leyden:clock/clock@0.1.0" (instance (export "now" (func (result string)))))"#;
-    let said = bench.refusal(components::sound_with(smuggled)).await;
-    assert!(
-        said.contains("does not fit what the host serves") && said.contains("clock"),
-        "{said}"
-    );
+    let refused = bench.load(components::sound_with(smuggled)).await;
+    let Err(PartnerLoadError::Refused(refused)) = refused else {
+        panic!("not refused");
+    };
+    let import = refused.reasons[0].import.as_deref();
+    assert_eq!(import, Some("leyden:clock/clock@0.1.0"), "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("does not fit what the host serves"), "{said}");
     let unknown = r#"(import "leyden:data/budget@0.1.0" (instance (export "steal" (func))))"#;
     let said = bench.refusal(components::sound_with(unknown)).await;
     assert!(said.contains("steal"), "{said}");

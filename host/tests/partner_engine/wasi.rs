@@ -1,5 +1,7 @@
 //! Components whose standard library imports WASI: they start, and find nothing behind it.
 
+use leyden::runtime::{PartnerLoadError, inspect};
+
 use super::bench::{Bench, error, limits, report};
 use super::components::{self, MEMORY, REALLOC};
 
@@ -95,4 +97,65 @@ async fn calls_into_an_empty_wasi_count_as_well() {
         "{}",
         error(&ran)
     );
+}
+
+/// A sound component that also imports this of an interface.
+fn importing(interface: &str, items: &str) -> Vec<u8> {
+    components::sound_with(&format!(r#"(import "{interface}" (instance {items}))"#))
+}
+
+#[test]
+fn functions_that_wasi_does_not_have_are_refused_by_name() {
+    for (interface, items, named) in [
+        (
+            "wasi:filesystem/types@0.2.0",
+            r#"(export "get" (func))"#,
+            "the function get of wasi:filesystem/types@0.2.0",
+        ),
+        (
+            "wasi:random/random@0.2.6",
+            r#"(export "get-random-u64" (func (result u64))) (export "steal" (func))"#,
+            "the function steal of wasi:random/random@0.2.6",
+        ),
+        (
+            "wasi:cli/terminal-input@0.2.0",
+            r#"(export "terminal-input" (type (sub resource))) (export "read" (func))"#,
+            "the function read of",
+        ),
+    ] {
+        let refused = inspect(&importing(interface, items)).expect_err("refused");
+        assert_eq!(refused.reasons.len(), 1, "{refused}");
+        assert_eq!(refused.reasons[0].import.as_deref(), Some(interface));
+        let said = refused.to_string();
+        assert!(
+            said.contains(named) && said.contains("--stub-wasi"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_links_and_other_types_are_refused_by_the_imports_name() {
+    let bench = Bench::start().await;
+    // Known functions without an answer, and one with: taken, and its run does not call them.
+    let known = importing(
+        "wasi:io/streams@0.2.9",
+        r#"(export "output-stream" (type $o (sub resource)))
+           (export "[method]output-stream.write-zeroes" (func (param "self" (borrow $o)) (param "len" u64)))
+           (export "[method]output-stream.check-write" (func (param "self" (borrow $o))))"#,
+    );
+    let refused = bench.load(known).await.err().expect("refused");
+    let PartnerLoadError::Refused(refused) = refused else {
+        panic!("{refused}");
+    };
+    let import = refused.reasons[0].import.as_deref();
+    assert_eq!(import, Some("wasi:io/streams@0.2.9"), "{refused}");
+    assert!(refused.to_string().contains("check-write"), "{refused}");
+    let known = importing(
+        "wasi:io/streams@0.2.9",
+        r#"(export "output-stream" (type $o (sub resource)))
+           (export "[method]output-stream.write-zeroes" (func (param "self" (borrow $o)) (param "len" u64)))"#,
+    );
+    let taken = bench.loaded(known).await;
+    report(bench.run(&taken, "{}", limits(20_000)).await);
 }

@@ -3,6 +3,7 @@ mod faults;
 mod keys;
 mod lost;
 mod refunds;
+mod together;
 mod triggers;
 
 use std::sync::Arc;

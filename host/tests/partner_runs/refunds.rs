@@ -26,7 +26,7 @@ async fn spend(bench: &Bench) {
 }
 
 async fn sum_is_zero(bench: &Bench) {
-    let ledger = bench.store.check_ledger().await.expect("a ledger");
+    let ledger = bench.store.check_ledger(None).await.expect("a ledger");
     assert_eq!(ledger.debits, ledger.credits);
     assert!(ledger.wrong_accounts.is_empty(), "{ledger:?}");
 }

@@ -1,6 +1,6 @@
 //! API keys: made, replaced, revoked; and what is no key.
 
-use leyden::partners::keys::ApiKey;
+use leyden::keys::{ApiKey, Of};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -125,7 +125,7 @@ fn what_is_no_key_is_refused_and_says_why() {
     run(async {
         let web = common().await;
         let key = partner(web, "keyed", 0).await;
-        let invented = ApiKey::generate().reveal().to_owned();
+        let invented = ApiKey::generate(Of::Partner).reveal().to_owned();
         // Another secret under an id that exists.
         let stolen = {
             let head = format!("{}{}", &key[..17], &invented[17..60]);
@@ -187,7 +187,7 @@ fn on_a_host_without_a_token_a_key_is_still_its_partner_only() {
         }
         let wrong = key.replace(&key[60..], "_00000000");
         assert_eq!(get(&web, &wrong, "/partners/local").await.status, 401);
-        let invented = ApiKey::generate();
+        let invented = ApiKey::generate(Of::Partner);
         let refused = ask(&web, invented.reveal(), Method::GET, "/admin/status").await;
         assert_eq!(refused.problem(401), "unauthorized");
         let both = web.request_as(Some(&key), Method::GET, "/admin/status");

@@ -4,7 +4,9 @@ mod access;
 mod accounts;
 mod keys;
 mod plugins;
+mod records;
 mod shared;
+mod uploader;
 mod uploads;
 
 use std::sync::OnceLock;

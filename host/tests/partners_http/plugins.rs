@@ -5,7 +5,7 @@ use leyden::partners::plugins;
 use reqwest::Method;
 use serde_json::json;
 
-use super::uploads::{Uploader, digest, variant};
+use super::uploader::{Uploader, digest, variant};
 use super::{ask, common, text};
 use crate::web::{Web, run, send};
 

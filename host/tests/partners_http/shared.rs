@@ -4,7 +4,7 @@ use leyden::config::Store;
 use leyden::store::redis;
 use reqwest::Method;
 
-use super::uploads::{Uploader, digest, variant};
+use super::uploader::{Uploader, digest, variant};
 use super::{add, get, text};
 use crate::redis_servers::{Kept, Server};
 use crate::support::built;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use leyden::ids::StreamName;
+use leyden::store::chain::Head;
 use leyden::store::{
     Account, Claim, CommitError, Entry, Error, Holder, HostInfo, LedgerCheck, Members, Offset,
     Order, Partition, PartitionStatus, Range, Record, Result, Snapshot, Space, Store, Subscription,
@@ -42,6 +43,15 @@ pub(crate) struct Faulty {
     commit_fault: Option<CommitFault>,
     /// What becomes of the next commits; those after them are passed on.
     fates: Mutex<VecDeque<Fate>>,
+    gate: Option<Gate>,
+}
+
+/// Before commits that write to a space: these alone have fates then.
+struct Gate {
+    space: Space,
+    open: watch::Sender<bool>,
+    /// Commits that came to it.
+    came: AtomicU64,
 }
 
 /// Which reads fail.
@@ -74,6 +84,7 @@ impl Faulty {
             reads: Arc::new(reads),
             commit_fault: None,
             fates: Mutex::default(),
+            gate: None,
         }
     }
 
@@ -83,6 +94,37 @@ impl Faulty {
             fates: Mutex::new(fates.into_iter().collect()),
             ..Self::at_read(store, 1, 0, || Error::Overtaken)
         }
+    }
+
+    /// Commits that write to a space wait until they are let through, and have these fates then.
+    pub(crate) fn behind_gate(
+        store: Arc<dyn Store>,
+        space: &str,
+        fates: impl IntoIterator<Item = Fate>,
+    ) -> Self {
+        let gate = Gate {
+            space: space.into(),
+            open: watch::Sender::new(false),
+            came: AtomicU64::new(0),
+        };
+        Self {
+            gate: Some(gate),
+            ..Self::at_commits(store, fates)
+        }
+    }
+
+    /// Lets through who waits at the gate, and all after them.
+    pub(crate) fn open_gate(&self) {
+        self.gate.as_ref().expect("a gate").open.send_replace(true);
+    }
+
+    /// How many commits came to the gate.
+    pub(crate) fn came_to_gate(&self) -> u64 {
+        self.gate
+            .as_ref()
+            .expect("a gate")
+            .came
+            .load(Ordering::Relaxed)
     }
 
     /// Every commit fails.
@@ -96,6 +138,24 @@ impl Faulty {
     /// Whether a chosen read was reached.
     pub(crate) fn has_failed(&self, times: u64) -> bool {
         self.reads.left.load(Ordering::Relaxed) < times
+    }
+}
+
+impl Faulty {
+    /// Commits as the next fate has it.
+    fn fated(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Version, CommitError>> {
+        let fate = self.fates.lock().expect("no panic").pop_front();
+        match fate.unwrap_or(Fate::Sound) {
+            Fate::Sound => self.store.commit(transaction),
+            Fate::Refused(fault) => Box::pin(async move { Err(fault()) }),
+            Fate::Unanswered(fault) => Box::pin(async move {
+                self.store.commit(transaction).await?;
+                Err(fault())
+            }),
+        }
     }
 }
 
@@ -171,14 +231,16 @@ impl Store for Faulty {
         if let Some(fault) = self.commit_fault {
             return Box::pin(async move { Err(fault()) });
         }
-        let fate = self.fates.lock().expect("no panic").pop_front();
-        match fate.unwrap_or(Fate::Sound) {
-            Fate::Sound => self.store.commit(transaction),
-            Fate::Refused(fault) => Box::pin(async move { Err(fault()) }),
-            Fate::Unanswered(fault) => Box::pin(async move {
-                self.store.commit(transaction).await?;
-                Err(fault())
+        let comes_to = |gate: &Gate| transaction.writes.iter().any(|w| w.space == gate.space);
+        match &self.gate {
+            None => self.fated(transaction),
+            Some(gate) if comes_to(gate) => Box::pin(async move {
+                gate.came.fetch_add(1, Ordering::Relaxed);
+                let open = gate.open.subscribe().wait_for(|open| *open).await.is_ok();
+                assert!(open, "the gate is still there");
+                self.fated(transaction).await
             }),
+            Some(_) => self.store.commit(transaction),
         }
     }
 
@@ -262,8 +324,8 @@ impl Store for Faulty {
         self.store.accounts(after, limit)
     }
 
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        self.store.check_ledger()
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>> {
+        self.store.check_ledger(noted)
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

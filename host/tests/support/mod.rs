@@ -20,6 +20,7 @@ use leyden::dispatch::types::{Field, Request, RequestHead, Response};
 use leyden::dispatch::{Error, IdempotencyKey};
 use leyden::host::Host;
 use leyden::ids::{ComponentName, Instant};
+use leyden::operators::Operator;
 use leyden::registry::Activation;
 
 /// A host without a gateway.
@@ -98,7 +99,7 @@ impl TestHost {
     pub async fn deploy_as(&self, as_name: &str, guest_name: &str) -> Activation {
         self.host
             .registry
-            .deploy(&name(as_name), guest(guest_name))
+            .deploy(&Operator::host(), &name(as_name), guest(guest_name))
             .await
             .expect("deployed")
     }

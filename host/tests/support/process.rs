@@ -25,8 +25,19 @@ pub fn built(kind: &str) -> PathBuf {
         .join(kind)
 }
 
+/// The host that is started: the one that was built with this program, or, for proofs that need one that breaks
+/// on request, what `LEYDEN_HOST` names.
+fn program() -> PathBuf {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "tests and proofs read their own settings"
+    )]
+    let named = std::env::var_os("LEYDEN_HOST");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_leyden").into(), PathBuf::from)
+}
+
 fn command(data: &Path, more: &[&str], variables: &[(&str, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
+    let mut command = Command::new(program());
     command
         .args(["up", "--json", "--port", "0", "--clock", "simulated"])
         .args(["--start", "2021-11-07T15:58:22.144Z", "--data"])

@@ -21,6 +21,7 @@ use std::time::Duration;
 use leyden::config::{Config, Store};
 use leyden::gateway::{self, Options, Server};
 use leyden::host::Host;
+use leyden::operators::Operator;
 use leyden::registry::manifest::attach;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -90,7 +91,7 @@ impl Web {
         let bytes = attach(&guest(component), manifest).expect("a manifest");
         self.host
             .registry
-            .deploy(&name(component), bytes)
+            .deploy(&Operator::host(), &name(component), bytes)
             .await
             .expect("deployed");
     }

@@ -25,6 +25,24 @@ async fn a_ledger_is_verified_and_its_accounts_are_listed() {
     let head = sound["head"].as_str().expect("a head");
     let text = done(url, &["ledger", "verify"]);
     assert!(head.len() == 64 && text.contains(head), "{text}");
+    let note = sound["note"].as_str().expect("what to note").to_owned();
+    assert!(
+        note == format!("3:{head}") && text.contains(&note),
+        "{text}"
+    );
+    done(url, &["ledger", "verify", "--noted", &note]);
+    let other = format!("2:{head}");
+    let found = leyden(url, &["ledger", "verify", "--noted", &other]);
+    assert_eq!(code(&found), 1);
+    let said = complaint(&found);
+    assert!(
+        said.contains("entry 2 (commit ") && said.contains("noted"),
+        "{said}"
+    );
+    for wrong in ["x", head, "3", "3:abc"] {
+        let refused = leyden(url, &["ledger", "verify", "--noted", wrong]);
+        assert_eq!(code(&refused), 2, "{wrong}");
+    }
     assert_eq!(code(&leyden(NOBODY, &["ledger", "verify"])), 3);
     accounts_are_listed(url);
 

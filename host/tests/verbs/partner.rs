@@ -21,9 +21,11 @@ async fn partners_are_registered_credited_and_trusted() {
     a_key_is_told_once(url);
     a_key_goes_into_a_file_of_its_owner(url, folder.path());
     credit_counts_once_for_a_reference(url);
+    a_credit_is_taken_back_once(url);
     let trusted = json_of(url, &["partner", "trust", "acme", "3"]);
     assert_eq!(trusted["trustLevel"], 3);
-    assert_eq!(json_of(url, &["partner", "show", "acme"])["balance"], 1_500);
+    assert_eq!(json_of(url, &["partner", "show", "acme"])["balance"], 1_400);
+    a_partner_sees_itself_and_nobody_else(url, folder.path());
     let listed = json_of(url, &["partner", "list"]);
     assert_eq!(
         (&listed[0]["id"], &listed[1]["id"]),
@@ -113,6 +115,62 @@ fn credit_counts_once_for_a_reference(url: &str) {
         2,
         "for what?"
     );
+}
+
+fn a_credit_is_taken_back_once(url: &str) {
+    let refund = |more: &[&str]| leyden(url, &[&["partner", "refund", "acme"], more].concat());
+    let back = [
+        "partner", "refund", "acme", "--credit", "INV-17", "--amount", "100",
+    ];
+    let first = json_of(url, &back);
+    assert_eq!(
+        (&first["balance"], &first["amount"], &first["repeated"]),
+        (&json!(1_400), &json!(100), &json!(false))
+    );
+    assert_eq!(first["reference"], "refund of credit INV-17");
+    let again = refund(&back[3..]);
+    assert_eq!(code(&again), 0);
+    let said = complaint(&again);
+    assert!(said.contains("nothing has changed"), "{said}");
+    for wrong in [
+        &["--credit", "INV-17"][..],
+        &["--receipt", "1"],
+        &["--credit", "INV-99", "--amount", "1"],
+    ] {
+        assert_eq!(code(&refund(wrong)), 1, "{wrong:?}");
+    }
+    for wrong in [
+        &[][..],
+        &["--receipt", "1", "--credit", "x"],
+        &["--receipt", "x"],
+    ] {
+        assert_eq!(code(&refund(wrong)), 2, "{wrong:?}");
+    }
+    assert_eq!(json_of(url, &["partner", "show", "acme"])["balance"], 1_400);
+}
+
+fn a_partner_sees_itself_and_nobody_else(url: &str, folder: &Path) {
+    let key = path(folder, "key");
+    let own = ["--token-file", &key, "partner", "show", "Énergie & Co"];
+    let shown = json_of(url, &own);
+    assert_eq!(
+        (&shown["id"], &shown["balance"], &shown["held"]),
+        (&json!("Énergie & Co"), &json!(0), &json!(0))
+    );
+    assert!(
+        shown["terms"].is_object() && shown["limits"].is_object(),
+        "{shown}"
+    );
+    let other = leyden(url, &["--token-file", &key, "partner", "show", "acme"]);
+    assert_eq!(code(&other), 1, "{}", complaint(&other));
+    assert_eq!(code(&leyden(url, &["partner", "show"])), 2, "whom?");
+    for reserved in ["..", "receipt-key"] {
+        assert_eq!(
+            code(&leyden(url, &["partner", "add", reserved])),
+            2,
+            "{reserved}"
+        );
+    }
 }
 
 fn keys_are_rotated_and_revoked(url: &str) {

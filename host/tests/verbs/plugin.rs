@@ -362,3 +362,35 @@ fn with_a_section_more(folder: &Path) -> String {
     fs::write(&file, bytes).expect("written");
     file
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_is_told_in_words_and_as_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Process::start(&folder.path().join("data")).await;
+    let url = host.url.as_str();
+    let token = path(folder.path(), "token");
+    let signing = path(folder.path(), "signing.pem");
+    let add = ["partner", "add", "acme", "--trust", "1", "--credit", "1000"];
+    done(url, &[&add[..], &["--key-file", &token]].concat());
+    done(url, &["plugin", "keygen", &signing]);
+    done(url, &["partner", "key", "acme", &format!("{signing}.pub")]);
+    let push = ["push", LOAD_CURVE, "--name", "curve", "--version", "1"];
+    let push = [&push[..], &["--key", &signing]].concat();
+    done(url, &as_acme(&push, &token));
+
+    let params = r#"{"from":"2021-11-07T00:00:00Z","to":"2021-11-08T00:00:00Z"}"#;
+    let quote = as_acme(&["quote", "curve", "--params", params], &token);
+    let told = json_of(url, &quote);
+    assert_eq!(told["plugin"]["name"], "curve");
+    let price = json!([{ "dataset": "global-consumption", "datapointsPerRead": 50 }]);
+    assert_eq!((&told["prices"], &told["balance"]), (&price, &json!(1_000)));
+    let total = told["tried"]["total"].as_u64().expect("a sum");
+    assert!(total > 0 && total.is_multiple_of(50), "{told}");
+    let words = done(url, &quote);
+    let estimate = format!("{total} datapoints");
+    for says in [estimate.as_str(), "made-up households: report", "none yet"] {
+        assert!(words.contains(says), "{says} in {words}");
+    }
+    let unknown = leyden(url, &as_acme(&["quote", "nothing"], &token));
+    assert_eq!(code(&unknown), 1);
+}

@@ -295,7 +295,7 @@ fn credit() -> Vec<Hostile> {
     plugins[7] = plugins[7].clone().ends(TIME, "");
     plugins[8] = plugins[8].clone().ends(&[Stop::Trap], "");
     plugins[9] = plugins[9].clone().ends(&[Stop::Failed], "gone");
-    // Reads that look for data until they find that the price is not there may take long.
+    // A refused read is cheap, so the bound on calls may come before the deadline.
     let ends = &[Stop::Limit, Stop::Deadline];
     family("out-of-credit loops", ends, "", plugins)
 }

@@ -22,11 +22,27 @@ const WARM: usize = 50;
 pub struct Neighbour(Partner);
 
 /// How it fared.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Fared {
-    pub runs: usize,
+    times_ms: Vec<f64>,
     pub errors: usize,
-    pub p99_ms: f64,
+}
+
+impl Fared {
+    pub fn runs(&self) -> usize {
+        self.times_ms.len()
+    }
+
+    /// The time that so many percent of its runs did not exceed, ms.
+    pub fn percentile_ms(&self, percent: usize) -> f64 {
+        percentile(&mut self.times_ms.clone(), percent)
+    }
+
+    /// Adds further runs.
+    pub fn add(&mut self, other: Self) {
+        self.times_ms.extend(other.times_ms);
+        self.errors += other.errors;
+    }
 }
 
 /// One that runs on its own until it is stopped.
@@ -86,9 +102,8 @@ async fn go_on(partner: Partner, runs: usize, stop: watch::Receiver<bool>) -> Fa
         tokio::time::sleep(PAUSE).await;
     }
     Fared {
-        runs: times.len(),
+        times_ms: times,
         errors,
-        p99_ms: percentile(&mut times, 99),
     }
 }
 

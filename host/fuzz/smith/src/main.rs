@@ -3,28 +3,10 @@
 
 use std::io::{self, BufWriter, Write as _};
 
-use arbitrary::Unstructured;
-use wasm_smith::{Component, Config, Module};
+use leyden_smith::{Random, component, module};
 
 /// Bytes of chance that each is made of, at most.
-const CHANCE_BYTES_MAX: u64 = 8_192;
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn chance(&mut self) -> Vec<u8> {
-        let length = 64 + self.next() % CHANCE_BYTES_MAX;
-        (0..length).map(|_| (self.next() >> 32) as u8).collect()
-    }
-}
+const CHANCE_BYTES_MAX: usize = 8_192;
 
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>());
@@ -34,11 +16,16 @@ fn main() -> io::Result<()> {
         eprintln!("usage: smith SEED COUNT");
         std::process::exit(2);
     };
-    let (mut random, mut out) = (Random(seed | 1), BufWriter::new(io::stdout().lock()));
+    let (mut random, mut out) = (Random::new(seed), BufWriter::new(io::stdout().lock()));
     let mut made = 0;
     while made < count {
-        let is_module = random.next() % 2 == 0;
-        if let Some(bytes) = make(&random.chance(), is_module) {
+        let make = if random.below(2) == 0 {
+            module
+        } else {
+            component
+        };
+        let length = 64 + random.below(CHANCE_BYTES_MAX);
+        if let Some(bytes) = make(&random.bytes(length)) {
             let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
             out.write_all(&length.to_le_bytes())?;
             out.write_all(&bytes)?;
@@ -46,16 +33,4 @@ fn main() -> io::Result<()> {
         }
     }
     out.flush()
-}
-
-/// A module or component of chance, if that suffices for one.
-fn make(chance: &[u8], is_module: bool) -> Option<Vec<u8>> {
-    let chance = &mut Unstructured::new(chance);
-    if is_module {
-        let module = Module::new(Config::default(), chance).ok()?;
-        Some(module.to_bytes())
-    } else {
-        let component = Component::new(Config::default(), chance).ok()?;
-        Some(component.to_bytes())
-    }
 }

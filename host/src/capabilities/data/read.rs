@@ -1,6 +1,9 @@
 //! Reads of rows, and what all reads have in common: trust and price, consent, payment. The decisions are
-//! made in `metering/`; here they are carried out, in this order: bounds, the query's rules, trust, consent,
-//! price.
+//! made in `metering/`; here they are carried out, in this order: bounds, the query's rules, trust, whether the
+//! price can be paid, consent, payment.
+//!
+//! **Invariants.** What can be refused without looking at a row is refused before one is looked at, so that a
+//! refusal is cheap. A read lets its run's deadline cut it off at least once for each page of rows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -54,7 +57,7 @@ struct Found {
     next: Option<Place>,
 }
 
-/// A read that has passed its checks up to trust.
+/// A read that has passed its checks up to price.
 pub(super) struct Read<'a> {
     pub(super) call: &'a mut Option<Box<Call>>,
     pub(super) query: Query,
@@ -69,7 +72,8 @@ pub(super) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// Checks bounds, the query's rules and trust.
+    /// Checks bounds, the query's rules, trust, and whether the price can be paid: this tells nothing of
+    /// anybody's data.
     pub(super) async fn begin(call: &'a mut Option<Box<Call>>, query: Query) -> Result<Self, Stop> {
         let meter = meter(call)?.ok_or_else(nobody)?;
         meter.begin()?;
@@ -82,7 +86,7 @@ impl<'a> Read<'a> {
             Decision::Granted(price) => price,
             Decision::NotTrusted(needed) => return Err(Refusal::NotTrusted(needed).into()),
         };
-        Ok(Self {
+        let mut read = Self {
             call,
             query,
             partner,
@@ -91,7 +95,9 @@ impl<'a> Read<'a> {
             limit,
             bytes_max: PAGE_BYTES_MAX.min(bytes_left),
             price,
-        })
+        };
+        read.check_credit().await?;
+        Ok(read)
     }
 
     /// Reads a page of rows, each as a reading under its household's pseudonym.
@@ -188,6 +194,7 @@ impl<'a> Read<'a> {
         start: Option<Place>,
         limit: usize,
     ) -> Result<(runtime::Rows, HashSet<String>), Stop> {
+        give_way().await;
         let Query {
             dataset,
             from_ms,
@@ -264,6 +271,12 @@ impl<'a> Read<'a> {
             reference: format!("read {}", self.query.dataset),
         }
     }
+}
+
+/// Returns to whoever drives the run, who ends it here if its deadline has passed. The embedded store and the
+/// components that data come from may answer without ever waiting, and what never waits cannot be cut off.
+pub(super) async fn give_way() {
+    tokio::task::yield_now().await;
 }
 
 fn short(price: u64, left: u64) -> Refusal {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::leyden::data::global_consumption::{Page, Reading};
-use super::read::{PAGES_MAX, Read, check_first, decide, meter, work};
+use super::read::{PAGES_MAX, Read, check_first, decide, give_way, meter, work};
 use super::stop::Stop;
 use super::{quality, to_wit};
 use crate::metering::cohorts::{self, Outcome, Past};
@@ -164,6 +164,7 @@ async fn judge(
 ) -> Result<Judged, Stop> {
     let mut judged = Judged::default();
     for group in groups.into_iter().filter(|group| !group.members.is_empty()) {
+        give_way().await;
         match past.judge(work(read.call)?, &group).await? {
             Ok(()) => judged.told.push(group),
             Err(rule) => {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::Gateway;
 use super::super::admin::{members, reply};
-use super::super::principal::{Named, Operator};
+use super::super::principal::{Acting, Named};
 use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::{Routes, created};
@@ -50,7 +50,7 @@ fn level(number: u64) -> u32 {
 }
 
 /// Partners by id, a page of them.
-async fn list(_: Operator, State(gateway): Shared, RawQuery(query): RawQuery) -> Answer {
+async fn list(_: Acting, State(gateway): Shared, RawQuery(query): RawQuery) -> Answer {
     let query = Query::parse(query.as_deref(), &["after", "limit"])?;
     let after = query
         .text("after")
@@ -70,7 +70,7 @@ async fn list(_: Operator, State(gateway): Shared, RawQuery(query): RawQuery) ->
 }
 
 /// Registers a partner. The answer is the only place where its first key is told.
-async fn add(_: Operator, State(gateway): Shared, request: Request) -> Answer {
+async fn add(_: Acting, State(gateway): Shared, request: Request) -> Answer {
     let members = members(&gateway, request, &["id", "trustLevel", "credit"]).await?;
     let id = partner_id("id", members.needed_text("id")?)?;
     let trust_level = level(members.number("trustLevel", LEVELS)?.unwrap_or(0));
@@ -119,7 +119,7 @@ fn terms_value(terms: &Terms) -> Value {
 }
 
 /// Gives a partner datapoints, once for each reference.
-async fn credit(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn credit(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
     let members = members(&gateway, request, &["amount", "reference"]).await?;
     let amount = members.needed_number("amount", 1..=CREDIT_MAX)?;
     let reference = members.needed_text("reference")?;
@@ -132,7 +132,7 @@ async fn credit(_: Operator, State(gateway): Shared, Named(id): Named, request: 
 }
 
 /// Gives back what a receipt charged, or takes back a credit.
-async fn refund(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn refund(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
     let members = members(&gateway, request, &["receipt", "credit", "amount"]).await?;
     let receipt = members.number("receipt", 1..=u64::MAX)?;
     let of = match (receipt, members.text("credit")?) {
@@ -153,7 +153,7 @@ async fn refund(_: Operator, State(gateway): Shared, Named(id): Named, request: 
 }
 
 /// Sets how far a partner is trusted.
-async fn trust(_: Operator, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn trust(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
     let members = members(&gateway, request, &["level"]).await?;
     let level = level(members.needed_number("level", LEVELS)?);
     reply(&overview_value(
@@ -163,7 +163,7 @@ async fn trust(_: Operator, State(gateway): Shared, Named(id): Named, request: R
 
 /// Registers the key that signs a partner's uploads.
 async fn upload_key(
-    _: Operator,
+    _: Acting,
     State(gateway): Shared,
     Named(id): Named,
     request: Request,

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::super::Gateway;
 use super::super::admin::reply;
-use super::super::principal::{Named, NamedKey, Operator};
+use super::super::principal::{Acting, Named, NamedKey};
 use super::super::problem::Problem;
 use super::accounts::accounts;
 use super::{Routes, created};
 use crate::ids::Instant;
-use crate::partners::keys::{ApiKey, Listed};
+use crate::keys::ApiKey;
+use crate::partners::keys::Listed;
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
@@ -26,25 +27,25 @@ pub(super) fn routes() -> Routes {
 }
 
 /// A partner's keys, those revoked lately included.
-async fn list(_: Operator, State(gateway): Shared, Named(id): Named) -> Answer {
+async fn list(_: Acting, State(gateway): Shared, Named(id): Named) -> Answer {
     let keys = accounts(&gateway).keys(&id).await?;
     let keys: Vec<Value> = keys.iter().map(listed_value).collect();
     reply(&json!({ "keys": keys }))
 }
 
 /// Makes a key. The answer is the only place where it is told.
-async fn issue(_: Operator, State(gateway): Shared, Named(id): Named) -> Answer {
+async fn issue(_: Acting, State(gateway): Shared, Named(id): Named) -> Answer {
     created(&revealed(&accounts(&gateway).issue_key(&id).await?))
 }
 
 /// Revokes a key.
-async fn revoke(_: Operator, State(gateway): Shared, key: NamedKey) -> Answer {
+async fn revoke(_: Acting, State(gateway): Shared, key: NamedKey) -> Answer {
     let revoked = accounts(&gateway).revoke_key(&key.partner, &key.id).await?;
     reply(&listed_value(&revoked))
 }
 
 /// A whole key, for the one answer that tells it.
-pub(super) fn revealed(key: &ApiKey) -> Value {
+pub(in super::super) fn revealed(key: &ApiKey) -> Value {
     json!({ "id": key.id(), "key": key.reveal() })
 }
 

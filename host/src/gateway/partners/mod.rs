@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::admin::reply;
 use super::problem::Problem;
+pub(super) use keys::revealed;
 pub(super) use routes::Routes;
 pub(super) use runs::receipt_value;
 

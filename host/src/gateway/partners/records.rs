@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::super::Gateway;
 use super::super::admin::reply;
-use super::super::principal::{Named, NamedPlugin, NamedReport, Operator};
+use super::super::principal::{Acting, Named, NamedPlugin, NamedReport};
 use super::super::problem::{Kind, Problem};
 use super::super::query::Query;
 use super::Routes;
@@ -38,7 +38,7 @@ pub(super) fn routes() -> Routes {
 
 /// What everybody used in a month, or one partner.
 async fn usage_of_all(
-    _: Operator,
+    _: Acting,
     State(gateway): Shared,
     RawQuery(query): RawQuery,
     head: HeaderMap,

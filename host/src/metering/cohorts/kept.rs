@@ -1,7 +1,8 @@
 //! How what a partner was told is kept, in the space `leyden.cohorts`. Keys begin with the partner's id
 //! and a zero byte; then
-//! - `i`, start and end (8 bytes each, big-endian): the values told for an interval, 24 bytes each: the
-//!   cohort's name, the sum in mW;
+//! - `i`, start and end (8 bytes each, big-endian): how many values were told for an interval (4 bytes); each
+//!   of them in 24 bytes: the cohort's name, the sum in mW; its parts in 40 bytes each: which values they are in,
+//!   their households, sum and largest draw in mW;
 //! - `c` and a cohort's name: its members, 8 bytes each;
 //! - `u` and a cohort's name: until when (ms) it may be asked for, and its size in bytes, 8 bytes each;
 //! - `m`: [`Meta`], as JSON. Every transaction that adds something reads and writes it, so that of two that
@@ -9,8 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Interval;
-use super::{Bounds, Cohort, CohortId, Outcome, Told, Value, Values};
+use super::super::{Group, Interval};
+use super::{Bounds, Cohort, CohortId, Here, Outcome, Part, Told, Value, Values};
 use crate::dispatch::work::{self, SCAN_LIMIT_MAX, Work};
 use crate::ids::PartnerId;
 use crate::store::{self, Entry, Order, Range, Space};
@@ -82,7 +83,7 @@ impl Shelf {
             let entries = self.scan(work, &range, SCAN_LIMIT_MAX).await?;
             for entry in &entries {
                 let interval = self.interval_of(&entry.key)?;
-                values.0.insert(interval, decode_values(&entry.value)?);
+                values.0.insert(interval, decode(&entry.value)?);
             }
             match entries.last() {
                 Some(last) if entries.len() == SCAN_LIMIT_MAX => {
@@ -138,8 +139,8 @@ impl Shelf {
             return Ok(Outcome::NoRoom);
         }
         for (interval, _) in added {
-            let bytes = encode_values(values.at(*interval));
-            work.write(&self.space, self.interval_key(*interval), Some(bytes))?;
+            let bytes = values.0.get(interval).map(encode);
+            work.write(&self.space, self.interval_key(*interval), bytes)?;
         }
         let bytes = serde_json::to_vec(&meta).unwrap_or_default();
         work.write(&self.space, self.key(b'm', &[]), Some(bytes))?;
@@ -316,16 +317,37 @@ impl Use {
     }
 }
 
-fn encode_values(values: &[Value]) -> Vec<u8> {
-    let bytes = |value: &Value| [&value.cohort.0[..], &value.sum_mw.to_be_bytes()].concat();
-    values.iter().flat_map(bytes).collect()
+fn encode(here: &Here) -> Vec<u8> {
+    let count = u32::try_from(here.values.len()).unwrap_or(u32::MAX);
+    let mut bytes = count.to_be_bytes().to_vec();
+    for value in &here.values {
+        bytes.extend(value.cohort.0);
+        bytes.extend(value.sum_mw.to_be_bytes());
+    }
+    for Part { of, group } in here.parts.iter() {
+        bytes.extend(of.to_be_bytes());
+        // A sum that is cut is too small, and so tells too little.
+        let sum_mw = u64::try_from(group.sum_mw).unwrap_or(u64::MAX);
+        for number in [group.households, sum_mw, group.max_mw] {
+            bytes.extend(number.to_be_bytes());
+        }
+    }
+    bytes
 }
 
-fn decode_values(bytes: &[u8]) -> Result<Vec<Value>, work::Error> {
-    let (values, rest) = bytes.as_chunks::<24>();
-    if !rest.is_empty() {
-        return Err(broken());
-    }
+fn decode(bytes: &[u8]) -> Result<Here, work::Error> {
+    decoded(bytes).ok_or_else(broken)
+}
+
+fn decoded(bytes: &[u8]) -> Option<Here> {
+    let (count, rest) = bytes.split_first_chunk()?;
+    let values_bytes = usize::try_from(u32::from_be_bytes(*count))
+        .ok()?
+        .checked_mul(24)?;
+    let (values, parts) = rest.split_at_checked(values_bytes)?;
+    let (parts, []) = parts.as_chunks::<40>() else {
+        return None;
+    };
     let value = |bytes: &[u8; 24]| {
         let (cohort, sum) = bytes.split_first_chunk()?;
         Some(Value {
@@ -333,10 +355,29 @@ fn decode_values(bytes: &[u8]) -> Result<Vec<Value>, work::Error> {
             sum_mw: u64::from_be_bytes(sum.try_into().ok()?),
         })
     };
-    values
-        .iter()
-        .map(|bytes| value(bytes).ok_or_else(broken))
-        .collect()
+    let part = |bytes: &[u8; 40]| {
+        let (of, numbers) = bytes.split_first_chunk()?;
+        let [households, sum_mw, max_mw] = *numbers.as_chunks::<8>().0 else {
+            return None;
+        };
+        Some(Part {
+            of: u128::from_be_bytes(*of),
+            group: Group {
+                households: u64::from_be_bytes(households),
+                sum_mw: u64::from_be_bytes(sum_mw).into(),
+                max_mw: u64::from_be_bytes(max_mw),
+            },
+        })
+    };
+    Some(Here {
+        values: values
+            .as_chunks()
+            .0
+            .iter()
+            .map(value)
+            .collect::<Option<_>>()?,
+        parts: parts.iter().map(part).collect::<Option<_>>()?,
+    })
 }
 
 /// What is kept is not what this file writes.

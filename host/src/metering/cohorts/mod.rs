@@ -4,9 +4,9 @@
 //! A *cohort* is the set of households behind a value. Whoever knows the values of some cohorts of one
 //! time knows all their sums and differences, and nothing else. Households that are in exactly the same
 //! of these cohorts form a *part*; each such sum or difference takes whole parts. So a value is told only if
-//! each part that it adds to or cuts, of all cohorts told for overlapping times, is a group by itself:
-//! neither a total less its communities nor the same time read again after one household withdrew isolates
-//! anybody. The same cohort again tells nothing new, unless its value has changed: then the difference is
+//! each part that it adds to or cuts, of all cohorts told for overlapping times, is by itself a group that keeps
+//! the profile: neither a total less its communities nor the same time read again after one household withdrew
+//! isolates anybody, and no difference is one in which somebody stands out. The same cohort again tells nothing new, unless its value has changed: then the difference is
 //! that of whoever was corrected, and it is not told.
 //!
 //! **Invariants.** What was told is kept by the transaction that tells it, or that settles the run that was
@@ -15,6 +15,7 @@
 
 mod kept;
 mod parts;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +25,14 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Gathered, Interval, Profile, Rule, Tab};
+use super::{Gathered, Interval, Profile, Rule};
 use crate::dispatch::work::{self, Work};
 use crate::ids::PartnerId;
 use kept::{Meta, Shelf};
+use parts::{Earlier, Part};
+#[cfg(test)]
+use settle::keep_within;
+pub use settle::{Outcome, keep, settle};
 
 /// Most different cohorts that one value is judged against: each is a bit of a number, and one is its own.
 const EARLIER_MAX: usize = 127;
@@ -89,6 +94,10 @@ struct NewValue {
     value: Value,
     /// Cohorts told for overlapping times that it was judged against.
     judged_against: Arc<BTreeSet<CohortId>>,
+    /// How many of them were told for this very interval.
+    beside: usize,
+    /// The parts of the interval with it.
+    parts: Arc<[Part]>,
 }
 
 /// What one read tells of groups.
@@ -98,12 +107,24 @@ pub struct Told {
     cohorts: BTreeMap<CohortId, Cohort>,
 }
 
-/// Values told by interval.
+/// What was told of one interval.
+#[derive(Debug, Clone, Default)]
+struct Here {
+    /// In the order in which it was told.
+    values: Vec<Value>,
+    parts: Arc<[Part]>,
+}
+
+/// What was told by interval.
 #[derive(Debug, Default)]
-struct Values(BTreeMap<Interval, Vec<Value>>);
+struct Values(BTreeMap<Interval, Here>);
 
 impl Values {
-    fn overlapping(&self, interval: Interval, longest_ms: u64) -> impl Iterator<Item = Value> + '_ {
+    fn overlapping(
+        &self,
+        interval: Interval,
+        longest_ms: u64,
+    ) -> impl Iterator<Item = (Interval, Value)> + '_ {
         let first = Interval {
             starts_at_ms: interval.starts_at_ms.saturating_sub(longest_ms),
             ends_at_ms: 0,
@@ -114,15 +135,22 @@ impl Values {
         };
         let near = self.0.range(first..last.max(first));
         near.filter(move |(other, _)| other.overlaps(&interval))
-            .flat_map(|(_, values)| values.iter().copied())
+            .flat_map(|(at, here)| here.values.iter().map(|value| (*at, *value)))
     }
 
     fn at(&self, interval: Interval) -> &[Value] {
-        self.0.get(&interval).map_or(&[], Vec::as_slice)
+        self.0.get(&interval).map_or(&[], |here| &here.values)
     }
 
-    fn add(&mut self, interval: Interval, value: Value) {
-        self.0.entry(interval).or_default().push(value);
+    fn parts_at(&self, interval: Interval) -> Arc<[Part]> {
+        let here = self.0.get(&interval);
+        here.map_or_else(Default::default, |here| here.parts.clone())
+    }
+
+    fn add(&mut self, new: &NewValue) {
+        let here = self.0.entry(new.interval).or_default();
+        here.values.push(new.value);
+        here.parts = new.parts.clone();
     }
 }
 
@@ -188,15 +216,24 @@ impl Past {
             Some(false) => return Ok(Err(changed())),
             None => {}
         }
-        let earlier = self.earlier(group.interval);
-        let others = match self.others(work, &earlier, cohort).await? {
-            Ok(others) => others,
+        let earlier = match self.earlier(work, group.interval, cohort).await? {
+            Ok(earlier) => earlier,
             Err(rule) => return Ok(Err(rule)),
         };
-        if let Err(rule) = parts::judge(self.profile, &group.members, &others) {
-            return Ok(Err(rule));
-        }
-        self.note(group.interval, value, members, earlier);
+        let parts = match parts::judge(self.profile, &group.members, earlier.as_earlier()) {
+            Ok(parts) => parts.into(),
+            Err(rule) => return Ok(Err(rule)),
+        };
+        self.note(
+            members,
+            NewValue {
+                interval: group.interval,
+                value,
+                judged_against: Arc::new(earlier.names),
+                beside: earlier.beside,
+                parts,
+            },
+        );
         Ok(Ok(()))
     }
 
@@ -214,31 +251,41 @@ impl Past {
         of_cohort.next().map(|told| told.sum_mw == value.sum_mw)
     }
 
-    /// Cohorts told for overlapping times.
-    fn earlier(&self, interval: Interval) -> BTreeSet<CohortId> {
-        let values = self.values.overlapping(interval, self.meta.longest_ms);
-        values.map(|value| value.cohort).collect()
-    }
-
-    /// The cohorts among `earlier` that are not `own`.
-    async fn others(
+    /// What was told for overlapping times, of other cohorts than `own`.
+    async fn earlier(
         &mut self,
         work: &mut Work,
-        earlier: &BTreeSet<CohortId>,
+        interval: Interval,
         own: CohortId,
-    ) -> Result<Result<Vec<Cohort>, Rule>, work::Error> {
-        let too_many = "overlap: too many different groups were read of this time";
-        let mut cohorts = Vec::new();
-        let mut members = 0;
-        for id in earlier.iter().filter(|id| **id != own) {
-            let cohort = self.cohort(work, *id).await?;
-            members += cohort.len();
-            cohorts.push(cohort);
-            if cohorts.len() > EARLIER_MAX || members > EARLIER_MEMBERS_MAX {
-                return Ok(Err(Rule(too_many.to_owned())));
+    ) -> Result<Result<Around, Rule>, work::Error> {
+        let mut names: Vec<CohortId> = self
+            .values
+            .at(interval)
+            .iter()
+            .map(|told| told.cohort)
+            .collect();
+        let mut around = Around {
+            names: names.iter().copied().collect(),
+            beside: names.len(),
+            parts: self.values.parts_at(interval),
+            ..Around::default()
+        };
+        for (at, value) in self.values.overlapping(interval, self.meta.longest_ms) {
+            around.has_others |= at != interval && value.cohort != own;
+            if around.names.insert(value.cohort) && value.cohort != own {
+                names.push(value.cohort);
             }
         }
-        Ok(Ok(cohorts))
+        let mut members = 0;
+        for name in names {
+            let cohort = self.cohort(work, name).await?;
+            members += cohort.len();
+            around.cohorts.push(cohort);
+            if around.cohorts.len() > EARLIER_MAX || members > EARLIER_MEMBERS_MAX {
+                return Ok(Err(too_many()));
+            }
+        }
+        Ok(Ok(around))
     }
 
     async fn cohort(&mut self, work: &mut Work, id: CohortId) -> Result<Cohort, work::Error> {
@@ -250,109 +297,40 @@ impl Past {
         Ok(cohort)
     }
 
-    fn note(
-        &mut self,
-        interval: Interval,
-        value: Value,
-        members: Cohort,
-        earlier: BTreeSet<CohortId>,
-    ) {
-        self.values.add(interval, value);
-        self.told.cohorts.insert(value.cohort, members);
-        self.told.values.push(NewValue {
-            interval,
-            value,
-            judged_against: Arc::new(earlier),
-        });
-        let length_ms = interval.ends_at_ms - interval.starts_at_ms;
+    fn note(&mut self, members: Cohort, new: NewValue) {
+        let length_ms = new.interval.ends_at_ms - new.interval.starts_at_ms;
         self.meta.longest_ms = self.meta.longest_ms.max(length_ms);
+        self.values.add(&new);
+        self.told.cohorts.insert(new.value.cohort, members);
+        self.told.values.push(new);
     }
+}
+
+/// What was told around an interval.
+#[derive(Default)]
+struct Around {
+    names: BTreeSet<CohortId>,
+    cohorts: Vec<Cohort>,
+    beside: usize,
+    parts: Arc<[Part]>,
+    has_others: bool,
+}
+
+impl Around {
+    fn as_earlier(&self) -> Earlier<'_> {
+        Earlier {
+            cohorts: &self.cohorts,
+            beside: self.beside,
+            parts: &self.parts,
+            has_others: self.has_others,
+        }
+    }
+}
+
+fn too_many() -> Rule {
+    Rule("overlap: too many different groups were read of this time".to_owned())
 }
 
 fn changed() -> Rule {
     Rule("overlap: the value of these households was read before and has changed since".to_owned())
-}
-
-/// What became of values that were to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// They are part of the transaction.
-    Kept,
-    /// The partner was told something else in the meantime that they were not judged against.
-    Overtaken,
-    /// So much is kept of the partner that these would be the first to be forgotten.
-    NoRoom,
-}
-
-/// Makes what a read tells part of a transaction.
-///
-/// # Errors
-/// The invocation's budget is used up, or the store did not answer.
-pub async fn keep(
-    work: &mut Work,
-    partner: &PartnerId,
-    told: &Told,
-) -> Result<Outcome, work::Error> {
-    keep_within(work, partner, told, BOUNDS).await
-}
-
-async fn keep_within(
-    work: &mut Work,
-    partner: &PartnerId,
-    told: &Told,
-    bounds: Bounds,
-) -> Result<Outcome, work::Error> {
-    if told.values.is_empty() {
-        return Ok(Outcome::Kept);
-    }
-    let shelf = Shelf::new(partner);
-    let mut meta = shelf.meta(work).await?;
-    let intervals = told.values.iter().map(|new| new.interval);
-    let mut values = shelf.values(work, &meta, intervals).await?;
-    let mut added: BTreeMap<Interval, bool> = BTreeMap::new();
-    for NewValue {
-        interval,
-        value,
-        judged_against,
-    } in &told.values
-    {
-        if values.at(*interval).contains(value) {
-            continue;
-        }
-        let is_known =
-            |other: Value| judged_against.contains(&other.cohort) || other.cohort == value.cohort;
-        let around = values.overlapping(*interval, meta.longest_ms).all(is_known);
-        let mut here = values.at(*interval).iter();
-        if !around || here.any(|told| told.cohort == value.cohort) {
-            return Ok(Outcome::Overtaken);
-        }
-        let is_new = values.at(*interval).is_empty();
-        added.entry(*interval).or_insert(is_new);
-        values.add(*interval, *value);
-        meta.longest_ms = meta
-            .longest_ms
-            .max(interval.ends_at_ms - interval.starts_at_ms);
-    }
-    let added: Vec<_> = added.into_iter().collect();
-    shelf.put(work, meta, &values, &added, told, bounds).await
-}
-
-/// Makes all that a run was told part of the transaction that settles it. If not [`Outcome::Kept`], another
-/// run of the partner was settled in between: then nothing of this run may leave the host; it is run again,
-/// with a new tab.
-///
-/// # Errors
-/// The invocation's budget is used up, or the store did not answer.
-pub async fn settle(
-    work: &mut Work,
-    partner: &PartnerId,
-    tab: &Tab,
-) -> Result<Outcome, work::Error> {
-    for told in tab.told() {
-        let outcome = keep(work, partner, &told).await?;
-        if outcome != Outcome::Kept {
-            return Ok(outcome);
-        }
-    }
-    Ok(Outcome::Kept)
 }

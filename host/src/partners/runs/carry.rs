@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedMutexGuard;
-
 use super::super::answers::Asked;
 use super::super::bill::fuel_paid_for;
 use super::super::holds::{Hold, Placed};
 use super::super::limits::RunLimits;
+use super::super::queue::{self, Claim};
 use super::super::receipts::{Issued, Subject};
 use super::super::reports::Shelf;
 use super::super::settle::{Closing, Verdict};
 use super::super::started::{RunRequest, Started};
 use super::super::{Partner, failpoints};
 use super::commits::Settled;
+use super::turns::{Ending, Turn, Waited};
 use super::{Carried, End, Ended, Error, Ready, Shared};
 use crate::clock;
 use crate::dispatch;
@@ -77,7 +77,8 @@ impl Shared {
         trust_level: u32,
     ) -> Hold {
         let now_ms = clock::system_now().0;
-        let run_ms = RunLimits::of(trust_level).deadline_ms;
+        let wait_ms = u64::try_from(queue::WAIT_MAX.as_millis()).unwrap_or(u64::MAX);
+        let run_ms = wait_ms + RunLimits::of(trust_level).deadline_ms;
         Hold {
             run: run.to_owned(),
             partner: asked.partner.clone(),
@@ -99,23 +100,18 @@ impl Shared {
     async fn carry(&self, held: Held) -> Result<Ended, Error> {
         let mut turn = None;
         for _ in 0..ATTEMPTS_MAX {
-            failpoints::pass("run.begin");
-            let run = held.run(self).await;
-            failpoints::pass("run.ended");
-            let Run::Over(verdict, tab) = run else {
-                if turn.is_none() {
-                    turn = Some(self.turns.wait(&held.hold.partner).await);
-                }
+            let Run::Over(verdict, tab) = self.run(&held).await else {
+                turn = self.keep_or_wait(turn, &held).await;
                 continue;
             };
-            let closing = held.closing(verdict, Some(tab));
-            match self.settled(&closing, turn.take()).await? {
-                (Settled::Done(issued), _) => return self.ended(closing, issued),
-                (Settled::Again, kept) => turn = Some(kept),
-                (Settled::Gone, _) => return Err(lost(&closing, None)),
+            let ending = Ending::new(held.closing(verdict, Some(tab)));
+            match self.settled(&ending, turn.take()).await? {
+                (Settled::Done(issued), _) => return self.ended(&ending.closing, issued),
+                (Settled::Again, kept) => turn = self.keep_or_wait(kept, &held).await,
+                (Settled::Gone, _) => return Err(lost(&ending.closing, None)),
                 (Settled::Fenced, kept) => {
                     let why = "another host hands over the batch that it was for";
-                    return self.void(held.hold, why, Some(kept)).await;
+                    return self.void(held.hold, why, kept).await;
                 }
             }
         }
@@ -123,49 +119,70 @@ impl Shared {
         self.void(held.hold, why, turn).await
     }
 
-    /// Voids the hold of a run that is lost.
-    async fn void(
-        &self,
-        hold: Hold,
-        why: &str,
-        turn: Option<OwnedMutexGuard<()>>,
-    ) -> Result<Ended, Error> {
-        let closing = Closing::voiding(hold, why);
-        match self.settled(&closing, turn).await? {
-            (Settled::Done(issued), _) => self.ended(closing, issued),
-            _ => Err(lost(&closing, None)),
+    /// Runs the plugin once there is room for it.
+    async fn run(&self, held: &Held) -> Run {
+        let hold = &held.hold;
+        let claim = Claim::of(&RunLimits::of(hold.trust_level));
+        let _place = match self.room.enter(&hold.partner, claim).await {
+            Ok(place) => place,
+            Err(full) => return Run::Over(Verdict::lost(full.to_string()), Tab::over(0)),
+        };
+        failpoints::pass("run.begin");
+        let run = held.run(self).await;
+        failpoints::pass("run.ended");
+        run
+    }
+
+    /// The partner's turn, so that the next run of the same request is not overtaken again.
+    async fn keep_or_wait(&self, turn: Option<Turn>, held: &Held) -> Option<Turn> {
+        match turn {
+            Some(turn) => Some(turn),
+            None => Some(self.turns.wait(&held.hold.partner).await),
         }
     }
 
-    /// Settles in the partner's turn, which the caller may have already.
+    /// Voids the hold of a run that is lost.
+    async fn void(&self, hold: Hold, why: &str, turn: Option<Turn>) -> Result<Ended, Error> {
+        let ending = Ending::new(Closing::voiding(hold, why));
+        match self.settled(&ending, turn).await? {
+            (Settled::Done(issued), _) => self.ended(&ending.closing, issued),
+            _ => Err(lost(&ending.closing, None)),
+        }
+    }
+
+    /// Settles in the partner's turn, which the caller may have already, or is settled by whoever has it. The turn
+    /// stays with the caller where it was its own.
     async fn settled(
         &self,
-        closing: &Closing,
-        turn: Option<OwnedMutexGuard<()>>,
-    ) -> Result<(Settled, OwnedMutexGuard<()>), Error> {
+        ending: &Arc<Ending>,
+        turn: Option<Turn>,
+    ) -> Result<(Settled, Option<Turn>), Error> {
+        failpoints::pass("settle.begin");
         let turn = match turn {
             Some(turn) => turn,
-            None => self.turns.wait(&closing.hold.partner).await,
+            None => match self.turns.settled_or_turn(ending).await {
+                Waited::Told(settled) => return Ok((settled, None)),
+                Waited::Turn(turn) => turn,
+            },
         };
-        failpoints::pass("settle.begin");
-        Ok((self.settle(closing).await?, turn))
+        Ok((self.settle(ending, &turn).await?, Some(turn)))
     }
 
     /// What the caller gets of a run that is settled.
-    fn ended(&self, closing: Closing, issued: Issued) -> Result<Ended, Error> {
+    fn ended(&self, closing: &Closing, issued: Issued) -> Result<Ended, Error> {
         failpoints::pass("run.answer");
         let Some(outcome) = closing.verdict.outcome else {
-            return Err(lost(&closing, Some(issued.bytes)));
+            return Err(lost(closing, Some(issued.bytes)));
         };
-        let end = match closing.verdict.report {
+        let end = match &closing.verdict.report {
             Some(report) => End::Report {
-                media_type: report.media_type,
-                body: report.body,
+                media_type: report.media_type.clone(),
+                body: report.body.clone(),
             },
-            None => End::Failed(closing.verdict.detail.unwrap_or_default()),
+            None => End::Failed(closing.verdict.detail.clone().unwrap_or_default()),
         };
         Ok(Ended {
-            run: closing.hold.run,
+            run: closing.hold.run.clone(),
             outcome,
             receipt: issued.bytes,
             end,

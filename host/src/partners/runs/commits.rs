@@ -1,5 +1,6 @@
 //! The two commits of a run, tried until the store has said what became of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::answers::Asked;
@@ -7,9 +8,10 @@ use super::super::failpoints;
 use super::super::holds::{self, Hold, Placed};
 use super::super::receipts::Issued;
 use super::super::settle::{self, Closing, Written};
+use super::turns::{Ending, Member, Turn};
 use super::{Error, Shared};
 use crate::clock;
-use crate::dispatch::work;
+use crate::dispatch::work::{self, Work};
 use crate::store::{self, CommitError, Transaction};
 
 /// Most tries to place a hold: others may move the same account, and the store may be away for a moment.
@@ -26,9 +28,6 @@ const AWAY_MS_MAX: u64 = 1_000;
 
 /// Shortest wait for a store that is away, ms.
 const AWAY_MS_MIN: u64 = 20;
-
-/// Receipts that were sent and not answered, at most: what comes after is another host's doing.
-const TRIED_MAX: usize = 64;
 
 /// What settling came to.
 pub(super) enum Settled {
@@ -91,52 +90,104 @@ impl Shared {
         Ok(committed.map(|()| placed))
     }
 
-    /// Settles a run: until it is done, or its hold is gone, or its time is over.
-    pub(super) async fn settle(&self, closing: &Closing) -> Result<Settled, Error> {
-        let mut tried = Vec::new();
+    /// Settles a run in its partner's turn: until it is done, or its hold is gone, or its time is over. Those who
+    /// wait for the turn are settled with it.
+    pub(super) async fn settle(&self, own: &Arc<Ending>, turn: &Turn) -> Result<Settled, Error> {
+        let (member, mut told) = Member::new(own);
+        let mut group = vec![member];
+        group.extend(turn.companions());
+        let mut why = Error::Unready("it cannot be settled".into());
         for tries in 1.. {
-            let refused = match self.try_settle(closing, &mut tried).await {
-                Ok(Ok(settled)) => return Ok(settled),
+            let refused = match self.try_settle(&mut group).await {
+                Ok(Ok(())) if group.is_empty() => break,
+                Ok(Ok(())) => continue,
                 Ok(Err(refused)) => refused,
                 Err(error) => refused_read(error),
             };
             match refused {
-                Refused::Never(error) => return Err(error.into()),
-                Refused::Fenced => return Ok(Settled::Fenced),
                 Refused::Race => race(tries).await,
-                Refused::Away(error) if self.is_over(closing) => return Err(error.into()),
-                Refused::Away(_) => self.wait_for_store().await,
+                Refused::Fenced => fence(&mut group),
+                // One may spoil it for the others: they are settled on their own.
+                Refused::Never(_) if group.len() > 1 => group.truncate(1),
+                Refused::Never(error) => {
+                    why = error.into();
+                    group.clear();
+                }
+                Refused::Away(error) => {
+                    why = error.into();
+                    group.retain(|member| !self.is_over(&member.ending.closing));
+                    if !group.is_empty() {
+                        self.wait_for_store().await;
+                    }
+                }
+            }
+            if group.is_empty() {
+                break;
             }
         }
-        Ok(Settled::Gone)
+        told.try_recv().map_err(|_| why)
     }
 
+    /// Settles a group in one commit. Those of whom it is known what became of them leave the group.
     async fn try_settle(
         &self,
-        closing: &Closing,
-        tried: &mut Vec<Issued>,
-    ) -> Result<Result<Settled, Refused>, work::Error> {
+        group: &mut Vec<Member>,
+    ) -> Result<Result<(), Refused>, work::Error> {
         let mut work = self.work();
-        let issued = match settle::write(&mut work, &self.options.notary, closing).await? {
-            Written::Settled(issued) => issued,
-            Written::Overtaken => return Ok(Ok(Settled::Again)),
-            Written::Gone => {
-                let found = settle::found(&mut work, &closing.hold, tried).await?;
-                return Ok(Ok(found.map_or(Settled::Gone, Settled::Done)));
-            }
+        let Some(receipts) = self.write(&mut work, group).await? else {
+            return Ok(Ok(()));
         };
-        failpoints::pass("settle.commit");
-        let committed = self
-            .commit(Transaction {
-                acknowledgement: closing.acknowledgement.clone(),
-                ..work.into_transaction()
-            })
-            .await;
-        failpoints::pass("settle.committed");
-        if matches!(committed, Err(Refused::Away(_))) && tried.len() < TRIED_MAX {
-            tried.push(issued.clone());
+        let mut acknowledgements = group
+            .iter()
+            .map(|member| &member.ending.closing.acknowledgement);
+        let transaction = Transaction {
+            acknowledgement: acknowledgements.find_map(Clone::clone),
+            ..work.into_transaction()
+        };
+        pass(group, "settle.commit");
+        let committed = self.commit(transaction).await;
+        pass(group, "settle.committed");
+        match &committed {
+            Ok(()) => {
+                let settled = group.drain(..).zip(receipts);
+                settled.for_each(|(member, issued)| member.tell(Settled::Done(issued)));
+            }
+            Err(Refused::Away(_)) => {
+                let sent = group.iter().zip(receipts);
+                sent.for_each(|(member, issued)| member.ending.sent(issued));
+            }
+            Err(_) => {}
         }
-        Ok(committed.map(|()| Settled::Done(issued)))
+        Ok(committed)
+    }
+
+    /// Writes a group's settlements into a transaction; their receipts. None where there is nothing to commit
+    /// of it.
+    async fn write(
+        &self,
+        work: &mut Work,
+        group: &mut Vec<Member>,
+    ) -> Result<Option<Vec<Issued>>, work::Error> {
+        let closings = group.iter().map(|member| &member.ending.closing);
+        settle::prepare(work, closings).await?;
+        let mut receipts = Vec::new();
+        while let Some(member) = group.get(receipts.len()) {
+            let closing = &member.ending.closing;
+            match settle::write(work, &self.options.notary, closing).await? {
+                Written::Settled(issued) => receipts.push(issued),
+                Written::Gone => {
+                    let tried = member.ending.tried();
+                    let found = settle::found(work, &closing.hold, &tried).await?;
+                    let settled = found.map_or(Settled::Gone, Settled::Done);
+                    group.remove(receipts.len()).tell(settled);
+                }
+                Written::Overtaken => {
+                    group.remove(receipts.len()).tell(Settled::Again);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(receipts).filter(|receipts| !receipts.is_empty()))
     }
 
     /// Whether nobody waits for the store any more: the hold is void by now, or the host is to stop.
@@ -159,6 +210,20 @@ impl Shared {
         let mut health = self.options.store.health();
         let back = health.wait_for(Result::is_ok);
         let _ = tokio::time::timeout(Duration::from_millis(AWAY_MS_MAX), back).await;
+    }
+}
+
+/// Every run passes the points of a commit, also where it shares it.
+fn pass(group: &[Member], point: &'static str) {
+    group.iter().for_each(|_| failpoints::pass(point));
+}
+
+/// The one whose batch is not this host's any more leaves the group.
+fn fence(group: &mut Vec<Member>) {
+    let acknowledges = |member: &Member| member.ending.closing.acknowledgement.is_some();
+    let at = group.iter().position(acknowledges).unwrap_or(0);
+    if at < group.len() {
+        group.remove(at).tell(Settled::Fenced);
     }
 }
 

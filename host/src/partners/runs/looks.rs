@@ -112,7 +112,7 @@ impl Runs {
         let shared = &self.shared;
         let trust_level = shared.trust_level(partner).await?;
         let claim = Claim::of(&RunLimits::of(trust_level));
-        let _place = shared.queue.enter(partner, claim).await?;
+        let _place = shared.room.enter(partner, claim).await?;
         let runner = &shared.options.runner;
         let ready = runner.ready(partner, plugin, trust_level, shared.work());
         let ready = ready.await?;

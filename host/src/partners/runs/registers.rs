@@ -1,13 +1,9 @@
-//! What a host remembers of its own runs: which are under way, and whose turn it is to be settled.
+//! Which of its own runs are under way, as a host remembers it.
 //!
 //! **Invariant.** Whatever way a run ends, a panic included, it is not under way afterwards.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::OwnedMutexGuard;
-
-use crate::ids::PartnerId;
 
 /// Runs that are under way, by id. Cheap to clone.
 #[derive(Clone, Default)]
@@ -48,25 +44,6 @@ impl Drop for UnderWay {
     }
 }
 
-/// One lock for each partner that is being settled.
-#[derive(Default)]
-pub(super) struct Turns {
-    partners: Mutex<HashMap<PartnerId, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-impl Turns {
-    /// Waits for the partner's turn, which ends when this is dropped.
-    pub(super) async fn wait(&self, partner: &PartnerId) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody holds or waits for these: as many as runs are settled at once are left.
-            partners.retain(|_, turn| Arc::strong_count(turn) > 1);
-            partners.entry(partner.clone()).or_default().clone()
-        };
-        turn.lock_owned().await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,21 +56,5 @@ mod tests {
         let run = one.run.clone();
         drop(one);
         assert!(!register.has(&run) && register.has(&other.run));
-    }
-
-    #[tokio::test]
-    async fn partners_take_turns_each_with_itself() {
-        let turns = Turns::default();
-        let id = |name| PartnerId::parse(name).expect("an id");
-        let (a, b) = (id("a"), id("b"));
-        let first = turns.wait(&a).await;
-        let _other = turns.wait(&b).await;
-        let mut second = Box::pin(turns.wait(&a));
-        assert!(futures_util::poll!(second.as_mut()).is_pending());
-        drop(first);
-        drop(second.await);
-        let _again = turns.wait(&a).await;
-        let kept = turns.partners.lock().unwrap().len();
-        assert!(kept <= 2, "{kept}");
     }
 }

@@ -11,6 +11,7 @@ use super::super::HOLDS;
 use super::super::holds::{self, Hold};
 use super::super::settle::Closing;
 use super::commits::Settled;
+use super::turns::Ending;
 use super::{Error, Runs, Shared};
 use crate::clock;
 use crate::store::{Holder, Order, Space};
@@ -104,9 +105,9 @@ impl Shared {
     async fn void_lost(&self, hold: Hold) -> Result<(), Error> {
         let run = hold.run.clone();
         let why = "the host that ran it did not bring it to an end";
-        let closing = Closing::voiding(hold, why);
-        let _turn = self.turns.wait(&closing.hold.partner).await;
-        if let Settled::Done(_) = self.settle(&closing).await? {
+        let ending = Ending::new(Closing::voiding(hold, why));
+        let turn = self.turns.wait(&ending.closing.hold.partner).await;
+        if let Settled::Done(_) = self.settle(&ending, &turn).await? {
             tracing::warn!(run, "voided the hold of a lost run");
         }
         Ok(())

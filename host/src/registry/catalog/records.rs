@@ -105,6 +105,12 @@ impl Listed {
     }
 }
 
+/// The digest in an active version's record.
+pub(super) fn active_digest(record: &[u8]) -> Option<String> {
+    let record: ActiveRecord = parse(record).ok()?;
+    Some(record.digest)
+}
+
 pub(super) fn put(space: &str, key: Vec<u8>, value: Vec<u8>) -> Write {
     Write {
         space: Space::from(space),

@@ -12,7 +12,7 @@ use rlimit::Resource;
 use wasmtime::Engine;
 
 use super::super::inspect::UPLOAD_BYTES_MAX;
-use super::super::partner;
+use super::super::{partner, thread};
 use super::CompileLimits;
 
 /// The artifact follows.
@@ -20,9 +20,6 @@ pub(super) const COMPILED: u8 = 0;
 
 /// The reason follows.
 pub(super) const REFUSED: u8 = 1;
-
-/// How far it steps back behind the host for processor time.
-const NICE: i32 = 10;
 
 /// Most open files: standard streams, and what the runtime holds.
 const FILES_MAX: u64 = 64;
@@ -60,7 +57,7 @@ pub fn compile(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
 
 /// Takes from this process, and what it becomes, what compiling does not need.
 fn limit(limits: CompileLimits) -> io::Result<()> {
-    rustix::process::nice(NICE)?;
+    rustix::process::nice(thread::UPLOAD)?;
     Resource::CORE.set(0, 0)?;
     Resource::FSIZE.set(0, 0)?;
     Resource::NOFILE.set(FILES_MAX, FILES_MAX)?;

@@ -1,12 +1,6 @@
 //! Typed access to the components that metered data come from, generated from the WIT packages.
 
 /// `leyden:grid/consumption`.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated from the WIT packages"
-)]
 pub(super) mod consumption {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -16,12 +10,6 @@ pub(super) mod consumption {
 }
 
 /// `leyden:grid/production`.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated from the WIT packages"
-)]
 pub(super) mod production {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -32,12 +20,6 @@ pub(super) mod production {
 }
 
 /// `leyden:grid/client-registry`.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated from the WIT packages"
-)]
 pub(super) mod registry {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -48,12 +30,6 @@ pub(super) mod registry {
 }
 
 /// `leyden:policy/access`.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated from the WIT packages"
-)]
 pub(super) mod access {
     wasmtime::component::bindgen!({
         path: "../wit",

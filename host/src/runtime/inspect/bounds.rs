@@ -40,6 +40,13 @@ pub(super) const FUNCTIONS_MAX: u32 = 60_000;
 /// takes the host memory beside code.
 pub(super) const ITEMS_MAX: u32 = 200_000;
 
+/// Most imports of a component. CPython's has 25.
+pub(super) const IMPORTS_MAX: u32 = 256;
+
+/// Most types and functions of an interface that is imported: many imports may name one type of an interface. That of
+/// WASI's files has some 60.
+pub(super) const INTERFACE_ITEMS_MAX: usize = 256;
+
 /// Largest function body, bytes. CPython's interpreter loop has some 100 KB.
 pub(super) const FUNCTION_BYTES_MAX: usize = 1 << 20;
 
@@ -94,6 +101,7 @@ pub(super) fn exceeded(
         ("linear memories", all.memories.into(), MEMORIES_MAX.into()),
         ("tables", all.tables.into(), TABLES_MAX.into()),
         ("functions", counts.functions.into(), FUNCTIONS_MAX.into()),
+        ("imports", all.imports.into(), IMPORTS_MAX.into()),
         (
             "types, imports, exports and segments",
             all.items.into(),

@@ -1,6 +1,7 @@
 //! What each import of a partner's component needs, or why it is not served.
 
 use super::pass::Imported;
+use super::wasi;
 use super::{Need, REPORTS, Reason};
 use crate::metering::Dataset;
 
@@ -11,32 +12,6 @@ const FREE: [&str; 4] = [
     "leyden:clock/clock@0.1.0",
     "leyden:log/log@0.1.0",
 ];
-
-/// The interfaces of WASI 0.2 that standard libraries pull in, whether a program uses them or not.
-const EMPTY_WASI: [&str; 19] = [
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/stderr",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:cli/terminal-stderr",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:random/random",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:filesystem/types",
-];
-
-/// The one that gives out folders: an empty list of them.
-const PREOPENS: &str = "wasi:filesystem/preopens";
 
 /// What is served, in words.
 const SERVED: &str = "served are leyden:data/global-consumption, production, detailed-consumption and \
@@ -67,10 +42,10 @@ pub(super) fn need(import: &Imported) -> Result<Need, Reason> {
     if let Some(dataset) = dataset(name) {
         return Ok(Need::Dataset(dataset));
     }
-    if is_empty_wasi(name) {
-        return Ok(Need::EmptyWasi);
+    match wasi::functions(name) {
+        Some(functions) => only(import, functions).map(|()| Need::EmptyWasi),
+        None => Err(not_served(import)),
     }
-    Err(not_served(import))
 }
 
 fn dataset(name: &str) -> Option<Dataset> {
@@ -80,13 +55,17 @@ fn dataset(name: &str) -> Option<Dataset> {
         .find(|dataset| dataset.name() == named)
 }
 
-fn is_empty_wasi(name: &str) -> bool {
-    let Some((interface, version)) = name.split_once('@') else {
-        return false;
+/// That it imports no other functions of an interface of WASI than there are. Known ones without an answer trap when
+/// they are called, and programs import them without calling them; one that nobody knows is a mistake, or a try.
+fn only(import: &Imported, known: &[&str]) -> Result<(), Reason> {
+    let is_unknown = |function: &&String| !known.contains(&function.as_str());
+    let Some(function) = import.functions.iter().find(is_unknown) else {
+        return Ok(());
     };
-    let known = EMPTY_WASI.contains(&interface) || interface == PREOPENS;
-    let patch = version.strip_prefix("0.2.").unwrap_or_default();
-    known && !patch.is_empty() && patch.bytes().all(|digit| digit.is_ascii_digit())
+    let name = &import.name;
+    let problem =
+        format!("imports the function {function} of {name}, which WASI 0.2 does not have");
+    Err(refuse(import, problem, WITHOUT_WASI))
 }
 
 fn not_served(import: &Imported) -> Reason {

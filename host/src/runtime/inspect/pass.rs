@@ -2,19 +2,22 @@
 //! imports and exports of the outermost component. It stops at the first total that is too high, so that it
 //! is bounded itself.
 
+mod counting;
+mod outside;
+mod words;
+
 use wasmparser::{
-    BlockType, ComponentInstance, ComponentTypeRef, CompositeInnerType, CustomSectionReader,
-    ElementItems, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody, Instance,
-    KnownCustom, Name, Parser, Payload, TypeSectionReader, ValidPayload, Validator,
-    ValidatorResources, WasmModuleResources,
+    BlockType, CompositeInnerType, CustomSectionReader, Encoding, FuncToValidate,
+    FuncValidatorAllocations, FunctionBody, KnownCustom, Name, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources, WasmModuleResources,
 };
 
-use super::bounds::{self, NAME_CHARS_MAX, NESTING_MAX, PARAMS_MAX, REASONS_MAX, RESULTS_MAX};
+use super::bounds::{self, NESTING_MAX, REASONS_MAX};
 use super::functions::Weight;
 use super::{Counts, FEATURES, Reason, Refused};
+use words::invalid;
 
-/// Bytes of a page of linear memory (pages of other sizes are a proposal that is off).
-const PAGE_BYTES: u64 = 64 << 10;
+pub(in crate::runtime) use words::printable;
 
 /// An import of the outermost component.
 pub(super) struct Imported {
@@ -23,6 +26,8 @@ pub(super) struct Imported {
     pub(super) kind: &'static str,
     /// Whether that is an interface: an instance, in terms of the component model.
     pub(super) is_interface: bool,
+    /// The functions of the interface that it imports.
+    pub(super) functions: Vec<String>,
 }
 
 /// What the walk found.
@@ -39,6 +44,8 @@ pub(super) struct Totals {
     pub(super) core_instances: u32,
     pub(super) components: u32,
     pub(super) component_instances: u32,
+    /// Of the outermost component.
+    pub(super) imports: u32,
     pub(super) memories: u32,
     pub(super) tables: u32,
     pub(super) items: u32,
@@ -93,6 +100,7 @@ impl Pass {
             self.function(function, &body).map_err(|e| invalid(&e))?;
             self.check_totals()?;
         }
+        self.look_outside(payload).map_err(|e| invalid(&e))?;
         self.unnest(payload);
         Ok(())
     }
@@ -133,139 +141,6 @@ impl Pass {
             }
             _ => {}
         }
-    }
-
-    fn count(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
-        let items = match payload {
-            Payload::TypeSection(types) => {
-                self.types(types)?;
-                types.count()
-            }
-            Payload::ImportSection(imports) => imports.count(),
-            Payload::FunctionSection(functions) => {
-                let all = &mut self.found.counts.functions;
-                *all = all.saturating_add(functions.count());
-                functions.count()
-            }
-            Payload::TableSection(_) | Payload::MemorySection(_) => return self.room(payload),
-            Payload::GlobalSection(globals) => globals.count(),
-            Payload::ExportSection(exports) => exports.count(),
-            Payload::ElementSection(_) | Payload::DataSection(_) => self.segments(payload)?,
-            Payload::CoreTypeSection(types) => types.count(),
-            Payload::ComponentTypeSection(types) => types.count(),
-            Payload::ComponentAliasSection(aliases) => aliases.count(),
-            Payload::ComponentCanonicalSection(functions) => functions.count(),
-            _ => self.component(payload)?,
-        };
-        self.totals.items = self.totals.items.saturating_add(items);
-        Ok(())
-    }
-
-    /// Instances, imports and exports of components.
-    fn component(&mut self, payload: &Payload<'_>) -> wasmparser::Result<u32> {
-        match payload {
-            Payload::InstanceSection(instances) => {
-                for instance in instances.clone() {
-                    let made = matches!(instance?, Instance::Instantiate { .. });
-                    self.totals.core_instances += u32::from(made);
-                }
-                Ok(instances.count())
-            }
-            Payload::ComponentInstanceSection(instances) => {
-                for instance in instances.clone() {
-                    let made = matches!(instance?, ComponentInstance::Instantiate { .. });
-                    self.totals.component_instances += u32::from(made);
-                }
-                Ok(instances.count())
-            }
-            Payload::ComponentImportSection(imports) => {
-                if self.levels.len() == 1 {
-                    for import in imports.clone() {
-                        let import = import?;
-                        self.found
-                            .imports
-                            .push(imported(import.name.name, import.ty));
-                    }
-                }
-                Ok(imports.count())
-            }
-            Payload::ComponentExportSection(exports) => {
-                if self.levels.len() == 1 {
-                    for export in exports.clone() {
-                        self.found.exports.push(export?.name.name.to_owned());
-                    }
-                }
-                Ok(exports.count())
-            }
-            _ => Ok(0),
-        }
-    }
-
-    /// Types whose use costs more than their bytes.
-    fn types(&mut self, types: &TypeSectionReader<'_>) -> wasmparser::Result<()> {
-        for group in types.clone() {
-            for ty in group?.into_types() {
-                let CompositeInnerType::Func(function) = ty.composite_type.inner else {
-                    continue;
-                };
-                let (params, results) = (function.params().len(), function.results().len());
-                if params > PARAMS_MAX || results > RESULTS_MAX {
-                    let problem = format!(
-                        "has a function type with {params} parameters and {results} results, more than \
-                         {PARAMS_MAX} and {RESULTS_MAX}"
-                    );
-                    self.refuse(Reason::new(problem, "pass them in memory, as compilers do"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Memories and tables, and what they begin with.
-    fn room(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
-        let counts = &mut self.found.counts;
-        match payload {
-            Payload::MemorySection(memories) => {
-                self.totals.memories = self.totals.memories.saturating_add(memories.count());
-                for memory in memories.clone() {
-                    let bytes = memory?.initial.saturating_mul(PAGE_BYTES);
-                    counts.memory_bytes = counts.memory_bytes.saturating_add(bytes);
-                }
-            }
-            Payload::TableSection(tables) => {
-                self.totals.tables = self.totals.tables.saturating_add(tables.count());
-                for table in tables.clone() {
-                    let elements = table?.ty.initial;
-                    counts.table_elements = counts.table_elements.saturating_add(elements);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Elements and data; how many items they are.
-    fn segments(&mut self, payload: &Payload<'_>) -> wasmparser::Result<u32> {
-        let mut items: u32 = 0;
-        match payload {
-            Payload::ElementSection(segments) => {
-                for segment in segments.clone() {
-                    let elements = match segment?.items {
-                        ElementItems::Functions(functions) => functions.count(),
-                        ElementItems::Expressions(_, expressions) => expressions.count(),
-                    };
-                    items = items.saturating_add(elements).saturating_add(1);
-                }
-            }
-            Payload::DataSection(segments) => {
-                for segment in segments.clone() {
-                    self.found.counts.data_bytes += segment?.data.len() as u64;
-                    items = items.saturating_add(1);
-                }
-            }
-            _ => {}
-        }
-        Ok(items)
     }
 
     /// Weighs a function; validates it unless it is too heavy to be taken anyway.
@@ -394,51 +269,4 @@ fn function_names<'a>(
     functions
         .flat_map(|functions| functions.into_iter().map_while(Result::ok))
         .map(|naming| (naming.index, naming.name))
-}
-
-fn imported(name: &str, ty: ComponentTypeRef) -> Imported {
-    let kind = match ty {
-        ComponentTypeRef::Module(_) => "the core module",
-        ComponentTypeRef::Func(_) => "the function",
-        ComponentTypeRef::Value(_) => "the value",
-        ComponentTypeRef::Type(_) => "the type",
-        ComponentTypeRef::Instance(_) => "the interface",
-        ComponentTypeRef::Component(_) => "the component",
-    };
-    Imported {
-        name: printable(name),
-        kind,
-        is_interface: matches!(ty, ComponentTypeRef::Instance(_)),
-    }
-}
-
-/// A name from the upload that a message may repeat: cut, and without control characters.
-pub(in crate::runtime) fn printable(name: &str) -> String {
-    let cut: String = name.chars().take(NAME_CHARS_MAX).collect();
-    cut.escape_debug().to_string()
-}
-
-/// The validator has no kinds of errors; these are its words for proposals that are off.
-fn is_about_a_proposal(message: &str) -> bool {
-    ["must be enabled", "is not enabled", "disallowed"]
-        .iter()
-        .any(|words| message.contains(words))
-}
-
-/// What the validator's errors mean to whoever uploads.
-fn invalid(error: &wasmparser::Error) -> Refused {
-    let (message, at) = (printable(error.message()), error.offset());
-    let reason = if message.starts_with("unexpected end") {
-        let problem = format!("ends too early, at byte {at}");
-        Reason::new(problem, "was the upload cut off? send it again")
-    } else if is_about_a_proposal(&message) {
-        let problem = format!("uses a proposal that is not served: {message} (at byte {at})");
-        let remedy =
-            "build for WebAssembly 2.0; several memories and extended constants are served as well";
-        Reason::new(problem, remedy)
-    } else {
-        let problem = format!("is not valid: {message} (at byte {at})");
-        Reason::new(problem, "build it anew; `wasm-tools validate` says more")
-    };
-    reason.into()
 }

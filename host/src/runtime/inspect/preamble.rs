@@ -72,8 +72,10 @@ fn what_it_is(bytes: &[u8]) -> Reason {
     Reason::new("is not a WebAssembly component", upload)
 }
 
+/// Whether there is no more than a preamble's beginning: some of the magic, or all of it and no version and layer.
 fn is_cut_off(bytes: &[u8]) -> bool {
-    bytes.len() < COMPONENT.len() && (COMPONENT.starts_with(bytes) || MODULE.starts_with(bytes))
+    let magic = &MODULE[..4];
+    bytes.len() < MODULE.len() && (magic.starts_with(bytes) || bytes.starts_with(magic))
 }
 
 /// Whether it begins as the text format does: a parenthesis after blanks or a comment.

@@ -4,11 +4,10 @@
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::super::inspect::{CORE_INSTANCES_MAX, FEATURES, MEMORIES_MAX, TABLES_MAX};
-use crate::partners::limits::MEMORY_BYTES_MAX;
+use crate::partners::limits::{MEMORY_BYTES_MAX, UNITS_MAX};
 
-/// Most runs at once. Each reserves address space, not memory; how many really run is bounded by
-/// memory, and per partner.
-const RUNS_MAX: u32 = 64;
+/// Most runs at once: each takes up a unit of room or more. Each reserves address space, not memory.
+const RUNS_MAX: u32 = UNITS_MAX as u32;
 
 /// Core instances of all runs together: a Rust component has 3, one of CPython 20.
 const CORE_INSTANCES_ALL: u32 = 1_024;

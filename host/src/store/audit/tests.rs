@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
+use crate::store::ISSUER;
 
 /// Rows of a page: few, so that most of what happens happens between pages.
 const PAGE: usize = 3;
@@ -89,7 +90,7 @@ impl Books {
 
     async fn found(self, change: impl FnOnce(&mut State)) -> LedgerCheck {
         change(&mut self.state.lock().expect("not poisoned"));
-        check(&self).await.expect("checked")
+        check(&self, None).await.expect("checked")
     }
 }
 
@@ -133,13 +134,13 @@ fn sums(check: &LedgerCheck) -> (u64, u64, u128, u128) {
 
 #[tokio::test]
 async fn what_is_committed_meanwhile_changes_nothing() {
-    let still = check(&Books::of(20, 0)).await.expect("checked");
+    let still = check(&Books::of(20, 0), None).await.expect("checked");
     assert!(still.is_sound(), "{still:?}");
     // Of 20 commits, with 1 + 2 + … and a movement that is one more each.
     let sum = 2 * (20 * 21 / 2) + 20;
     assert_eq!(sums(&still), (40, 21, sum, sum));
     for growth in [1, 2, 5] {
-        let busy = check(&Books::of(20, growth)).await.expect("checked");
+        let busy = check(&Books::of(20, growth), None).await.expect("checked");
         assert_eq!(busy, still, "growth {growth}");
     }
 }
@@ -161,7 +162,7 @@ async fn accounts_are_compared_in_shares() {
         for accounts_max in [1, 2, 5, 1_000] {
             let books = Books::of(30, growth);
             damage(&mut books.state.lock().expect("not poisoned"));
-            let shared = check_in_shares(&books, accounts_max).await;
+            let shared = check_in_shares(&books, None, accounts_max).await;
             assert_eq!(shared.expect("checked").wrong_accounts, wrong);
         }
     }

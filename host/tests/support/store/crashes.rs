@@ -189,7 +189,7 @@ async fn check_purchases(store: &Arc<dyn Store>, acknowledged: &[String]) {
     assert_eq!(published, kept, "half of a transaction");
     assert_eq!(*store.tail(&partition()).borrow(), records.len() as u64);
 
-    let ledger = store.check_ledger().await.expect("checked");
+    let ledger = store.check_ledger(None).await.expect("checked");
     assert_eq!(
         (ledger.entries, ledger.credits),
         (kept.len() as u64, kept.len() as u128)

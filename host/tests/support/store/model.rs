@@ -9,8 +9,8 @@ use std::sync::Arc;
 use leyden::ids::StreamName;
 use leyden::store::chain::Head;
 use leyden::store::{
-    Account, CommitError, Entry, Error, ISSUER, LedgerCheck, Order, Posting, Range, ReadSet,
-    SUM_MAX, Space, Transaction, Version, Write,
+    Account, Broken, CommitError, Entry, Error, ISSUER, LedgerCheck, Order, Posting, Range,
+    ReadSet, SUM_MAX, Space, Transaction, Version, Write,
 };
 
 use crate::model_groups::Fence;
@@ -277,7 +277,8 @@ impl State {
         self.accounts.get(name).copied().unwrap_or_default()
     }
 
-    pub(crate) fn check(&self) -> LedgerCheck {
+    /// Of the heads that there were it knows the last one.
+    pub(crate) fn check(&self, noted: Option<Head>) -> LedgerCheck {
         let accounts = || self.accounts.values();
         LedgerCheck {
             entries: self.head.entries,
@@ -286,7 +287,13 @@ impl State {
             credits: accounts().map(|account| u128::from(account.credits)).sum(),
             wrong_accounts: Vec::new(),
             head: self.head,
-            broken: None,
+            broken: noted
+                .filter(|noted| *noted != self.head)
+                .map(|noted| Broken {
+                    entry: noted.entries,
+                    place: None,
+                    flaw: leyden::store::Flaw::Noted,
+                }),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::future::{BoxFuture, ready};
 use leyden::ids::StreamName;
+use leyden::store::chain::Head;
 use leyden::store::{
     Account, Claim, CommitError, Entry, Error, GroupStatus, Holder, HostInfo, LedgerCheck, Members,
     Offset, Order, Partition, PartitionStatus, Range, ReadSet, Record, Result, Snapshot, Space,
@@ -286,8 +287,8 @@ impl Store for Model {
         now(Ok(self.world().state.accounts_after(after, limit)))
     }
 
-    fn check_ledger(&self) -> BoxFuture<'_, Result<LedgerCheck>> {
-        now(Ok(self.world().state.check()))
+    fn check_ledger(&self, noted: Option<Head>) -> BoxFuture<'_, Result<LedgerCheck>> {
+        now(Ok(self.world().state.check(noted)))
     }
 
     fn health(&self) -> watch::Receiver<std::result::Result<(), &'static str>> {

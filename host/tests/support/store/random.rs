@@ -331,8 +331,8 @@ impl Run<'_> {
     }
 
     async fn ledger(&mut self) -> Checked {
-        let found = self.works("ledger", self.subject().check_ledger().await)?;
-        self.same("ledger", &self.world.state.check(), &found)?;
+        let found = self.works("ledger", self.subject().check_ledger(None).await)?;
+        self.same("ledger", &self.world.state.check(None), &found)?;
         let after = *self.numbers.pick(&["", "fees", "issuer", "j", "z"]);
         let limit = *self.numbers.pick(&[0, 1, 2, usize::MAX]);
         let found = self.subject().accounts(after, limit).await;

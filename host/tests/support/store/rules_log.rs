@@ -306,7 +306,7 @@ pub(crate) async fn postings_are_judged_in_order(store: Shared) {
         store.commit(late).await,
         Err(CommitError::Overdrawn { balance: 0, .. })
     ));
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert_eq!(
         (check.entries, check.accounts, check.debits, check.credits),
         (3, 4, 30, 30)

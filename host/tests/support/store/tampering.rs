@@ -63,7 +63,7 @@ async fn fill(store: &dyn Store) {
         let committed = store.commit(commit(version)).await;
         assert_eq!(committed.expect("committed"), version);
     }
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert!(check.is_sound(), "{check:?}");
     assert_eq!((check.entries, check.head), (3 * COMMITS, head()));
 }
@@ -219,10 +219,10 @@ async fn changes_to_a_file_are_found() {
         let folder = copy_of(folder.path());
         change(folder.path(), tampering.sql);
         let store = open(folder.path());
-        tampering.judge(&store.check_ledger().await.expect("checked"));
+        tampering.judge(&store.check_ledger(None).await.expect("checked"));
         // It stays found, whatever comes after it.
         store.commit(commit(9)).await.expect("committed");
-        let later = store.check_ledger().await.expect("checked");
+        let later = store.check_ledger(None).await.expect("checked");
         assert!(
             later.broken.is_some() && !later.is_sound(),
             "{}",
@@ -243,9 +243,9 @@ async fn changes_in_redis_are_found() {
         let (entries, ledger) = (key("entries"), key("ledger"));
         let done = server.ask(&["EVAL", &script, "2", &entries, &ledger]);
         assert_eq!(done.expect(tampering.what), "OK");
-        tampering.judge(&store.check_ledger().await.expect("checked"));
+        tampering.judge(&store.check_ledger(None).await.expect("checked"));
         store.commit(commit(9)).await.expect("committed");
-        let later = store.check_ledger().await.expect("checked");
+        let later = store.check_ledger(None).await.expect("checked");
         assert!(
             later.broken.is_some() && !later.is_sound(),
             "{}",
@@ -282,7 +282,7 @@ async fn every_column_of_every_entry_counts() {
                     UPDATE entries SET {set} WHERE {this}"
                 ),
             );
-            let check = store.check_ledger().await.expect("checked");
+            let check = store.check_ledger(None).await.expect("checked");
             let place = Some((version, position));
             let broken = check.broken.map(|broken| (broken.entry, broken.place));
             assert_eq!(broken, Some((n as u64 + 1, place)), "{this}: {set}");
@@ -292,26 +292,77 @@ async fn every_column_of_every_entry_counts() {
             );
         }
     }
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert!(check.is_sound() && check.head == head(), "{check:?}");
 }
 
-/// Who changes entries, hashes, accounts and head so that they fit again is found by who has noted a head.
-#[tokio::test]
-async fn a_ledger_that_was_made_up_anew_has_another_head() {
-    let (folder, other) = (tempfile::tempdir(), tempfile::tempdir());
-    let (folder, other) = (folder.expect("a folder"), other.expect("a folder"));
-    fill(&*open(folder.path())).await;
-    let store = open(other.path());
-    for version in 1..=COMMITS {
-        let mut forged = commit(version);
-        forged.postings[1].reference = "run 0".to_owned();
-        store.commit(forged).await.expect("committed");
+/// Whether a ledger is as a noted head says, and if not, where it differs.
+async fn passes(store: &dyn Store, noted: Head) -> Result<(), (u64, Option<(Version, u64)>)> {
+    let check = store.check_ledger(Some(noted)).await.expect("checked");
+    assert_eq!(check.is_sound(), check.broken.is_none(), "{check:?}");
+    match check.broken {
+        None => Ok(()),
+        Some(broken) => {
+            assert_eq!(broken.flaw, Flaw::Noted, "{noted}");
+            Err((broken.entry, broken.place))
+        }
     }
-    let check = store.check_ledger().await.expect("checked");
-    assert!(check.is_sound(), "{check:?}");
-    assert_eq!(check.head.entries, head().entries);
-    assert_ne!(check.head, head());
+}
+
+/// A ledger of which one amount was changed, and then entries, hashes, accounts and head so that they fit again.
+async fn make_up(store: &dyn Store, from: Version) -> Head {
+    for version in 1..=COMMITS {
+        let mut commit = commit(version);
+        commit.postings[0].amount += u64::from(version == from);
+        store.commit(commit).await.expect("committed");
+    }
+    let plain = store.check_ledger(None).await.expect("checked");
+    assert!(plain.is_sound(), "{plain:?}");
+    assert_eq!(plain.head.entries, head().entries);
+    assert_ne!(plain.head, head());
+    plain.head
+}
+
+/// Who makes a ledger up anew is found by who has noted a head, whatever was committed since.
+async fn a_made_up_ledger_does_not_pass_a_noted_head(store: &dyn Store, from: Version) {
+    let forged = make_up(store, from).await;
+    let last = Err((18, Some((COMMITS, 2))));
+    assert_eq!(passes(store, head()).await, last);
+    let mut noted = Head::default();
+    for version in 1..=COMMITS {
+        let commit = commit(version);
+        noted.commit(&commit.postings, commit.at);
+        let is_before = version < from;
+        assert_eq!(passes(store, noted).await.is_ok(), is_before, "{noted}");
+    }
+    assert_eq!(passes(store, forged).await, Ok(()), "its own head");
+    assert_eq!(passes(store, Head::default()).await, Ok(()), "none yet");
+    let at = |entries| Head { entries, ..forged };
+    assert_eq!(passes(store, at(19)).await, Err((19, None)), "longer");
+    let within = Err((17, Some((COMMITS, 1))));
+    assert_eq!(passes(store, at(17)).await, within, "within a commit");
+    store.commit(commit(9)).await.expect("committed");
+    assert_eq!(passes(store, forged).await, Ok(()), "it goes on from there");
+    assert_eq!(passes(store, head()).await, last);
+}
+
+#[tokio::test]
+async fn a_file_that_was_made_up_anew_does_not_pass_a_noted_head() {
+    for from in [1, 4, COMMITS] {
+        let folder = tempfile::tempdir().expect("a folder");
+        a_made_up_ledger_does_not_pass_a_noted_head(&*open(folder.path()), from).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_was_made_up_anew_does_not_pass_a_noted_head() {
+    let server = Server::start(Kept::Nothing);
+    for from in [1, 4, COMMITS] {
+        let store = OnRedis::at(server.url(), &format!("forged-{from}"))
+            .open()
+            .await;
+        a_made_up_ledger_does_not_pass_a_noted_head(&*store, from).await;
+    }
 }
 
 /// A folder of a version without a chain gets one, the same as if it had had it from the beginning.
@@ -324,13 +375,16 @@ async fn a_folder_without_a_chain_gets_one() {
         "DROP TABLE ledger; ALTER TABLE entries DROP COLUMN chain; PRAGMA user_version = 2",
     );
     let store = open(folder.path());
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert!(check.is_sound(), "{check:?}");
     assert_eq!(check.head, head());
     let more = store.commit(commit(COMMITS + 1)).await;
     assert_eq!(more.expect("committed"), COMMITS + 1);
     drop(store);
-    let again = open(folder.path()).check_ledger().await.expect("checked");
+    let again = open(folder.path())
+        .check_ledger(None)
+        .await
+        .expect("checked");
     assert!(
         again.is_sound() && again.entries == 3 * COMMITS + 3,
         "{again:?}"
@@ -364,15 +418,15 @@ async fn an_installation_without_a_chain_gets_one() {
 
     let store = backend.open().await;
     assert_eq!(ask(&["HGET", "{old}:meta", "format"]), "2");
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert!(check.is_sound(), "{check:?}");
     assert_eq!(check.head, head());
     store.commit(commit(7)).await.expect("committed");
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     assert!(check.is_sound() && check.entries == 21, "{check:?}");
     let script = REWRITE.replace("CHANGE", "at(2)[2][8] = 'forged'");
     ask(&["EVAL", &script, "2", "{old}:entries", "{old}:ledger"]);
-    let check = store.check_ledger().await.expect("checked");
+    let check = store.check_ledger(None).await.expect("checked");
     let entry = check.broken.map(|broken| broken.entry);
     assert_eq!(entry, Some(21), "the first commit that has a hash");
 }

@@ -78,6 +78,7 @@ impl Guest for LoadCurve {
 #[cfg(target_arch = "wasm32")]
 #[allow(
     unsafe_code,
+    unreachable_pub,
     clippy::all,
     reason = "the component model's entry points"
 )]

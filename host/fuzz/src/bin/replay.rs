@@ -1,0 +1,106 @@
+//! `replay SECONDS FILE…`: what the fuzz target does, without a fuzzer. It tries the files as the fuzzer keeps
+//! them (see README.md here), then mutations of them and chance, for so long. It ends with an error where the host
+//! would do wrong; the input lies in `crash-input` then.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it measures, and nothing is simulated here"
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{env, fs, io, panic};
+
+use leyden_fuzz::upload;
+use leyden_smith::Random;
+
+/// Where the input that failed is kept.
+const CRASH: &str = "crash-input";
+
+/// Longest that one input may take: the pass over an upload is some 20 ms for each MiB.
+const INPUT_MAX: Duration = Duration::from_secs(10);
+
+/// Most changes to one input.
+const CHANGES_MAX: usize = 8;
+
+/// Most bytes of chance.
+const CHANCE_BYTES_MAX: usize = 8_192;
+
+fn main() -> io::Result<()> {
+    let mut arguments = env::args().skip(1);
+    let seconds = arguments.next().and_then(|text| text.parse().ok());
+    let Some(seconds) = seconds else {
+        eprintln!("usage: replay SECONDS FILE…");
+        std::process::exit(2);
+    };
+    let corpus: Vec<Vec<u8>> = arguments.map(fs::read).collect::<Result<_, _>>()?;
+    for input in &corpus {
+        attempt(input)?;
+    }
+    let (since, mut random) = (Instant::now(), Random::new(1));
+    let (mut tried, mut kept) = (corpus.len(), 0_usize);
+    while since.elapsed() < Duration::from_secs(seconds) {
+        let input = next(&corpus, &mut random);
+        kept += usize::from(attempt(&input)?);
+        tried += 1;
+    }
+    println!("{tried} inputs tried, {kept} of chance came to something; none did wrong");
+    Ok(())
+}
+
+/// Tries one; whether anything came of it.
+fn attempt(input: &[u8]) -> io::Result<bool> {
+    let since = Instant::now();
+    let tried = panic::catch_unwind(|| upload(input));
+    match tried {
+        Ok(came) if since.elapsed() < INPUT_MAX => Ok(came),
+        Ok(_) => Err(failed(input, "took too long")),
+        Err(_) => Err(failed(input, "panicked")),
+    }
+}
+
+fn failed(input: &[u8], how: &str) -> io::Error {
+    match fs::write(CRASH, input) {
+        Ok(()) => io::Error::other(format!("it {how}: {}", Path::new(CRASH).display())),
+        Err(error) => error,
+    }
+}
+
+/// One of the corpus with some changes, or chance alone.
+fn next(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    if corpus.is_empty() || random.below(4) == 0 {
+        let length = 1 + random.below(CHANCE_BYTES_MAX);
+        return random.bytes(length);
+    }
+    let mut input = corpus[random.below(corpus.len())].clone();
+    for _ in 0..=random.below(CHANGES_MAX) {
+        change(&mut input, corpus, random);
+    }
+    input
+}
+
+/// Turns a bit, cuts, takes bytes out, puts bytes in, or splices with another.
+fn change(input: &mut Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) {
+    if input.is_empty() {
+        return;
+    }
+    let at = random.below(input.len());
+    match random.below(8) {
+        0 => input.truncate(at),
+        1 => {
+            let end = input.len().min(at + 1 + random.below(64));
+            input.drain(at..end);
+        }
+        2 => {
+            let length = 1 + random.below(64);
+            input.splice(at..at, random.bytes(length));
+        }
+        3 => {
+            let other = &corpus[random.below(corpus.len())];
+            let from = random.below(other.len().max(1)).min(other.len());
+            input.truncate(at);
+            input.extend_from_slice(&other[from..]);
+        }
+        _ => input[at] ^= 1 << random.below(8),
+    }
+}

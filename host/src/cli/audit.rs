@@ -1,0 +1,50 @@
+//! `leyden audit [SUBJECT]`: what was changed, by whom, when, from what to what.
+
+use serde_json::{Value, json};
+
+use super::{Context, Error, route, table};
+
+/// Tells who deployed and rolled back what, and who was made an operator; the latest change first.
+///
+/// Entries are written by the commit that makes the change, and are never changed or removed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  leyden audit
+  leyden audit schedule              what happened to one component
+  leyden audit --limit 1000 --json")]
+pub(super) struct Audit {
+    /// The component or operator that was changed; everything where it is not given.
+    subject: Option<String>,
+    /// How many changes, at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+impl Audit {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let subject = self.subject.as_deref().map(|subject| ("subject", subject));
+        let client = context.client()?;
+        let all = route::all_pages(
+            &client,
+            "/admin/audit",
+            subject.as_slice(),
+            "entries",
+            self.limit,
+        );
+        let mut entries = all.await?;
+        if !context.global.json {
+            entries.iter_mut().for_each(shorten);
+        }
+        context.show(&entries.into())
+    }
+}
+
+/// Digests as short as lists tell them.
+fn shorten(entry: &mut Value) {
+    for member in ["from", "to"] {
+        let short = entry[member].as_str().map(|text| json!(table::short(text)));
+        if let Some(short) = short {
+            entry[member] = short;
+        }
+    }
+}
