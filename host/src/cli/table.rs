@@ -24,7 +24,8 @@ pub(crate) fn render(value: &Value) -> String {
     }
 }
 
-/// One line per member, names padded and values whole; a list of objects follows as a table of its own.
+/// One line per member, names padded and values whole; a list of objects follows as a table of its own, and an
+/// object as lines of its own, indented.
 fn lines(members: &Map<String, Value>) -> String {
     let width = members
         .keys()
@@ -35,9 +36,18 @@ fn lines(members: &Map<String, Value>) -> String {
         Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
             format!("{name}\n{}", table(rows))
         }
+        Value::Object(members) if !members.is_empty() => {
+            format!("{name}\n{}", indented(&lines(members)))
+        }
         _ => format!("{name:width$}  {}", text(value)),
     };
     members.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What belongs to the line above it.
+fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| format!("  {line}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Columns in the order in which the rows first name them.
@@ -111,6 +121,11 @@ mod tests {
             "now     x\ntickMs  60000"
         );
         assert_eq!(render(&json!([])), "(none)");
+        let nested = json!({"id": 1, "limits": {"rows": 2, "list": [{"a": 1}, {"a": 2}]}});
+        assert_eq!(
+            render(&nested),
+            "id      1\nlimits\n  rows  2\n  list\n  a\n  1\n  2"
+        );
         let long = "x".repeat(200);
         assert_eq!(render(&json!({ "a": long })), format!("a  {long}"));
         assert!(render(&json!([{ "a": long }])).ends_with('…'));
