@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cohorts::Told;
-use super::{Dataset, Decision, ReadEntry};
+use super::{Dataset, Decision, ReadEntry, Terms};
 use crate::ids::Digest;
 
 /// What a run or an invocation has read and may still spend. Shared by whoever runs the guest and the
@@ -29,6 +29,16 @@ impl Tab {
             left: held,
             ..Books::default()
         })))
+    }
+
+    /// The same, under terms that the access policy has stated already.
+    #[must_use]
+    pub fn under(self, terms: &Terms) -> Self {
+        let mut books = self.books();
+        books.policy = Some(terms.policy);
+        books.decisions.clone_from(&terms.datasets);
+        drop(books);
+        self
     }
 
     /// What may still be spent, datapoints.
@@ -107,6 +117,20 @@ mod tests {
             rows: 1,
             datapoints,
         }
+    }
+
+    #[test]
+    fn what_the_terms_say_is_not_asked_again() {
+        let terms = Terms {
+            policy: Digest::of(b"access"),
+            datasets: vec![(Dataset::Production, Decision::Granted(70))],
+            compute_price: 0,
+        };
+        let tab = Tab::over(1).under(&terms);
+        let granted = Some(Decision::Granted(70));
+        assert_eq!(tab.decision(Dataset::Production), granted);
+        assert_eq!(tab.decision(Dataset::GlobalConsumption), None);
+        assert_eq!(tab.reads(), (Vec::new(), Some(terms.policy)));
     }
 
     #[test]

@@ -236,54 +236,54 @@ pub(crate) async fn decide(
     dataset: Dataset,
     trust_level: u32,
 ) -> wasmtime::Result<(Decision, Digest)> {
+    let mut callee = Callee::enter(call, ACCESS).await?;
+    let answer = decision(&mut callee, dataset, trust_level).await;
+    let (decision, by) = callee.leave(call, answer)?;
+    Ok((decision, by.digest))
+}
+
+/// What a policy that was entered says of a dataset.
+async fn decision(
+    callee: &mut Callee,
+    dataset: Dataset,
+    trust_level: u32,
+) -> wasmtime::Result<Decision> {
     use access::exports::leyden::policy::access as wit;
     let dataset = match dataset {
         Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
         Dataset::Production => wit::Dataset::Production,
         Dataset::DetailedConsumption => wit::Dataset::DetailedConsumption,
     };
-    let mut callee = Callee::enter(call, ACCESS).await?;
-    let Some(exports) = &callee.instance.grid.access else {
-        return Err(callee.missing());
-    };
     let input = wit::Input {
         dataset,
         trust_level,
-        at_ms: now_ms(&callee),
+        at_ms: now_ms(callee),
     };
-    let answer = exports
-        .leyden_policy_access()
-        .call_decide(&mut callee.instance.store, input)
-        .await;
-    let (decision, by) = callee.leave(call, answer)?;
-    let decision = match decision {
-        wit::Decision::Granted(price) => Decision::Granted(price),
-        wit::Decision::NotTrusted(needed) => Decision::NotTrusted(needed),
-    };
-    Ok((decision, by.digest))
-}
-
-/// What computing costs, datapoints for each 1,000,000,000 units of fuel, and which version of the access
-/// policy says so.
-pub(crate) async fn compute_price(
-    call: &mut Option<Box<Call>>,
-    trust_level: u32,
-) -> wasmtime::Result<(u64, Digest)> {
-    use access::exports::leyden::policy::access as wit;
-    let mut callee = Callee::enter(call, ACCESS).await?;
     let Some(exports) = &callee.instance.grid.access else {
         return Err(callee.missing());
     };
+    let exports = exports.leyden_policy_access();
+    let decision = exports.call_decide(&mut callee.instance.store, input);
+    Ok(match decision.await? {
+        wit::Decision::Granted(price) => Decision::Granted(price),
+        wit::Decision::NotTrusted(needed) => Decision::NotTrusted(needed),
+    })
+}
+
+/// What computing costs by a policy that was entered, datapoints for each 1,000,000,000 units of fuel.
+async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Result<u64> {
+    use access::exports::leyden::policy::access as wit;
     let input = wit::Compute {
         trust_level,
-        at_ms: now_ms(&callee),
+        at_ms: now_ms(callee),
     };
-    let answer = exports
-        .leyden_policy_access()
+    let Some(exports) = &callee.instance.grid.access else {
+        return Err(callee.missing());
+    };
+    let exports = exports.leyden_policy_access();
+    exports
         .call_compute_price(&mut callee.instance.store, input)
-        .await;
-    let (price, by) = callee.leave(call, answer)?;
-    Ok((price, by.digest))
+        .await
 }
 
 /// What the access policy says to a trust level; see [`crate::metering::terms`].
@@ -309,17 +309,27 @@ pub async fn terms(
     })
 }
 
+/// Asks for all of it at once: the terms are one answer of one instance.
 async fn read_terms(call: &mut Option<Box<Call>>, trust_level: u32) -> wasmtime::Result<Terms> {
-    let mut datasets = Vec::with_capacity(Dataset::ALL.len());
-    for dataset in Dataset::ALL {
-        datasets.push((dataset, decide(call, dataset, trust_level).await?.0));
-    }
-    let (compute_price, policy) = compute_price(call, trust_level).await?;
+    let mut callee = Callee::enter(call, ACCESS).await?;
+    let answer = stated(&mut callee, trust_level).await;
+    let ((datasets, compute_price), by) = callee.leave(call, answer)?;
     Ok(Terms {
-        policy,
+        policy: by.digest,
         datasets,
         compute_price,
     })
+}
+
+async fn stated(
+    callee: &mut Callee,
+    trust_level: u32,
+) -> wasmtime::Result<(Vec<(Dataset, Decision)>, u64)> {
+    let mut datasets = Vec::with_capacity(Dataset::ALL.len());
+    for dataset in Dataset::ALL {
+        datasets.push((dataset, decision(callee, dataset, trust_level).await?));
+    }
+    Ok((datasets, compute_price(callee, trust_level).await?))
 }
 
 /// The instant of the invocation that a component serves.

@@ -157,7 +157,8 @@ impl Town {
     async fn unmetered(&self, partner: &Arc<Partner>) -> Tab {
         let (id, plugin) = (&partner.id, &self.plugin);
         let ready = self.engine.ready(id, plugin, TRUST, self.work()).await;
-        let (ready, tab) = (ready.expect("ready"), Tab::over(HELD));
+        let ready = ready.expect("ready");
+        let tab = Tab::over(HELD).under(&ready.terms);
         let ran = self.ran(&ready, partner, tab.clone()).await;
         assert!(ran.outcome.is_ok());
         tab

@@ -214,7 +214,7 @@ struct Held {
 impl Held {
     /// Runs the plugin once, on a new tab.
     async fn run(&self, shared: &Shared) -> Run {
-        let tab = Tab::over(self.hold.amount);
+        let tab = Tab::over(self.hold.amount).under(&self.ready.terms);
         let ran = (self.ready.run)(self.input(shared, tab.clone())).await;
         if is_overtaken(&ran) {
             return Run::Overtaken;

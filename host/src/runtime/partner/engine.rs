@@ -33,7 +33,7 @@ const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + (512 << 10);
 
 /// Memory of a slot that stays mapped between runs: copying these pages back is cheaper than faulting
 /// them in again.
-const KEEP_RESIDENT_BYTES: usize = 128 << 10;
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 
 /// What shows in compiled code.
 fn common() -> Config {
