@@ -2,14 +2,29 @@
 //! host's threads each would keep requests waiting for its slice, and many of them for many slices. The system's
 //! scheduler does better: a run that has just begun goes before uploads and before those that have computed for long,
 //! and the host goes before all.
+//!
+//! A thread that has done a run waits a while for another, which then finds its stack and its heap warm.
+//!
+//! **Invariant.** A thread never gets nearer to the host again: one that has stepped back ends with its run.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Stack of the thread, bytes: what threads have as a rule. Guests and what they call have their own.
 const STACK_BYTES: usize = 2 << 20;
+
+/// Threads that wait for another run at most: each keeps some hundred KiB.
+const IDLE_MAX: usize = 64;
+
+/// How long a thread waits for another run.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// How far a run is behind the host (see nice(2)).
 pub(super) const RUN: i32 = 5;
@@ -37,8 +52,7 @@ pub(super) async fn on_own<T: Send + 'static>(
 ) -> Result<T, Lost> {
     let host = Handle::current();
     let (mut done, ended) = oneshot::channel();
-    let body = move || {
-        step_back(behind);
+    let job = move || {
         let ran = host.block_on(async {
             tokio::select! {
                 ran = run => Some(ran),
@@ -50,14 +64,98 @@ pub(super) async fn on_own<T: Send + 'static>(
             let _ = done.send(ran);
         }
     };
-    let thread = std::thread::Builder::new().name("partner-run".into());
-    let started = thread.stack_size(STACK_BYTES).spawn(body);
-    started.map_err(|_| Lost::NoThread)?;
+    THREADS.start(behind, Box::new(job))?;
     ended.await.map_err(|_| Lost::Panicked)
+}
+
+/// What a thread is given to do.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads of this process.
+static THREADS: Threads = Threads::new();
+
+thread_local! {
+    /// Whether this thread has stepped back further than it began.
+    static STEPPED_BACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Threads that wait for another run.
+struct Threads {
+    idle: Mutex<Vec<(ThreadId, Sender<Job>)>>,
+}
+
+impl Threads {
+    const fn new() -> Self {
+        Self {
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Has a thread do it, one that waits if there is one.
+    fn start(&'static self, behind: i32, mut job: Job) -> Result<(), Lost> {
+        while behind == RUN {
+            let Some((_, waiting)) = self.idle().pop() else {
+                break;
+            };
+            match waiting.send(job) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::SendError(back)) => job = back,
+            }
+        }
+        let thread = std::thread::Builder::new().name("partner-run".into());
+        let started = thread.stack_size(STACK_BYTES).spawn(move || {
+            step_back(behind);
+            self.serve(behind, job);
+        });
+        started.map(drop).map_err(|_| Lost::NoThread)
+    }
+
+    /// Does one after the other, as long as they come and it may.
+    fn serve(&self, behind: i32, mut job: Job) {
+        loop {
+            job();
+            if behind != RUN || STEPPED_BACK.get() {
+                return;
+            }
+            let Some(jobs) = self.wait() else { return };
+            let next = match jobs.recv_timeout(IDLE) {
+                Ok(next) => Some(next),
+                // Who is not in the list any more is about to be given something.
+                Err(_) if !self.leave() => jobs.recv().ok(),
+                Err(_) => None,
+            };
+            let Some(next) = next else { return };
+            job = next;
+        }
+    }
+
+    /// Puts this thread among those that wait, if there is room.
+    fn wait(&self) -> Option<Receiver<Job>> {
+        let mut idle = self.idle();
+        if idle.len() >= IDLE_MAX {
+            return None;
+        }
+        let (give, jobs) = mpsc::channel();
+        idle.push((std::thread::current().id(), give));
+        Some(jobs)
+    }
+
+    /// Takes this thread out of those that wait; whether it was among them.
+    fn leave(&self) -> bool {
+        let own = std::thread::current().id();
+        let mut idle = self.idle();
+        let at = idle.iter().position(|(id, _)| *id == own);
+        at.map(|at| idle.swap_remove(at)).is_some()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(ThreadId, Sender<Job>)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Lets runs that begin go before this thread's.
 pub(super) fn step_back_for_long() {
+    STEPPED_BACK.set(true);
     step_back(LONG);
 }
 
@@ -79,6 +177,40 @@ mod tests {
         assert_eq!(on_own(RUN, name).await, Ok(Some("partner-run".to_owned())));
         let panics = async { panic!("as asked") };
         assert_eq!(on_own::<()>(RUN, panics).await, Err(Lost::Panicked));
+    }
+
+    /// The thread that does something.
+    fn done_by(threads: &'static Threads, behind: i32, job: fn()) -> ThreadId {
+        let (tell, told) = mpsc::channel();
+        let job = move || {
+            job();
+            tell.send(std::thread::current().id()).expect("told");
+        };
+        threads.start(behind, Box::new(job)).expect("a thread");
+        told.recv().expect("it was done")
+    }
+
+    /// Until one waits for another run, or for good.
+    fn waits(threads: &Threads) -> bool {
+        (0..500).any(|_| {
+            std::thread::yield_now();
+            crate::clock::block(Duration::from_millis(2));
+            !threads.idle().is_empty()
+        })
+    }
+
+    #[test]
+    fn a_thread_does_another_run_unless_it_has_stepped_back() {
+        let threads: &'static Threads = Box::leak(Box::new(Threads::new()));
+        let first = done_by(threads, RUN, || {});
+        assert!(waits(threads));
+        assert_ne!(done_by(threads, UPLOAD, || {}), first, "not for uploads");
+        assert_eq!(done_by(threads, RUN, || {}), first);
+        assert!(waits(threads));
+        assert_eq!(done_by(threads, RUN, step_back_for_long), first);
+        assert_ne!(done_by(threads, RUN, || {}), first);
+        assert!(waits(threads));
+        assert_eq!(threads.idle().len(), 1, "the one that stepped back ended");
     }
 
     #[tokio::test]
