@@ -92,22 +92,33 @@ impl Threads {
     }
 
     /// Has a thread do it, one that waits if there is one.
-    fn start(&'static self, behind: i32, mut job: Job) -> Result<(), Lost> {
-        while behind == RUN {
-            let Some((_, waiting)) = self.idle().pop() else {
-                break;
-            };
-            match waiting.send(job) {
-                Ok(()) => return Ok(()),
-                Err(mpsc::SendError(back)) => job = back,
-            }
-        }
+    fn start(&'static self, behind: i32, job: Job) -> Result<(), Lost> {
+        let job = match behind {
+            RUN => match self.wake(job) {
+                None => return Ok(()),
+                Some(job) => job,
+            },
+            _ => job,
+        };
         let thread = std::thread::Builder::new().name("partner-run".into());
         let started = thread.stack_size(STACK_BYTES).spawn(move || {
             step_back(behind);
             self.serve(behind, job);
         });
         started.map(drop).map_err(|_| Lost::NoThread)
+    }
+
+    /// Gives it to a thread that waits; gives it back where none does.
+    fn wake(&self, mut job: Job) -> Option<Job> {
+        loop {
+            let Some((_, waiting)) = self.idle().pop() else {
+                return Some(job);
+            };
+            match waiting.send(job) {
+                Ok(()) => return None,
+                Err(mpsc::SendError(back)) => job = back,
+            }
+        }
     }
 
     /// Does one after the other, as long as they come and it may.
