@@ -13,9 +13,7 @@ const PROMISE: &str = "no household's value follows from the sums that a partner
 
 pub async fn prove(size: Size) -> Vec<Proof> {
     algebra::check_itself();
-    let cohorts = cohorts(size).await;
-    eprintln!("{cohorts}");
-    vec![cohorts, host(size).await]
+    vec![cohorts(size).await, host(size).await]
 }
 
 async fn cohorts(size: Size) -> Proof {

@@ -2,8 +2,8 @@
 //! passes here before anything else looks at it.
 //!
 //! **Invariants.** A partner is known by its API key alone, never by what a path, a header or a body says
-//! it is; so is an operator that has a key, which opens what its role may. A partner's key opens the paths below `/partners/<its own id>` and nothing else, and a refusal
-//! does not depend on whether what was asked for exists. Keys are read from the store for each request, so
+//! it is; so is an operator that has a key, which opens what its role may. A partner's key opens the paths
+//! below `/partners/<its own id>` and nothing else, and a refusal does not depend on whether what was asked for exists. Keys are read from the store for each request, so
 //! a revoked one ends with the next request on every host; one that was mistyped costs no read at all, an
 //! invented one costs a single read.
 

@@ -8,6 +8,7 @@ pub mod audit;
 mod registered;
 mod role;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ const LOCAL: &str = "local";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operator {
     /// The name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// What it may do.
     pub role: Role,
 }
@@ -64,9 +65,10 @@ impl Operator {
         Self::admin(LOCAL)
     }
 
-    fn admin(name: &str) -> Self {
+    /// Costs nothing: it is made for each request.
+    const fn admin(name: &'static str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: Cow::Borrowed(name),
             role: Role::Admin,
         }
     }

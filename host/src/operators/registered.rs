@@ -60,7 +60,7 @@ pub async fn authenticate(store: &dyn Store, given: &[u8]) -> Result<Operator, R
     match kept {
         Some(kept) if same(&kept.sha256, &key.sha256()) && kept.revoked_at_ms.is_none() => {
             Ok(Operator {
-                name: kept.name,
+                name: kept.name.into(),
                 role: kept.role,
             })
         }
@@ -216,7 +216,7 @@ fn listed((id, kept): &Row) -> Listed {
     Listed {
         id: id.clone(),
         operator: Operator {
-            name: kept.name.clone(),
+            name: kept.name.clone().into(),
             role: kept.role,
         },
         created_at_ms: kept.created_at_ms,

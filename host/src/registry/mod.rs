@@ -284,7 +284,7 @@ impl Registry {
             .record(by, change, &[&stored], present.number)
             .await?;
         self.swap(next);
-        tracing::info!(component = %name, version = %digest.short(), generation, by = by.name, "activated");
+        tracing::info!(component = %name, version = %digest.short(), generation, by = &*by.name, "activated");
         Ok(Activation {
             name: name.to_string(),
             kind,
