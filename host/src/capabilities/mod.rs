@@ -29,7 +29,7 @@ use crate::runtime::{Analyst, Datasets, Guest};
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "leyden:worlds/host",
+        world: "leyden:worlds/host@0.2.0",
         imports: {
             "leyden:state/store.get": async | trappable,
             "leyden:state/store.prefetch": async | trappable,

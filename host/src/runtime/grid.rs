@@ -36,7 +36,7 @@ use callee::Callee;
 const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
 const PRODUCTION: &str = "leyden:grid/production@0.1.0";
 const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
-const ACCESS: &str = "leyden:policy/access@0.1.0";
+const ACCESS: &str = "leyden:policy/access@0.2.0";
 
 /// Rows that one call returns at most, as the interfaces say.
 pub(crate) const ROWS_MAX: u32 = 1_000;
@@ -248,7 +248,7 @@ async fn decision(
     dataset: Dataset,
     trust_level: u32,
 ) -> wasmtime::Result<Decision> {
-    use access::exports::leyden::policy::access as wit;
+    use access::exports::leyden::policy0_2_0::access as wit;
     let dataset = match dataset {
         Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
         Dataset::Production => wit::Dataset::Production,
@@ -262,7 +262,7 @@ async fn decision(
     let Some(exports) = &callee.instance.grid.access else {
         return Err(callee.missing());
     };
-    let exports = exports.leyden_policy_access();
+    let exports = exports.leyden_policy0_2_0_access();
     let decision = exports.call_decide(&mut callee.instance.store, input);
     Ok(match decision.await? {
         wit::Decision::Granted(price) => Decision::Granted(price),
@@ -272,7 +272,7 @@ async fn decision(
 
 /// What computing costs by a policy that was entered, datapoints for each 1,000,000,000 units of fuel.
 async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Result<u64> {
-    use access::exports::leyden::policy::access as wit;
+    use access::exports::leyden::policy0_2_0::access as wit;
     let input = wit::Compute {
         trust_level,
         at_ms: now_ms(callee),
@@ -280,7 +280,7 @@ async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Resul
     let Some(exports) = &callee.instance.grid.access else {
         return Err(callee.missing());
     };
-    let exports = exports.leyden_policy_access();
+    let exports = exports.leyden_policy0_2_0_access();
     exports
         .call_compute_price(&mut callee.instance.store, input)
         .await

@@ -57,6 +57,7 @@ fn situation(load: &Load, planned: &[Planned], now_ms: u64) -> Result<Situation,
     let planned_w = logic::planned_power_w(planned, now_ms);
     let base_load_w = logic::base_load_w(load.base_load_w, measured_w, planned_w);
     Ok(Situation {
+        community: load.community,
         now_ms,
         limit_w: limit_w(load.community, now_ms),
         base_load_w,
@@ -104,6 +105,7 @@ fn relieve(peak: &Peak) -> Result<()> {
     }
     let planned_w = logic::planned_power_w(&planned, now_ms);
     let situation = Situation {
+        community: peak.community_id,
         now_ms,
         limit_w: limit_w(peak.community_id, now_ms),
         base_load_w: logic::base_load_w(0.0, Some(peak.peak_value), planned_w),

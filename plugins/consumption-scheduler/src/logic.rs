@@ -2,7 +2,8 @@
 //! follows from them. The policies come in as functions, so every rule here runs without a host.
 //!
 //! A load has at most one place in the plan: asking again replaces it. A load that is shed is
-//! planned anew with the energy it still lacks, after the slot it was stopped in.
+//! planned anew with the energy it still lacks, after the slot it was stopped in. When that was is kept
+//! with its place for as long as it has one.
 
 use leyden_sdk::policy::schedule::{Input, Plan, PlannedLoad, Reason, Slot};
 use leyden_sdk::policy::shed;
@@ -31,6 +32,8 @@ pub(crate) struct Planned {
     pub(crate) starts_at_ms: u64,
     /// End, ms since 1970, excluded.
     pub(crate) ends_at_ms: u64,
+    /// When it was last shed, ms since 1970; none: not while it has had a place in the plan.
+    pub(crate) last_shed_at_ms: Option<u64>,
 }
 
 impl Planned {
@@ -61,6 +64,8 @@ impl Planned {
 /// What is known of the community when a load is planned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
+    /// The community.
+    pub(crate) community: u64,
     /// Now, ms since 1970.
     pub(crate) now_ms: u64,
     /// The community's power limit, W.
@@ -132,7 +137,19 @@ pub(crate) fn place(
         power_w,
         starts_at_ms: slot.starts_at_ms,
         ends_at_ms: slot.ends_at_ms,
+        last_shed_at_ms: last_shed_at_ms(wish, plan, situation.now_ms),
     })
+}
+
+/// When a load was last shed: now, or what its former place in the plan tells.
+fn last_shed_at_ms(wish: &Wish, plan: &[Planned], now_ms: u64) -> Option<u64> {
+    let mut former = plan
+        .iter()
+        .filter(|load| load.is(&wish.house, &wish.object));
+    match wish.reason {
+        Reason::Shed => Some(now_ms),
+        Reason::Requested => former.find_map(|load| load.last_shed_at_ms),
+    }
 }
 
 fn policy_input(wish: &Wish, plan: &[Planned], situation: Situation) -> Input {
@@ -143,6 +160,7 @@ fn policy_input(wish: &Wish, plan: &[Planned], situation: Situation) -> Input {
     planned.sort_by_key(|load| load.slot.starts_at_ms);
     Input {
         now_ms: situation.now_ms,
+        community: situation.community,
         not_before_ms: wish.not_before_ms,
         duration_ms: wish.duration_ms,
         power_w: wish.power_w,
@@ -212,6 +230,7 @@ pub(crate) fn candidates(plan: &[Planned], now_ms: u64) -> (Vec<Planned>, Vec<sh
         object: load.object.clone(),
         power_w: load.power_w,
         ends_at_ms: load.ends_at_ms,
+        last_shed_at_ms: load.last_shed_at_ms,
     };
     let loads = drawing.iter().map(load).collect();
     (drawing, loads)

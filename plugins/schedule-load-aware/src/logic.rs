@@ -114,6 +114,7 @@ mod tests {
         };
         decide(&Input {
             now_ms: 10 * HOUR_MS,
+            community: 4,
             not_before_ms: 10 * HOUR_MS,
             duration_ms: 5 * HOUR_MS,
             power_w,

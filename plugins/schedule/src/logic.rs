@@ -47,6 +47,7 @@ mod tests {
         };
         let plan = decide(&Input {
             now_ms: 0,
+            community: 4,
             not_before_ms,
             duration_ms: 100,
             power_w: 1_300.0,

@@ -5,7 +5,7 @@ wit_bindgen::generate!({
     inline: r"
         package leyden:sdk@0.1.0;
         world imports {
-            include leyden:worlds/service@0.1.0;
+            include leyden:worlds/service@0.2.0;
             import leyden:http/types@0.1.0;
             import leyden:streams/types@0.1.0;
         }

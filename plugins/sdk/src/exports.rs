@@ -184,12 +184,12 @@ pub mod balances {
 /// Exports `leyden:policy/assignment`.
 pub mod assignment {
     wit_bindgen::generate!({
-        inline: "package leyden:sdk@0.1.0; world exports-assignment { export leyden:policy/assignment@0.1.0; }",
+        inline: "package leyden:sdk@0.1.0; world exports-assignment { export leyden:policy/assignment@0.2.0; }",
         path: "../../wit",
         world: "exports-assignment",
         with: {
-            "leyden:policy/assignment@0.1.0/size-class": crate::bindings::leyden::policy::assignment::SizeClass,
-            "leyden:policy/assignment@0.1.0/input": crate::bindings::leyden::policy::assignment::Input,
+            "leyden:policy/assignment@0.2.0/size-class": crate::policy::assignment::SizeClass,
+            "leyden:policy/assignment@0.2.0/input": crate::policy::assignment::Input,
         },
         generate_all,
         pub_export_macro: true,
@@ -197,21 +197,21 @@ pub mod assignment {
         default_bindings_module: "leyden_sdk::exports::assignment",
     });
 
-    pub use exports::leyden::policy::assignment::Guest;
+    pub use exports::leyden::policy0_2_0::assignment::Guest;
 }
 
 /// Exports `leyden:policy/schedule`.
 pub mod schedule {
     wit_bindgen::generate!({
-        inline: "package leyden:sdk@0.1.0; world exports-schedule { export leyden:policy/schedule@0.1.0; }",
+        inline: "package leyden:sdk@0.1.0; world exports-schedule { export leyden:policy/schedule@0.2.0; }",
         path: "../../wit",
         world: "exports-schedule",
         with: {
-            "leyden:policy/schedule@0.1.0/slot": crate::bindings::leyden::policy::schedule::Slot,
-            "leyden:policy/schedule@0.1.0/planned-load": crate::bindings::leyden::policy::schedule::PlannedLoad,
-            "leyden:policy/schedule@0.1.0/reason": crate::bindings::leyden::policy::schedule::Reason,
-            "leyden:policy/schedule@0.1.0/input": crate::bindings::leyden::policy::schedule::Input,
-            "leyden:policy/schedule@0.1.0/plan": crate::bindings::leyden::policy::schedule::Plan,
+            "leyden:policy/schedule@0.2.0/slot": crate::policy::schedule::Slot,
+            "leyden:policy/schedule@0.2.0/planned-load": crate::policy::schedule::PlannedLoad,
+            "leyden:policy/schedule@0.2.0/reason": crate::policy::schedule::Reason,
+            "leyden:policy/schedule@0.2.0/input": crate::policy::schedule::Input,
+            "leyden:policy/schedule@0.2.0/plan": crate::policy::schedule::Plan,
         },
         generate_all,
         pub_export_macro: true,
@@ -219,18 +219,18 @@ pub mod schedule {
         default_bindings_module: "leyden_sdk::exports::schedule",
     });
 
-    pub use exports::leyden::policy::schedule::Guest;
+    pub use exports::leyden::policy0_2_0::schedule::Guest;
 }
 
 /// Exports `leyden:policy/shed`.
 pub mod shed {
     wit_bindgen::generate!({
-        inline: "package leyden:sdk@0.1.0; world exports-shed { export leyden:policy/shed@0.1.0; }",
+        inline: "package leyden:sdk@0.1.0; world exports-shed { export leyden:policy/shed@0.2.0; }",
         path: "../../wit",
         world: "exports-shed",
         with: {
-            "leyden:policy/shed@0.1.0/load": crate::bindings::leyden::policy::shed::Load,
-            "leyden:policy/shed@0.1.0/input": crate::bindings::leyden::policy::shed::Input,
+            "leyden:policy/shed@0.2.0/load": crate::policy::shed::Load,
+            "leyden:policy/shed@0.2.0/input": crate::policy::shed::Input,
         },
         generate_all,
         pub_export_macro: true,
@@ -238,18 +238,18 @@ pub mod shed {
         default_bindings_module: "leyden_sdk::exports::shed",
     });
 
-    pub use exports::leyden::policy::shed::Guest;
+    pub use exports::leyden::policy0_2_0::shed::Guest;
 }
 
 /// Exports `leyden:policy/peak-limit`.
 pub mod peak_limit {
     wit_bindgen::generate!({
-        inline: "package leyden:sdk@0.1.0; world exports-peak-limit { export leyden:policy/peak-limit@0.1.0; }",
+        inline: "package leyden:sdk@0.1.0; world exports-peak-limit { export leyden:policy/peak-limit@0.2.0; }",
         path: "../../wit",
         world: "exports-peak-limit",
         with: {
-            "leyden:policy/peak-limit@0.1.0/input": crate::bindings::leyden::policy::peak_limit::Input,
-            "leyden:policy/peak-limit@0.1.0/limits": crate::bindings::leyden::policy::peak_limit::Limits,
+            "leyden:policy/peak-limit@0.2.0/input": crate::policy::peak_limit::Input,
+            "leyden:policy/peak-limit@0.2.0/limits": crate::policy::peak_limit::Limits,
         },
         generate_all,
         pub_export_macro: true,
@@ -257,20 +257,20 @@ pub mod peak_limit {
         default_bindings_module: "leyden_sdk::exports::peak_limit",
     });
 
-    pub use exports::leyden::policy::peak_limit::Guest;
+    pub use exports::leyden::policy0_2_0::peak_limit::Guest;
 }
 
 /// Exports `leyden:policy/access`.
 pub mod access {
     wit_bindgen::generate!({
-        inline: "package leyden:sdk@0.1.0; world exports-access { export leyden:policy/access@0.1.0; }",
+        inline: "package leyden:sdk@0.1.0; world exports-access { export leyden:policy/access@0.2.0; }",
         path: "../../wit",
         world: "exports-access",
         with: {
-            "leyden:policy/access@0.1.0/dataset": crate::bindings::leyden::policy::access::Dataset,
-            "leyden:policy/access@0.1.0/input": crate::bindings::leyden::policy::access::Input,
-            "leyden:policy/access@0.1.0/decision": crate::bindings::leyden::policy::access::Decision,
-            "leyden:policy/access@0.1.0/compute": crate::bindings::leyden::policy::access::Compute,
+            "leyden:policy/access@0.2.0/dataset": crate::policy::access::Dataset,
+            "leyden:policy/access@0.2.0/input": crate::policy::access::Input,
+            "leyden:policy/access@0.2.0/decision": crate::policy::access::Decision,
+            "leyden:policy/access@0.2.0/compute": crate::policy::access::Compute,
         },
         generate_all,
         pub_export_macro: true,
@@ -278,7 +278,7 @@ pub mod access {
         default_bindings_module: "leyden_sdk::exports::access",
     });
 
-    pub use exports::leyden::policy::access::Guest;
+    pub use exports::leyden::policy0_2_0::access::Guest;
 }
 
 /// Exports `leyden:data/reports`.

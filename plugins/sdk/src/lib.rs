@@ -72,7 +72,9 @@ pub mod uuid;
 
 pub use bindings::leyden::ledger::ledger;
 pub use bindings::leyden::partners::accounts;
-pub use bindings::leyden::{data, grid, policy};
+/// Decisions, of the newest version: policies and callers of older ones are the host's to adapt.
+pub use bindings::leyden::policy0_2_0 as policy;
+pub use bindings::leyden::{data, grid};
 pub use error::{Error, Result};
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -25,6 +25,7 @@ mod tests {
             object: "Car".to_owned(),
             power_w,
             ends_at_ms: 2,
+            last_shed_at_ms: None,
         };
         let loads = powers_w.iter().map(load).collect();
         let input = Input {

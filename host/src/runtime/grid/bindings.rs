@@ -33,7 +33,7 @@ pub(super) mod registry {
 pub(super) mod access {
     wasmtime::component::bindgen!({
         path: "../wit",
-        inline: "package leyden:host-access; world access { export leyden:policy/access@0.1.0; }",
+        inline: "package leyden:host-access; world access { export leyden:policy/access@0.2.0; }",
         exports: { default: async },
     });
 }

@@ -109,6 +109,6 @@ pub(super) fn no_reports(exports: &[String]) -> Reason {
     };
     Reason::new(
         format!("exports {exported}, but not {REPORTS}"),
-        "build it for the world `analytics` of leyden:worlds@0.1.0, as `leyden plugin new` does",
+        "build it for the world `analytics` of leyden:worlds, as `leyden plugin new` does",
     )
 }

@@ -8,6 +8,7 @@ const HOUR_MS: u64 = 3_600_000;
 const NOW_MS: u64 = 10 * HOUR_MS;
 
 const SITUATION: Situation = Situation {
+    community: 4,
     now_ms: NOW_MS,
     limit_w: 10_000.0,
     base_load_w: 1_500.0,
@@ -20,6 +21,15 @@ fn load(house: &str, start: u64, end: u64, power_w: f64) -> Planned {
         power_w,
         starts_at_ms: start * HOUR_MS,
         ends_at_ms: end * HOUR_MS,
+        last_shed_at_ms: None,
+    }
+}
+
+/// The same, shed at hour `shed`.
+fn shed_load(house: &str, start: u64, end: u64, power_w: f64, shed: u64) -> Planned {
+    Planned {
+        last_shed_at_ms: Some(shed * HOUR_MS),
+        ..load(house, start, end, power_w)
     }
 }
 
@@ -138,6 +148,36 @@ fn a_load_draws_from_its_start_to_just_before_its_end() {
 }
 
 #[test]
+fn the_shed_policy_is_told_when_a_load_was_last_shed() {
+    let plan = [shed_load("a", 9, 15, 1.0, 7), load("b", 9, 15, 1.0)];
+    let (_, loads) = candidates(&plan, NOW_MS);
+    let told: Vec<_> = loads.iter().map(|load| load.last_shed_at_ms).collect();
+    assert_eq!(told, [Some(7 * HOUR_MS), None]);
+}
+
+#[test]
+fn a_load_that_is_planned_again_keeps_when_it_was_shed() {
+    let plan = [shed_load("b", 9, 15, 1.0, 6), shed_load("a", 9, 15, 1.0, 7)];
+    let placed = |house| {
+        place(&wish(house), &plan, SITUATION, &mut |_| {
+            answer(10, 14, 1_000.0)
+        })
+    };
+    let told = |house| placed(house).map(|load| load.last_shed_at_ms);
+    assert_eq!(told("a"), Ok(Some(7 * HOUR_MS)));
+    assert_eq!(told("new"), Ok(None));
+}
+
+#[test]
+fn the_schedule_policy_is_told_the_community() {
+    place(&wish("a"), &[], SITUATION, &mut |input| {
+        assert_eq!(input.community, 4);
+        answer(10, 14, 1_000.0)
+    })
+    .expect("a valid decision");
+}
+
+#[test]
 fn a_choice_names_existing_loads_once_each() {
     let drawing = [load("a", 10, 15, 1.0), load("b", 10, 15, 2.0)];
     assert_eq!(chosen(&drawing, &[1, 0]).map(|loads| loads.len()), Ok(2));
@@ -183,9 +223,9 @@ fn shed_loads_go_on_later_one_after_the_other_with_the_energy_they_lack() {
         .map(|m| m.moved)
         .collect();
     let expected = [
-        load("a", 13, 16, 9_000.0),
-        load("b", 16, 19, 1_300.0),
-        load("c", 19, 24, 1_300.0),
+        shed_load("a", 13, 16, 9_000.0, 10),
+        shed_load("b", 16, 19, 1_300.0, 10),
+        shed_load("c", 19, 24, 1_300.0, 10),
     ];
     assert_eq!(moved, expected);
 }
@@ -198,7 +238,7 @@ fn a_load_that_goes_on_stays_in_the_plan_of_the_shed_ones() {
         moves,
         [Move {
             stopped: plan[0].clone(),
-            moved: load("a", 20, 23, 9_000.0)
+            moved: shed_load("a", 20, 23, 9_000.0, 10)
         }]
     );
 }
