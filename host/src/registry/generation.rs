@@ -10,7 +10,7 @@ use super::{Error, Kind};
 use crate::dispatch::{Culprit, Turns};
 use crate::ids::{ComponentName, Digest, Instant};
 use crate::metering::Profile;
-use crate::runtime::Loaded;
+use crate::runtime::{Loaded, versions};
 
 /// An active component version.
 pub struct Active {
@@ -79,6 +79,7 @@ pub struct Generation {
     pub router: Router,
     /// How sums of groups are guarded.
     pub privacy: Profile,
+    /// By name without version.
     interfaces: HashMap<String, Arc<Active>>,
 }
 
@@ -100,10 +101,11 @@ impl Generation {
         Self::of(self.number + 1, components, self.privacy)
     }
 
-    /// The component that exports an interface.
+    /// The component that exports an interface, in whatever version: the bridge carries values over from
+    /// one to the other.
     #[must_use]
     pub fn interface(&self, name: &str) -> Option<&Arc<Active>> {
-        self.interfaces.get(name)
+        self.interfaces.get(versions::without(name))
     }
 
     fn of(
@@ -130,14 +132,16 @@ impl Generation {
     }
 }
 
-/// Each interface has one exporter, so that a call has one meaning.
+/// Each interface has one exporter, whatever its version, so that a call has one meaning.
 fn interfaces(
     components: &BTreeMap<ComponentName, Arc<Active>>,
 ) -> Result<HashMap<String, Arc<Active>>, Error> {
     let mut interfaces: HashMap<String, Arc<Active>> = HashMap::new();
     for active in components.values() {
         for interface in &active.exports {
-            if let Some(other) = interfaces.insert(interface.clone(), active.clone()) {
+            let interface = versions::without(interface);
+            let other = interfaces.insert(interface.to_owned(), active.clone());
+            if let Some(other) = other.filter(|other| other.name != active.name) {
                 let (one, two) = (&other.name, &active.name);
                 let what = format!(
                     "{interface} is exported by {one} and by {two}: deploy the new one as {one}"

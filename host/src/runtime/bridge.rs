@@ -1,13 +1,16 @@
 //! Calls between components: one bridge for every interface. An imported function takes its values
 //! from the caller, finds the active component that exports the interface in the generation the
-//! invocation holds, and calls it inside the caller's transaction.
+//! invocation holds, and calls it inside the caller's transaction. Where the two have different versions
+//! of the interface, `adapt.rs` carries the values over.
 //!
 //! Only the operator's own components are linked to it: untyped values cost more memory than typed
 //! ones, so foreign code gets typed bindings.
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Val};
+use wasmtime::component::types::ComponentFunc;
+use wasmtime::component::{Func, Linker, Val};
+use wasmtime::{Store, StoreContextMut};
 
+use super::adapt::Seam;
 use super::failure::explain;
 use super::guest::{Call, DEPTH_MAX, Guest};
 use super::loaded::Loaded;
@@ -23,20 +26,36 @@ pub(super) fn add_to_linker(
     for function in functions {
         let interface: std::sync::Arc<str> = interface.into();
         let name: std::sync::Arc<str> = function.as_str().into();
-        instance.func_new_async(function, move |caller, _type, params, results| {
+        instance.func_new_async(function, move |caller, called, params, results| {
             let (interface, name) = (interface.clone(), name.clone());
-            Box::new(async move { call_active(caller, &interface, &name, params, results).await })
+            Box::new(async move {
+                let called = Called {
+                    interface: &interface,
+                    function: &name,
+                    of: &called,
+                };
+                call_active(caller, called, params, results).await
+            })
         })?;
     }
     Ok(())
+}
+
+/// What a component calls.
+#[derive(Clone, Copy)]
+struct Called<'a> {
+    /// The interface, in the version that the caller has.
+    interface: &'a str,
+    function: &'a str,
+    /// Its type as the caller has it.
+    of: &'a ComponentFunc,
 }
 
 /// Hands the invocation to the callee and takes it back. When the callee fails, the invocation is
 /// over: its effects are dropped and the caller traps.
 async fn call_active(
     mut caller: StoreContextMut<'_, Guest>,
-    interface: &str,
-    function: &str,
+    called: Called<'_>,
     params: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
@@ -53,16 +72,14 @@ async fn call_active(
             "calls more than {DEPTH_MAX} components deep"
         )));
     }
-    let Some(callee) = call.generation.interface(interface).cloned() else {
+    let Some(callee) = call.generation.interface(called.interface).cloned() else {
+        let interface = called.interface;
         return Err(misbehaved(format!(
             "calls {interface}, which no active component exports"
         )));
     };
     call.depth += 1;
-    let mut call = callee
-        .loaded
-        .serve(interface, function, params, results, call)
-        .await?;
+    let mut call = callee.loaded.serve(called, params, results, call).await?;
     call.depth -= 1;
     caller.data_mut().call = Some(call);
     Ok(())
@@ -72,8 +89,7 @@ impl Loaded {
     /// Runs an exported function inside an invocation.
     async fn serve(
         &self,
-        interface: &str,
-        function: &str,
+        called: Called<'_>,
         params: &[Val],
         results: &mut [Val],
         call: Box<Call>,
@@ -82,25 +98,54 @@ impl Loaded {
         let failed = |error: wasmtime::Error| {
             wasmtime::Error::new(explain(error, &self.identity.culprit, deadline_ms))
         };
-        let Some(index) = self
-            .functions
-            .get(interface)
-            .and_then(|all| all.get(function))
-        else {
-            return Err(failed(wasmtime::Error::msg(format!(
+        let missing = || {
+            let Called {
+                interface,
+                function,
+                ..
+            } = called;
+            failed(wasmtime::Error::msg(format!(
                 "has no {interface}.{function}"
-            ))));
+            )))
+        };
+        let Some((exported, index)) = self.function(called.interface, called.function) else {
+            return Err(missing());
         };
         let mut instance = self.enter(call).await.map_err(failed)?;
         let Some(func) = instance.instance.get_func(&mut instance.store, index) else {
-            return Err(failed(wasmtime::Error::msg(format!(
-                "has no {interface}.{function}"
-            ))));
+            return Err(missing());
         };
-        func.call_async(&mut instance.store, params, results)
+        let seam = Seam {
+            called: called.interface,
+            exported,
+            function: called.function,
+            caller: called.of,
+        };
+        call_across(seam, func, &mut instance.store, params, results)
             .await
             .map_err(failed)?;
         self.leave(instance)
             .ok_or_else(|| failed(wasmtime::Error::msg("lost its invocation")))
     }
+}
+
+/// Calls a function with values of its caller's version of the interface.
+async fn call_across(
+    seam: Seam<'_>,
+    func: Func,
+    store: &mut Store<Guest>,
+    params: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    if seam.is_one_version() {
+        return func.call_async(store, params, results).await;
+    }
+    let callee = func.ty(&*store);
+    let params = seam.params(&callee, params)?;
+    let mut answers = vec![Val::Bool(false); callee.results().len()];
+    func.call_async(store, &params, &mut answers).await?;
+    for (result, answer) in results.iter_mut().zip(seam.results(&answers)?) {
+        *result = answer;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use wasmtime::Trap;
 
+use super::adapt::Misfit;
 use super::analyst::Analyst;
 use super::run::{Limit, RunError};
 use crate::dispatch::work;
@@ -24,6 +25,10 @@ pub(super) fn explain(error: wasmtime::Error, culprit: &Culprit, deadline_ms: u6
         Ok(nested) => return nested,
         Err(error) => error,
     };
+    if let Some(misfit) = error.downcast_ref::<Misfit>() {
+        let rule = format!("does not fit its caller: {misfit}");
+        return Error::Misbehaved(culprit.clone(), rule);
+    }
     let reason = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),

@@ -5,6 +5,7 @@
 //! **Invariant.** A callee that fails ends the invocation with an error of the host ([`Error`]), which is
 //! never the reader's: nothing is charged then. [`Error::Deadline`] says that the invocation's own time was up.
 
+mod access;
 #[allow(
     missing_docs,
     clippy::all,
@@ -30,7 +31,7 @@ use crate::ids::Digest;
 use crate::metering::{Dataset, Decision, Interval, Place, Purse, Row, Terms, made_up};
 use crate::registry::{Active, Generation};
 use bindings::consumption::leyden::grid::events;
-use bindings::{access, consumption, production, registry};
+use bindings::{consumption, production, registry};
 use callee::Callee;
 
 const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
@@ -248,7 +249,7 @@ async fn decision(
     dataset: Dataset,
     trust_level: u32,
 ) -> wasmtime::Result<Decision> {
-    use access::exports::leyden::policy0_2_0::access as wit;
+    use access::wit;
     let dataset = match dataset {
         Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
         Dataset::Production => wit::Dataset::Production,
@@ -262,8 +263,7 @@ async fn decision(
     let Some(exports) = &callee.instance.grid.access else {
         return Err(callee.missing());
     };
-    let exports = exports.leyden_policy0_2_0_access();
-    let decision = exports.call_decide(&mut callee.instance.store, input);
+    let decision = exports.decide(&mut callee.instance.store, input);
     Ok(match decision.await? {
         wit::Decision::Granted(price) => Decision::Granted(price),
         wit::Decision::NotTrusted(needed) => Decision::NotTrusted(needed),
@@ -272,7 +272,7 @@ async fn decision(
 
 /// What computing costs by a policy that was entered, datapoints for each 1,000,000,000 units of fuel.
 async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Result<u64> {
-    use access::exports::leyden::policy0_2_0::access as wit;
+    use access::wit;
     let input = wit::Compute {
         trust_level,
         at_ms: now_ms(callee),
@@ -280,9 +280,8 @@ async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Resul
     let Some(exports) = &callee.instance.grid.access else {
         return Err(callee.missing());
     };
-    let exports = exports.leyden_policy0_2_0_access();
     exports
-        .call_compute_price(&mut callee.instance.store, input)
+        .compute_price(&mut callee.instance.store, input)
         .await
 }
 

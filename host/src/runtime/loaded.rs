@@ -12,6 +12,7 @@ use super::bindings::{events, http, rows};
 use super::engine::Runtime;
 use super::guest::{Guest, Identity};
 use super::instance::Instance;
+use super::versions;
 use crate::capabilities;
 use crate::dispatch::Culprit;
 use crate::registry::Kind;
@@ -141,6 +142,20 @@ impl Loaded {
     pub fn exports(&self) -> &[String] {
         &self.exports
     }
+
+    /// An exported function of an interface in this version, else in another, and which version that is.
+    pub(super) fn function(
+        &self,
+        interface: &str,
+        function: &str,
+    ) -> Option<(&str, &ComponentExportIndex)> {
+        let name = versions::without(interface);
+        let (exported, functions) = self.functions.get_key_value(interface).or_else(|| {
+            let mut all = self.functions.iter();
+            all.find(|(exported, _)| versions::without(exported) == name)
+        })?;
+        Some((exported, functions.get(function)?))
+    }
 }
 
 /// Imported and exported interfaces of a component, with their functions.
@@ -189,7 +204,7 @@ impl Shape {
     }
 
     fn kind(&self, manifest: &Manifest) -> Result<Kind, LoadError> {
-        self.check_imports(manifest)?;
+        self.check_outside(manifest)?;
         let policies = self
             .exports
             .iter()
@@ -215,11 +230,13 @@ impl Shape {
         }
     }
 
-    fn check_imports(&self, manifest: &Manifest) -> Result<(), LoadError> {
-        let refused: Vec<String> = self
-            .calls()
-            .filter_map(|name| refuse_import(name, manifest))
-            .collect();
+    /// Each import is served and granted, and whatever is Leyden's has a version that is known.
+    fn check_outside(&self, manifest: &Manifest) -> Result<(), LoadError> {
+        let imports = self.calls();
+        let imports = imports.filter_map(|name| refuse_import(name, manifest));
+        let exports = self.exports.iter();
+        let exports = exports.filter_map(|(name, _)| refuse_export(name));
+        let refused: Vec<String> = imports.chain(exports).collect();
         if refused.is_empty() {
             Ok(())
         } else {
@@ -235,6 +252,9 @@ fn refuse_import(name: &str, manifest: &Manifest) -> Option<String> {
             "it imports {name}, which its manifest does not grant (grants.{grant} = true)"
         ));
     }
+    if let Some(known) = versions::unknown(name) {
+        return Some(format!("it imports {name}, which is not served ({known})"));
+    }
     let served = capabilities::SERVED.contains(&name);
     let of_components = name.starts_with("leyden:grid/") || name.starts_with("leyden:policy/");
     let foreign = name.starts_with("leyden:") && !of_components
@@ -243,11 +263,18 @@ fn refuse_import(name: &str, manifest: &Manifest) -> Option<String> {
     (!served && foreign).then(|| format!("it imports {name}, which is not served ({})", hint(name)))
 }
 
-fn hint(name: &str) -> &'static str {
+/// Why an export is not taken, if it is not: nobody could call it.
+fn refuse_export(name: &str) -> Option<String> {
+    let known = versions::unknown(name)?;
+    Some(format!("it exports {name}, which nothing calls ({known})"))
+}
+
+fn hint(name: &str) -> String {
     if name.starts_with("wasi:") {
-        return "build for wasm32-unknown-unknown with the leyden packages, which need no WASI";
+        return "build for wasm32-unknown-unknown with the leyden packages, which need no WASI"
+            .into();
     }
-    "served are leyden:state, streams, clock, log, random, ledger, partners, data, grid and policy at 0.1.0"
+    format!("packages are {}", versions::all())
 }
 
 fn is_handler(name: &str) -> bool {

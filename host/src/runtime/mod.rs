@@ -3,8 +3,10 @@
 //!
 //! **Invariants.** An instance serves one invocation at a time and is discarded after a trap, a
 //! deadline or a cancellation. What a component is not granted is not linked. A call between
-//! components is resolved when it happens, in the generation that the invocation holds.
+//! components is resolved when it happens, in the generation that the invocation holds; where caller and
+//! callee were built against different versions of an interface, its values are carried over by name.
 
+mod adapt;
 pub(crate) mod analyst;
 mod analytics;
 mod artifacts;
@@ -22,6 +24,7 @@ mod loaded;
 mod partner;
 pub mod run;
 mod thread;
+pub(crate) mod versions;
 mod wasi;
 
 pub use analyst::Analyst;

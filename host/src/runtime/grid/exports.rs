@@ -4,7 +4,8 @@
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
-use super::bindings::{access, consumption, production, registry};
+use super::access::{Access, AccessIndices};
+use super::bindings::{consumption, production, registry};
 use crate::runtime::guest::Guest;
 
 /// Where a version exports the interfaces. One that it does not export whole is left out: whoever calls it
@@ -14,7 +15,7 @@ pub(in crate::runtime) struct Indices {
     consumption: Option<consumption::ConsumptionIndices>,
     production: Option<production::ProductionIndices>,
     registry: Option<registry::RegistryIndices>,
-    access: Option<access::AccessIndices>,
+    access: Option<AccessIndices>,
 }
 
 impl Indices {
@@ -23,7 +24,7 @@ impl Indices {
             consumption: consumption::ConsumptionIndices::new(pre).ok(),
             production: production::ProductionIndices::new(pre).ok(),
             registry: registry::RegistryIndices::new(pre).ok(),
-            access: access::AccessIndices::new(pre).ok(),
+            access: AccessIndices::of(pre),
         }
     }
 
@@ -44,7 +45,7 @@ impl Indices {
             registry: registry
                 .as_ref()
                 .and_then(|at| at.load(&mut *store, of).ok()),
-            access: access.as_ref().and_then(|at| at.load(&mut *store, of).ok()),
+            access: access.as_ref().and_then(|at| at.load(&mut *store, of)),
         }
     }
 }
@@ -55,5 +56,5 @@ pub(in crate::runtime) struct Exports {
     pub(super) consumption: Option<consumption::Consumption>,
     pub(super) production: Option<production::Production>,
     pub(super) registry: Option<registry::Registry>,
-    pub(super) access: Option<access::Access>,
+    pub(super) access: Option<Access>,
 }

@@ -1,0 +1,299 @@
+//! Values from one version of an interface to another, by name. A caller and a callee may have been
+//! built against different versions of a WIT package; what the one hands over is made into what
+//! the other takes:
+//!
+//! - a record's fields go by their names: one that the target does not have is left out; one that only
+//!   the target has is none where it is an option, else what [`DEFAULTS`] declares for it;
+//! - parameters of a function go like the fields of a record;
+//! - cases of enums and variants, and flags, go by their names: the target must have those that are used;
+//! - everything else must have the same type.
+//!
+//! Nothing is guessed: what cannot be carried over is a [`Misfit`], which names the place. Pure; it neither
+//! looks for the versions nor calls anything.
+
+use std::fmt;
+
+use wasmtime::component::types::{self, ComponentFunc};
+use wasmtime::component::{Type, Val};
+
+/// What a field is that the other version does not know and that is no option.
+struct Default {
+    /// The interface, in the version that has the field.
+    interface: &'static str,
+    /// Function and place of the field, as a [`Misfit`] writes it.
+    place: &'static str,
+    /// The value, and in the interface's documentation what it means.
+    value: fn() -> Val,
+}
+
+const DEFAULTS: [Default; 1] = [Default {
+    interface: "leyden:policy/schedule@0.2.0",
+    place: "decide: input.community",
+    // The community is not known.
+    value: || Val::U64(0),
+}];
+
+/// Why a value has no counterpart in another version of its interface.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("between {from} and {to}, {place}: {rule}")]
+pub(super) struct Misfit {
+    from: String,
+    to: String,
+    place: String,
+    rule: String,
+}
+
+/// Where two versions of an interface meet: a function, as its caller knows it and as it is exported.
+#[derive(Clone, Copy)]
+pub(super) struct Seam<'a> {
+    /// The interface that is called, with its version.
+    pub(super) called: &'a str,
+    /// The one that is exported.
+    pub(super) exported: &'a str,
+    /// The function's name.
+    pub(super) function: &'a str,
+    /// Its type as its caller knows it.
+    pub(super) caller: &'a ComponentFunc,
+}
+
+impl Seam<'_> {
+    /// Whether both have the same version, so that nothing has to be carried over.
+    pub(super) fn is_one_version(&self) -> bool {
+        self.called == self.exported
+    }
+
+    /// Parameters for a callee with this type.
+    pub(super) fn params(
+        &self,
+        callee: &ComponentFunc,
+        values: &[Val],
+    ) -> Result<Vec<Val>, Misfit> {
+        let adapter = Adapter {
+            from: self.called,
+            to: self.exported,
+            function: self.function,
+        };
+        let names = self.caller.params().map(|(name, _)| name);
+        let sources: Vec<_> = names.zip(values).collect();
+        let params = callee.params();
+        let params = params.map(|(name, to)| adapter.field(&sources, name, &to, &At::start(name)));
+        params.collect()
+    }
+
+    /// The caller's results of what the callee answered.
+    pub(super) fn results(&self, answers: &[Val]) -> Result<Vec<Val>, Misfit> {
+        let adapter = Adapter {
+            from: self.exported,
+            to: self.called,
+            function: self.function,
+        };
+        let at = At::start("answer");
+        let mut answers = answers.iter();
+        let results = self.caller.results().map(|to| match answers.next() {
+            Some(answer) => adapter.value(answer, &to, &at),
+            None => Err(adapter.misfit(&at, "there is none")),
+        });
+        results.collect()
+    }
+}
+
+/// A place in a value: the step to it, and the place that the step is made from.
+struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: &'a str,
+}
+
+impl<'a> At<'a> {
+    fn start(step: &'a str) -> Self {
+        Self { parent: None, step }
+    }
+
+    fn then(&'a self, step: &'a str) -> Self {
+        let parent = Some(self);
+        Self { parent, step }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parent {
+            Some(parent) => write!(f, "{parent}.{}", self.step),
+            None => f.write_str(self.step),
+        }
+    }
+}
+
+/// How an element of a list is named: which one it is does not matter.
+const EACH: &str = "[]";
+
+/// Carries values of one function over.
+struct Adapter<'a> {
+    /// The interface that values come from, with its version.
+    from: &'a str,
+    /// The one they are made for.
+    to: &'a str,
+    function: &'a str,
+}
+
+impl Adapter<'_> {
+    fn value(&self, value: &Val, to: &Type, at: &At<'_>) -> Result<Val, Misfit> {
+        Ok(match (value, to) {
+            (Val::Record(fields), Type::Record(to)) => Val::Record(self.record(fields, to, at)?),
+            (Val::List(values), Type::List(to)) => Val::List(self.list(values, &to.ty(), at)?),
+            (Val::Tuple(values), Type::Tuple(to)) => Val::Tuple(self.tuple(values, to, at)?),
+            (Val::Variant(case, value), Type::Variant(to)) => {
+                self.variant(case, value.as_deref(), to, at)?
+            }
+            (Val::Enum(case), Type::Enum(to)) => Val::Enum(self.known(case, to.names(), at)?),
+            (Val::Flags(set), Type::Flags(to)) => {
+                let set = set.iter().map(|flag| self.known(flag, to.names(), at));
+                Val::Flags(set.collect::<Result<_, _>>()?)
+            }
+            (Val::Option(None), Type::Option(_)) => Val::Option(None),
+            (Val::Option(value), Type::Option(to)) => {
+                Val::Option(self.inner(value.as_deref(), Some(to.ty()), at)?)
+            }
+            (Val::Result(Ok(value)), Type::Result(to)) => {
+                Val::Result(Ok(self.inner(value.as_deref(), to.ok(), at)?))
+            }
+            (Val::Result(Err(value)), Type::Result(to)) => {
+                Val::Result(Err(self.inner(value.as_deref(), to.err(), at)?))
+            }
+            (plain, to) if is_same(plain, to) => plain.clone(),
+            _ => return Err(self.misfit(at, "the types differ")),
+        })
+    }
+
+    fn record(
+        &self,
+        fields: &[(String, Val)],
+        to: &types::Record,
+        at: &At<'_>,
+    ) -> Result<Vec<(String, Val)>, Misfit> {
+        let sources = fields.iter().map(|(name, value)| (name.as_str(), value));
+        let sources: Vec<_> = sources.collect();
+        let field = |field: types::Field<'_>| {
+            let value = self.field(&sources, field.name, &field.ty, &at.then(field.name))?;
+            Ok((field.name.to_owned(), value))
+        };
+        to.fields().map(field).collect()
+    }
+
+    /// A field of the target: what the source has under its name, else what it is without.
+    fn field(
+        &self,
+        sources: &[(&str, &Val)],
+        name: &str,
+        to: &Type,
+        at: &At<'_>,
+    ) -> Result<Val, Misfit> {
+        match (sources.iter().find(|(source, _)| *source == name), to) {
+            (Some((_, value)), to) => self.value(value, to, at),
+            (None, Type::Option(_)) => Ok(Val::Option(None)),
+            (None, _) => self.default(at),
+        }
+    }
+
+    fn default(&self, at: &At<'_>) -> Result<Val, Misfit> {
+        let place = self.place(at);
+        let mut defaults = DEFAULTS.iter();
+        let default = defaults
+            .find(|default| default.interface == self.to && default.place == place)
+            .ok_or_else(|| self.misfit(at, "the one does not have it, the other needs it"))?;
+        Ok((default.value)())
+    }
+
+    fn list(&self, values: &[Val], to: &Type, at: &At<'_>) -> Result<Vec<Val>, Misfit> {
+        let at = at.then(EACH);
+        let values = values.iter().map(|value| self.value(value, to, &at));
+        values.collect()
+    }
+
+    fn tuple(&self, values: &[Val], to: &types::Tuple, at: &At<'_>) -> Result<Vec<Val>, Misfit> {
+        if values.len() != to.types().len() {
+            return Err(self.misfit(at, "the tuples differ in length"));
+        }
+        let values = values.iter().zip(to.types());
+        let values = values.map(|(value, to)| self.value(value, &to, &at.then(EACH)));
+        values.collect()
+    }
+
+    fn variant(
+        &self,
+        case: &str,
+        value: Option<&Val>,
+        to: &types::Variant,
+        at: &At<'_>,
+    ) -> Result<Val, Misfit> {
+        let name = self.known(case, to.cases().map(|known| known.name), at)?;
+        let known = to.cases().find(|known| known.name == case);
+        let value = self.inner(value, known.and_then(|known| known.ty), &at.then(case))?;
+        Ok(Val::Variant(name, value))
+    }
+
+    /// What an option, a result or a case carries, if it does.
+    fn inner(
+        &self,
+        value: Option<&Val>,
+        to: Option<Type>,
+        at: &At<'_>,
+    ) -> Result<Option<Box<Val>>, Misfit> {
+        match (value, to) {
+            (Some(value), Some(to)) => Ok(Some(Box::new(self.value(value, &to, at)?))),
+            (None, None) => Ok(None),
+            _ => Err(self.misfit(at, "only one of the two carries a value")),
+        }
+    }
+
+    /// A case or a flag that the target has, too.
+    fn known<'n>(
+        &self,
+        name: &str,
+        names: impl Iterator<Item = &'n str>,
+        at: &At<'_>,
+    ) -> Result<String, Misfit> {
+        let names: Vec<_> = names.collect();
+        if names.contains(&name) {
+            return Ok(name.to_owned());
+        }
+        let all = names.join(", ");
+        Err(self.misfit(at, &format!("`{name}` is none of {all}")))
+    }
+
+    fn place(&self, at: &At<'_>) -> String {
+        format!("{}: {at}", self.function)
+    }
+
+    fn misfit(&self, at: &At<'_>, rule: &str) -> Misfit {
+        Misfit {
+            from: self.from.to_owned(),
+            to: self.to.to_owned(),
+            place: self.place(at),
+            rule: rule.to_owned(),
+        }
+    }
+}
+
+/// Whether a value without parts has this type. Handles are not among them: they mean nothing to
+/// another version.
+fn is_same(value: &Val, to: &Type) -> bool {
+    matches!(
+        (value, to),
+        (Val::Bool(_), Type::Bool)
+            | (Val::S8(_), Type::S8)
+            | (Val::U8(_), Type::U8)
+            | (Val::S16(_), Type::S16)
+            | (Val::U16(_), Type::U16)
+            | (Val::S32(_), Type::S32)
+            | (Val::U32(_), Type::U32)
+            | (Val::S64(_), Type::S64)
+            | (Val::U64(_), Type::U64)
+            | (Val::Float32(_), Type::Float32)
+            | (Val::Float64(_), Type::Float64)
+            | (Val::Char(_), Type::Char)
+            | (Val::String(_), Type::String)
+    )
+}
+
+#[cfg(test)]
+mod tests;
