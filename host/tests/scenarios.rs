@@ -15,6 +15,8 @@ use std::process::Command;
 use redis_server::{Kept, Server};
 use serde_json::Value;
 
+#[path = "scenarios/corpus.rs"]
+mod corpus;
 #[path = "support/redis.rs"]
 mod redis_server;
 

@@ -1,4 +1,4 @@
-//! The words after the verb, taken one option at a time. Not a general parser: six verbs with a
+//! The words after the verb, taken one option at a time. Not a general parser: eight verbs with a
 //! handful of options do not pay for one that takes seconds to compile.
 
 use anyhow::{Result, bail};

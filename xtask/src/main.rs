@@ -29,6 +29,7 @@ mod table;
 mod templates;
 mod test;
 mod toolchain;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -44,7 +45,7 @@ struct Verb {
     run: fn(Args) -> Result<ExitCode>,
 }
 
-const VERBS: [Verb; 6] = [
+const VERBS: [Verb; 8] = [
     Verb {
         name: "build",
         summary: "build all plugins and test components (--host: the release host as well)",
@@ -81,6 +82,18 @@ const VERBS: [Verb; 6] = [
         help: prove::HELP,
         run: prove::run,
     },
+    Verb {
+        name: "wit-check",
+        summary: "find changes of wit/ that break components built against a release",
+        help: wit::CHECK_HELP,
+        run: wit::run_check,
+    },
+    Verb {
+        name: "wit-release",
+        summary: "keep wit/ as the release that wit-check compares with",
+        help: wit::RELEASE_HELP,
+        run: wit::run_release,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -116,7 +129,7 @@ fn is_help(word: &str) -> bool {
 fn overview() -> String {
     let mut text = String::from("Usage: cargo xtask VERB [OPTIONS]\n\nVerbs:\n");
     for verb in &VERBS {
-        text += &format!("  {:<6} {}\n", verb.name, verb.summary);
+        text += &format!("  {:<11} {}\n", verb.name, verb.summary);
     }
     text + "\n`cargo xtask VERB --help` says more.\n\
             LEYDEN_GUEST_TOOLCHAIN=rustup|debian forces how WebAssembly is compiled.\n\

@@ -13,13 +13,14 @@ use anyhow::{Context, Result, bail};
 use crate::args::Args;
 use crate::python::Built;
 use crate::stages::Stages;
-use crate::{build, guests, paths, process, python, redis, templates};
+use crate::{build, guests, paths, process, python, redis, templates, wit};
 
 pub(crate) const TEST_HELP: &str = "\
 Usage: cargo xtask test
 
 Everything continuous integration runs, in this order; the first failing stage ends the run:
   format        rustfmt
+  wit           wit/ breaks no component that was built against a release of it
   components    build every plugin and test component
   python        build partners' plugins in Python, where componentize-py can be had
   lints         clippy on the whole workspace, warnings are errors
@@ -52,6 +53,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     args.finish()?;
     Ok(Stages::run_all(|stages| {
         stages.stage("format", format)?;
+        stages.stage("wit", wit::check)?;
         stages.stage("components", guests::build)?;
         python_plugins(stages)?;
         stages.stage("lints", lints)?;

@@ -10,7 +10,7 @@ use leyden::runtime::{Datasets, Limit, RunError, Trigger};
 
 use super::bench::{Bench, DEADLINE_MS, error, limits, report, until_deadline};
 use super::components::{self, MEMORY, REALLOC, REPORT};
-use super::support::guest;
+use super::support::{frozen, guest};
 
 const PATIENT_MS: u64 = 20_000;
 
@@ -27,6 +27,19 @@ async fn a_report_comes_back_with_what_it_took() {
     assert_eq!(report.media_type, "application/json");
     let echo: serde_json::Value = serde_json::from_slice(&report.body).unwrap();
     assert_eq!(echo["trigger"]["schedule"], 7);
+    assert_eq!(echo["now"], now);
+    assert_eq!(echo["params"], r#"{"do":"echo"}"#);
+}
+
+/// As partners' plugins have it that were built against the first release.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_of_the_first_release_runs() {
+    let bench = Bench::start().await;
+    let analyst = bench.loaded(frozen("0.1.0", "guests/analyst")).await;
+    let input = bench.input(Datasets::all(), r#"{"do":"echo"}"#, limits(PATIENT_MS));
+    let now = input.work.now().0;
+    let report = report(analyst.run(input).await);
+    let echo: serde_json::Value = serde_json::from_slice(&report.body).unwrap();
     assert_eq!(echo["now"], now);
     assert_eq!(echo["params"], r#"{"do":"echo"}"#);
 }

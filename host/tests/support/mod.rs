@@ -53,6 +53,44 @@ pub fn plugin(name: &str) -> Vec<u8> {
     read(&built("plugins").join(format!("{name}.wasm")))
 }
 
+/// The components that were built against released versions of the WIT packages.
+pub fn corpus() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+/// The bytes of a component of a release.
+pub fn frozen(release: &str, name: &str) -> Vec<u8> {
+    let file = corpus().join(release).join(format!("{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+}
+
+/// The interfaces with functions of every released package, with their versions.
+pub fn released_interfaces() -> Vec<String> {
+    let released = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit/released");
+    let folders = std::fs::read_dir(&released).expect("wit/released");
+    let files = folders.flat_map(|folder| {
+        let files = std::fs::read_dir(folder.expect("a folder").path()).expect("its files");
+        files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text"))
+    });
+    files.flat_map(|text| interfaces_in(&text)).collect()
+}
+
+/// The interfaces with functions of a WIT file that is formatted as ours are.
+fn interfaces_in(text: &str) -> Vec<String> {
+    let package = text.lines().find_map(|line| line.strip_prefix("package "));
+    let package = package.and_then(|line| line.strip_suffix(";"));
+    let (package, version) = package
+        .and_then(|line| line.split_once('@'))
+        .expect("a package");
+    let interfaces = text.split("\ninterface ").skip(1);
+    let with_functions = interfaces.filter(|interface| interface.contains(": func("));
+    let name = |interface: &str| {
+        let name = interface.split_whitespace().next().expect("a name");
+        format!("{package}/{name}@{version}")
+    };
+    with_functions.map(name).collect()
+}
+
 fn read(file: &Path) -> Vec<u8> {
     std::fs::read(file)
         .unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask build`", file.display()))
