@@ -85,7 +85,7 @@ fn breaking(changes: &[Change]) -> usize {
 fn text(changes: &[Change]) -> String {
     let told: String = changes.iter().map(told).collect();
     let (all, breaking) = (changes.len(), breaking(changes));
-    format!("{told}{all} changes since the last release, {breaking} of them breaking\n")
+    format!("{told}changes since the last release: {all}, breaking: {breaking}\n")
 }
 
 fn told(change: &Change) -> String {
@@ -148,7 +148,7 @@ mod tests {
             "breaking    a/b.wit: a:b/i@0.1.0 e: case `y` added",
             "case-added: ",
             "to do: take it back, and add an interface or a new version of a:b instead",
-            "1 changes since the last release, 1 of them breaking",
+            "changes since the last release: 1, breaking: 1",
         ] {
             assert!(told.contains(part), "{part} in\n{told}");
         }

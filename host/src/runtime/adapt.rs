@@ -117,13 +117,14 @@ impl<'a> At<'a> {
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parent {
+            Some(parent) if self.step == EACH => write!(f, "{parent}{EACH}"),
             Some(parent) => write!(f, "{parent}.{}", self.step),
             None => f.write_str(self.step),
         }
     }
 }
 
-/// How an element of a list is named: which one it is does not matter.
+/// How an element of a list or a tuple is named: which one it is does not matter.
 const EACH: &str = "[]";
 
 /// Carries values of one function over.

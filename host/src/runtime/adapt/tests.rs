@@ -184,7 +184,7 @@ fn a_type_that_differs_is_never_converted() {
         Val::String("1".into()),
     ] {
         let told = carried(OLD, NEW, &to, value(other)).expect_err("another type");
-        assert!(told.ends_with("input.power.[]: the types differ"), "{told}");
+        assert!(told.ends_with("input.power[]: the types differ"), "{told}");
     }
 }
 
