@@ -14,13 +14,14 @@ use crate::proof::Proof;
 const LEVEL_MAX: u32 = 10;
 
 /// Interfaces of services, and of the world outside, that no level opens.
-const NEVER: [&str; 12] = [
+const NEVER: [&str; 13] = [
     "leyden:state/store@0.1.0",
     "leyden:streams/publisher@0.1.0",
     "leyden:random/random@0.1.0",
     "leyden:ledger/ledger@0.1.0",
     "leyden:partners/accounts@0.1.0",
     "leyden:policy/access@0.1.0",
+    "leyden:policy/access@0.2.0",
     "leyden:grid/consumption@0.1.0",
     "leyden:grid/client-registry@0.1.0",
     "leyden:http/handler@0.1.0",
