@@ -4,13 +4,14 @@
 //!
 //! - a record's fields go by their names: one that the target does not have is left out; one that only
 //!   the target has is none where it is an option, else what [`DEFAULTS`] declares for it;
-//! - parameters of a function go like the fields of a record;
+//! - parameters of a function go by their places, and one that only the target has like a field;
 //! - cases of enums and variants, and flags, go by their names: the target must have those that are used;
 //! - everything else must have the same type.
 //!
 //! Nothing is guessed: what cannot be carried over is a [`Misfit`], which names the place. Pure; it neither
 //! looks for the versions nor calls anything.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use wasmtime::component::types::{self, ComponentFunc};
@@ -43,7 +44,7 @@ pub(super) struct Misfit {
     rule: String,
 }
 
-/// Where two versions of an interface meet: a function, as its caller knows it and as it is exported.
+/// Where two versions of an interface meet: a function, and the versions that its caller and its callee have.
 #[derive(Clone, Copy)]
 pub(super) struct Seam<'a> {
     /// The interface that is called, with its version.
@@ -52,48 +53,52 @@ pub(super) struct Seam<'a> {
     pub(super) exported: &'a str,
     /// The function's name.
     pub(super) function: &'a str,
-    /// Its type as its caller knows it.
-    pub(super) caller: &'a ComponentFunc,
 }
 
 impl Seam<'_> {
-    /// Whether both have the same version, so that nothing has to be carried over.
-    pub(super) fn is_one_version(&self) -> bool {
-        self.called == self.exported
-    }
-
-    /// Parameters for a callee with this type.
-    pub(super) fn params(
+    /// A caller's parameters as the callee takes them, whose type is asked for where the versions differ.
+    pub(super) fn params<'v>(
         &self,
-        callee: &ComponentFunc,
-        values: &[Val],
-    ) -> Result<Vec<Val>, Misfit> {
+        callee: impl FnOnce() -> ComponentFunc,
+        values: &'v [Val],
+    ) -> Result<Cow<'v, [Val]>, Misfit> {
+        if self.called == self.exported {
+            return Ok(Cow::Borrowed(values));
+        }
         let adapter = Adapter {
             from: self.called,
             to: self.exported,
             function: self.function,
         };
-        let names = self.caller.params().map(|(name, _)| name);
-        let sources: Vec<_> = names.zip(values).collect();
-        let params = callee.params();
-        let params = params.map(|(name, to)| adapter.field(&sources, name, &to, &At::start(name)));
-        params.collect()
+        let callee = callee();
+        let mut values = values.iter();
+        let param =
+            |(name, to): (&str, Type)| adapter.or_absent(values.next(), &to, &At::start(name));
+        let params = callee.params().map(param).collect::<Result<_, _>>()?;
+        match values.next() {
+            Some(_) => Err(adapter.misfit(&At::start("parameters"), "the callee takes fewer")),
+            None => Ok(Cow::Owned(params)),
+        }
     }
 
-    /// The caller's results of what the callee answered.
-    pub(super) fn results(&self, answers: &[Val]) -> Result<Vec<Val>, Misfit> {
+    /// Turns what the callee answered into what the caller, whose type of the function this is, gets.
+    pub(super) fn results(
+        &self,
+        caller: &ComponentFunc,
+        answers: &mut [Val],
+    ) -> Result<(), Misfit> {
+        if self.called == self.exported {
+            return Ok(());
+        }
         let adapter = Adapter {
             from: self.exported,
             to: self.called,
             function: self.function,
         };
-        let at = At::start("answer");
-        let mut answers = answers.iter();
-        let results = self.caller.results().map(|to| match answers.next() {
-            Some(answer) => adapter.value(answer, &to, &at),
-            None => Err(adapter.misfit(&at, "there is none")),
-        });
-        results.collect()
+        for (answer, to) in answers.iter_mut().zip(caller.results()) {
+            *answer = adapter.value(answer, &to, &At::start("answer"))?;
+        }
+        Ok(())
     }
 }
 
@@ -171,25 +176,19 @@ impl Adapter<'_> {
         to: &types::Record,
         at: &At<'_>,
     ) -> Result<Vec<(String, Val)>, Misfit> {
-        let sources = fields.iter().map(|(name, value)| (name.as_str(), value));
-        let sources: Vec<_> = sources.collect();
         let field = |field: types::Field<'_>| {
-            let value = self.field(&sources, field.name, &field.ty, &at.then(field.name))?;
+            let source = fields.iter().find(|(name, _)| name == field.name);
+            let source = source.map(|(_, value)| value);
+            let value = self.or_absent(source, &field.ty, &at.then(field.name))?;
             Ok((field.name.to_owned(), value))
         };
         to.fields().map(field).collect()
     }
 
-    /// A field of the target: what the source has under its name, else what it is without.
-    fn field(
-        &self,
-        sources: &[(&str, &Val)],
-        name: &str,
-        to: &Type,
-        at: &At<'_>,
-    ) -> Result<Val, Misfit> {
-        match (sources.iter().find(|(source, _)| *source == name), to) {
-            (Some((_, value)), to) => self.value(value, to, at),
+    /// What the source has there, else what it is without.
+    fn or_absent(&self, source: Option<&Val>, to: &Type, at: &At<'_>) -> Result<Val, Misfit> {
+        match (source, to) {
+            (Some(value), to) => self.value(value, to, at),
             (None, Type::Option(_)) => Ok(Val::Option(None)),
             (None, _) => self.default(at),
         }

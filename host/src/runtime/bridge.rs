@@ -51,6 +51,13 @@ struct Called<'a> {
     of: &'a ComponentFunc,
 }
 
+impl Called<'_> {
+    /// The component that exports the interface has no such function.
+    fn missing(&self) -> wasmtime::Error {
+        wasmtime::Error::msg(format!("has no {}.{}", self.interface, self.function))
+    }
+}
+
 /// Hands the invocation to the callee and takes it back. When the callee fails, the invocation is
 /// over: its effects are dropped and the caller traps.
 async fn call_active(
@@ -98,30 +105,12 @@ impl Loaded {
         let failed = |error: wasmtime::Error| {
             wasmtime::Error::new(explain(error, &self.identity.culprit, deadline_ms))
         };
-        let missing = || {
-            let Called {
-                interface,
-                function,
-                ..
-            } = called;
-            failed(wasmtime::Error::msg(format!(
-                "has no {interface}.{function}"
-            )))
-        };
-        let Some((exported, index)) = self.function(called.interface, called.function) else {
-            return Err(missing());
-        };
+        let found = self.function(called.interface, called.function);
+        let (exported, index) = found.ok_or_else(|| failed(called.missing()))?;
         let mut instance = self.enter(call).await.map_err(failed)?;
-        let Some(func) = instance.instance.get_func(&mut instance.store, index) else {
-            return Err(missing());
-        };
-        let seam = Seam {
-            called: called.interface,
-            exported,
-            function: called.function,
-            caller: called.of,
-        };
-        call_across(seam, func, &mut instance.store, params, results)
+        let func = instance.instance.get_func(&mut instance.store, index);
+        let func = func.ok_or_else(|| failed(called.missing()))?;
+        call_across(called, exported, func, &mut instance.store, params, results)
             .await
             .map_err(failed)?;
         self.leave(instance)
@@ -129,23 +118,21 @@ impl Loaded {
     }
 }
 
-/// Calls a function with values of its caller's version of the interface.
+/// Calls a function of an interface that is exported in another version maybe, with the values of the caller's.
 async fn call_across(
-    seam: Seam<'_>,
+    called: Called<'_>,
+    exported: &str,
     func: Func,
     store: &mut Store<Guest>,
     params: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
-    if seam.is_one_version() {
-        return func.call_async(store, params, results).await;
-    }
-    let callee = func.ty(&*store);
-    let params = seam.params(&callee, params)?;
-    let mut answers = vec![Val::Bool(false); callee.results().len()];
-    func.call_async(store, &params, &mut answers).await?;
-    for (result, answer) in results.iter_mut().zip(seam.results(&answers)?) {
-        *result = answer;
-    }
-    Ok(())
+    let seam = Seam {
+        called: called.interface,
+        exported,
+        function: called.function,
+    };
+    let params = seam.params(|| func.ty(&*store), params)?;
+    func.call_async(store, &params, results).await?;
+    Ok(seam.results(called.of, results)?)
 }
