@@ -1,9 +1,9 @@
 //! `leyden rollback NAME`.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Context, Error};
+use super::{Client, Context, Error, components};
 
 /// Activates a former version of a component: the one before, or the one named.
 #[derive(Debug, clap::Args)]
@@ -20,11 +20,17 @@ pub(super) struct Rollback {
 
 impl Rollback {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        let path = format!("{}/rollback", super::components::path(&self.name)?);
-        let body = self
-            .to
-            .map_or_else(|| json!({}), |digest| json!({ "to": digest }));
-        let answer = context.client()?.write(Method::POST, &path, &body).await?;
+        let answer = send(&context.client()?, &self.name, self.to.as_deref()).await?;
         context.show(&answer)
     }
+}
+
+/// Activates the former version of a component, or the one with a digest.
+///
+/// # Errors
+/// The host does not answer or refuses, for example because there is no such version.
+pub(crate) async fn send(client: &Client, name: &str, to: Option<&str>) -> Result<Value, Error> {
+    let path = format!("{}/rollback", components::path(name)?);
+    let body = to.map_or_else(|| json!({}), |digest| json!({ "to": digest }));
+    client.write(Method::POST, &path, &body).await
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::format::Deploy;
+use super::format::{Deploy, Rollback};
 use super::pattern::Pattern;
 use super::text::Text;
 
@@ -63,6 +63,8 @@ pub(crate) enum Deed {
     NoEvent(NoEvent),
     /// Deploys a component.
     Deploy(Deploy),
+    /// Takes a component back to its former version.
+    Rollback(Rollback),
     /// Several actions in order.
     Actions(Vec<Action>),
 }
@@ -261,6 +263,7 @@ struct ActionTable {
     expect_event: Option<ExpectEvent>,
     no_event: Option<NoEvent>,
     deploy: Option<Deploy>,
+    rollback: Option<Rollback>,
     actions: Option<Vec<Action>>,
     expect: Option<Expect>,
     #[serde(default)]
@@ -305,7 +308,7 @@ impl TryFrom<ActionTable> for Action {
 
 /// What an action can do, for messages.
 const DEEDS: &str = "get, post, delete, tick, settle = true, ingest, watch, expect-event, no-event, deploy, \
-    actions, or say alone";
+    rollback, actions, or say alone";
 
 impl ActionTable {
     /// Everything that the table asks for.
@@ -323,6 +326,7 @@ impl ActionTable {
             self.expect_event.take().map(Deed::ExpectEvent),
             self.no_event.take().map(Deed::NoEvent),
             self.deploy.take().map(Deed::Deploy),
+            self.rollback.take().map(Deed::Rollback),
             self.actions.take().map(Deed::Actions),
         ];
         asked.into_iter().flatten().collect()

@@ -52,7 +52,7 @@ pub(crate) async fn deploy_alternative(
     let file = plugins
         .join("alternatives")
         .join(format!("{}.wasm", component.component));
-    deploy::send(client, &component.name, &file, None)
+    deploy::send(client, component.name.as_str(), &file, None)
         .await
         .map(drop)
 }

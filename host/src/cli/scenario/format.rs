@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::action::Action;
 use super::text::Text;
 use crate::cli::client::read_file;
 use crate::cli::error::Error;
-use crate::ids::Instant;
+use crate::ids::{ComponentName, Instant};
 
 /// Largest scenario file, bytes: a long scenario has a few thousand lines.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -103,9 +104,37 @@ pub(crate) struct Fixture {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Deploy {
     /// The name it gets.
-    pub(crate) name: String,
-    /// Which component of the plugins' `alternatives` folder, without `.wasm`.
-    pub(crate) component: String,
+    #[serde(deserialize_with = "component_name")]
+    pub(crate) name: ComponentName,
+    /// Which component of the plugins' `alternatives` folder, without `.wasm`: like every plugin's file
+    /// it is called by the rule for names, so it cannot lie elsewhere.
+    #[serde(deserialize_with = "component_file")]
+    pub(crate) component: ComponentName,
+}
+
+/// A component to take back to the version that was active before.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Rollback {
+    /// Its name.
+    #[serde(deserialize_with = "component_name")]
+    pub(crate) name: ComponentName,
+}
+
+fn component_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ComponentName, D::Error> {
+    named(deserializer, "name")
+}
+
+fn component_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ComponentName, D::Error> {
+    named(deserializer, "component")
+}
+
+fn named<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    field: &str,
+) -> Result<ComponentName, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    ComponentName::parse(&name).map_err(|rule| D::Error::custom(format!("{field} {rule}")))
 }
 
 /// Houses that are alike.
@@ -132,14 +161,12 @@ fn one() -> u32 {
     1
 }
 
-fn house_count<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+fn house_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let count = u32::deserialize(deserializer)?;
     if (1..=HOUSES_MAX).contains(&count) {
         return Ok(count);
     }
-    Err(serde::de::Error::custom(format!(
-        "count must be 1 to {HOUSES_MAX}"
-    )))
+    Err(D::Error::custom(format!("count must be 1 to {HOUSES_MAX}")))
 }
 
 /// A partner.
@@ -263,6 +290,32 @@ clock = { start = "2021-11-07T15:58:22.144Z", tick-seconds = 60 }
             "get = { service = \"a\", route = \"b\" }\nexpect = { body = { \"$uid\" = true } }";
         let told = error(&step(matcher));
         assert!(told.starts_with("line 8: unknown matcher"), "{told}");
+    }
+
+    #[test]
+    fn what_is_deployed_or_rolled_back_is_named_by_the_rule() {
+        let file = "[[fixture.deploy]]\nname = \"schedule\"\ncomponent = \"../schedule\"\n";
+        let told = error(file);
+        assert!(
+            told.starts_with("line 6: component must be 1 to 64"),
+            "{told}"
+        );
+        let told = error(&step(
+            "deploy = { name = \"Shed\", component = \"shed-fair\" }",
+        ));
+        assert!(told.contains("name must be 1 to 64"), "{told}");
+        let told = error(&step("rollback = { name = \"\" }"));
+        assert!(told.contains("name must be 1 to 64"), "{told}");
+        let told = error(&step("rollback = { name = \"shed\", to = \"3f8a\" }"));
+        assert!(told.contains("unknown field `to`"), "{told}");
+        let told = error(&step("rollback = {}"));
+        assert!(told.contains("missing field `name`"), "{told}");
+        let told = error(&step(
+            "rollback = { name = \"shed\" }\nexpect = { status = 200 }",
+        ));
+        assert!(told.contains("expect and capture belong to"), "{told}");
+        let right = step("rollback = { name = \"shed\" }");
+        Scenario::parse(&format!("{HEAD}{right}")).expect("a scenario");
     }
 
     #[test]

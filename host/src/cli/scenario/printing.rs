@@ -52,6 +52,9 @@ pub(crate) fn entry(screen: &Screen, language: Language, entry: &Entry) -> Strin
             "{}{colon}{name} = {component}",
             language.deployed()
         )),
+        Entry::RolledBack { name } => {
+            screen.dim(&format!("{}{colon}{name}", language.rolled_back()))
+        }
         Entry::Checked(check) => checked(screen, language, check),
     }
 }

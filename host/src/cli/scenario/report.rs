@@ -47,6 +47,8 @@ pub(crate) enum Entry {
     Event { stream: String, payload: String },
     /// A component was deployed.
     Deployed { name: String, component: String },
+    /// A component's former version is active again.
+    RolledBack { name: String },
     /// An expectation.
     Checked(Check),
 }

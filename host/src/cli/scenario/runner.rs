@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::action::{Action, Call, Deed, ExpectEvent, ForEach, Ingest, Method, Show};
 use super::call::{self, body_value, compared};
 use super::fixture;
-use super::format::{Deploy, Scenario};
+use super::format::{Deploy, Rollback, Scenario};
 use super::journal::{Journal, Telling};
 use super::pattern::Mode;
 use super::report::{Check, Entry, Report};
@@ -25,7 +25,7 @@ use super::variables::Variables;
 use super::watch::Watch;
 use crate::cli::client::{Answer, Client};
 use crate::cli::error::{Error, Problem};
-use crate::cli::ingest;
+use crate::cli::{ingest, rollback};
 
 /// How long an event that has been published may be on its way: the same as for one that is
 /// waited for.
@@ -165,6 +165,7 @@ impl<'a> Runner<'a> {
             Deed::ExpectEvent(expected) => self.expect_event(expected).await?,
             Deed::NoEvent(watched) => self.no_event(&watched.stream).await?,
             Deed::Deploy(component) => self.deploy(component).await?,
+            Deed::Rollback(component) => self.roll_back(component).await?,
             Deed::Actions(actions) => self.actions(actions).await?,
         }
         self.say(action.then_say.as_ref())
@@ -302,8 +303,15 @@ impl<'a> Runner<'a> {
 
     async fn deploy(&mut self, component: &Deploy) -> Result<(), Error> {
         fixture::deploy_alternative(&self.client, component, &self.folders.plugins).await?;
-        let Deploy { name, component } = component.clone();
+        let Deploy { name, component } = component;
+        let (name, component) = (name.to_string(), component.to_string());
         self.journal.entry(Entry::Deployed { name, component })
+    }
+
+    async fn roll_back(&mut self, component: &Rollback) -> Result<(), Error> {
+        let name = component.name.to_string();
+        rollback::send(&self.client, &name, None).await?;
+        self.journal.entry(Entry::RolledBack { name })
     }
 
     fn say(&mut self, text: Option<&Text>) -> Result<(), Error> {

@@ -133,6 +133,10 @@ impl Language {
         self.pick("composant activé", "component activated")
     }
 
+    pub(crate) fn rolled_back(self) -> &'static str {
+        self.pick("version précédente rétablie", "former version restored")
+    }
+
     pub(crate) fn summary(self, met: usize, not_met: usize) -> String {
         match self {
             Self::Fr => format!("{met} attentes remplies, {not_met} non remplies"),
