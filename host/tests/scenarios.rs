@@ -24,7 +24,14 @@ mod redis_server;
 const LANGUAGES: [&str; 2] = ["fr", "en"];
 
 /// Scenario files; each has a test below.
-const SCENARIOS: [&str; 4] = ["load-aware", "real-july", "routes", "scenario2"];
+const SCENARIOS: [&str; 6] = [
+    "dynamic-prices",
+    "load-aware",
+    "real-july",
+    "routes",
+    "scenario2",
+    "time-of-use",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -32,6 +39,11 @@ fn root() -> PathBuf {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn dynamic_prices() {
+    check("dynamic-prices");
 }
 
 #[test]
@@ -54,6 +66,11 @@ fn scenario2() {
     check("scenario2");
 }
 
+#[test]
+fn time_of_use() {
+    check("time-of-use");
+}
+
 /// Plays a scenario in every language and compares what it prints.
 fn check(name: &str) {
     for language in LANGUAGES {
@@ -66,14 +83,26 @@ fn check(name: &str) {
     }
 }
 
-/// On Redis it prints the same.
 #[test]
 fn scenario2_on_redis() {
+    check_on_redis("scenario2");
+}
+
+/// Policies are swapped and rolled back in the middle of these.
+#[test]
+fn swaps_of_policies_on_redis() {
+    for name in ["dynamic-prices", "load-aware", "time-of-use"] {
+        check_on_redis(name);
+    }
+}
+
+/// On Redis a scenario prints the same.
+fn check_on_redis(name: &str) {
     for language in LANGUAGES {
         let server = Server::start(Kept::Nothing);
         let options = ["--lang", language, "--store", &server.url()];
-        let printed = normalised(&play("scenario2", &options));
-        compare("scenario2", language, &printed);
+        let printed = normalised(&play(name, &options));
+        compare(name, language, &printed);
     }
 }
 

@@ -49,6 +49,7 @@ pub mod analytics;
     reason = "generated from the WIT, which documents every item"
 )]
 mod bindings;
+pub mod civil;
 mod error;
 #[allow(
     missing_docs,
