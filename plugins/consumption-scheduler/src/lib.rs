@@ -4,6 +4,7 @@
 
 mod logic;
 mod plan;
+mod sheds;
 
 use leyden_sdk::exports::scheduler;
 use leyden_sdk::grid::devices::{self, PlannedSlot};
@@ -99,7 +100,8 @@ fn relieve(peak: &Peak) -> Result<()> {
     let now_ms = time::now_ms();
     plan::prune(peak.community_id, now_ms)?;
     let planned = plan::read(peak.community_id, now_ms)?;
-    let (drawing, loads) = logic::candidates(&planned, now_ms);
+    let sheds = sheds::read(peak.community_id)?;
+    let (drawing, loads) = logic::candidates(&planned, &sheds, now_ms);
     if drawing.is_empty() {
         return Ok(());
     }
@@ -120,6 +122,7 @@ fn relieve(peak: &Peak) -> Result<()> {
     let stopped = logic::chosen(&drawing, &indices).map_err(|rule| bad_decision("shed", &rule))?;
     let moves = logic::replan(&planned, stopped, situation, &mut schedule::decide);
     let moves = moves.map_err(|rule| bad_decision("schedule", &rule))?;
+    sheds::make_room(peak.community_id, &sheds, moves.len(), now_ms)?;
     moves
         .iter()
         .try_for_each(|a_move| carry_out(peak.community_id, a_move, now_ms))
@@ -134,7 +137,10 @@ fn carry_out(community: u64, a_move: &Move, now_ms: u64) -> Result<()> {
     let Move { stopped, moved } = a_move;
     plan::remove(community, stopped)?;
     match devices::reschedule(&stopped.house, &stopped.object, now_ms, Some(slot(moved))) {
-        Ok(()) => plan::add(community, moved),
+        Ok(()) => {
+            sheds::note(community, stopped, now_ms)?;
+            plan::add(community, moved)
+        }
         Err(devices::Error::UnknownHouse(_) | devices::Error::UnknownObject(_)) => {
             leyden_sdk::warn!("{} of house {} is gone", stopped.object, stopped.house);
             Ok(())

@@ -2,9 +2,9 @@
 //! follows from them. The policies come in as functions, so every rule here runs without a host.
 //!
 //! A load has at most one place in the plan: asking again replaces it. A load that is shed is
-//! planned anew with the energy it still lacks, after the slot it was stopped in. When that was is kept
-//! with its place for as long as it has one.
+//! planned anew with the energy it still lacks, after the slot it was stopped in.
 
+use crate::sheds::Sheds;
 use leyden_sdk::policy::schedule::{Input, Plan, PlannedLoad, Reason, Slot};
 use leyden_sdk::policy::shed;
 
@@ -32,8 +32,6 @@ pub(crate) struct Planned {
     pub(crate) starts_at_ms: u64,
     /// End, ms since 1970, excluded.
     pub(crate) ends_at_ms: u64,
-    /// When it was last shed, ms since 1970; none: not while it has had a place in the plan.
-    pub(crate) last_shed_at_ms: Option<u64>,
 }
 
 impl Planned {
@@ -44,6 +42,12 @@ impl Planned {
 
     fn is(&self, house: &str, object: &str) -> bool {
         self.house == house && self.object == object
+    }
+
+    /// What it is called in its community: `<house>/<object>`. A house's id has no slash; an object's name may
+    /// have one.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.house, self.object)
     }
 
     fn to_policy(&self) -> PlannedLoad {
@@ -137,19 +141,7 @@ pub(crate) fn place(
         power_w,
         starts_at_ms: slot.starts_at_ms,
         ends_at_ms: slot.ends_at_ms,
-        last_shed_at_ms: last_shed_at_ms(wish, plan, situation.now_ms),
     })
-}
-
-/// When a load was last shed: now, or what its former place in the plan tells.
-fn last_shed_at_ms(wish: &Wish, plan: &[Planned], now_ms: u64) -> Option<u64> {
-    let mut former = plan
-        .iter()
-        .filter(|load| load.is(&wish.house, &wish.object));
-    match wish.reason {
-        Reason::Shed => Some(now_ms),
-        Reason::Requested => former.find_map(|load| load.last_shed_at_ms),
-    }
 }
 
 fn policy_input(wish: &Wish, plan: &[Planned], situation: Situation) -> Input {
@@ -218,8 +210,12 @@ fn check_energy(input: &Input, power_w: f64, length_ms: u64) -> Result<(), Strin
 
 const MS_PER_H: f64 = 3_600_000.0;
 
-/// Loads of the plan that draw power now, as the shed policy sees them.
-pub(crate) fn candidates(plan: &[Planned], now_ms: u64) -> (Vec<Planned>, Vec<shed::Load>) {
+/// Loads of the plan that draw power now, as the shed policy sees them; `sheds` tells when they were last shed.
+pub(crate) fn candidates(
+    plan: &[Planned],
+    sheds: &Sheds,
+    now_ms: u64,
+) -> (Vec<Planned>, Vec<shed::Load>) {
     let drawing: Vec<_> = plan
         .iter()
         .filter(|load| load.draws_at(now_ms))
@@ -230,7 +226,7 @@ pub(crate) fn candidates(plan: &[Planned], now_ms: u64) -> (Vec<Planned>, Vec<sh
         object: load.object.clone(),
         power_w: load.power_w,
         ends_at_ms: load.ends_at_ms,
-        last_shed_at_ms: load.last_shed_at_ms,
+        last_shed_at_ms: sheds.get(&load.name()).copied(),
     };
     let loads = drawing.iter().map(load).collect();
     (drawing, loads)

@@ -1,8 +1,6 @@
 //! The plan in the component's state: `p/<community 8><ends-at 8><house>/<object>` holds the start
-//! (8 bytes) and the power (8 bytes of an `f64`), for a load that was shed also when that was last (8
-//! bytes), all big-endian. Ordered by its end, so that what is over lies in front. A house's id has no
-//! slash; an object's name may have one. Versions that do not know when a load was shed read the first
-//! two and write no third.
+//! (8 bytes) and the power (8 bytes of an `f64`), all big-endian. Ordered by its end, so that what
+//! is over lies in front. A house's id has no slash; an object's name may have one.
 
 use crate::logic::{LOADS_MAX, Planned};
 use leyden_sdk::state::{self, Key, Order, Reader};
@@ -75,11 +73,7 @@ fn key(community: u64, load: &Planned) -> Key {
 }
 
 fn encode(load: &Planned) -> Vec<u8> {
-    let mut value = [load.starts_at_ms.to_be_bytes(), load.power_w.to_be_bytes()].concat();
-    if let Some(at_ms) = load.last_shed_at_ms {
-        value.extend_from_slice(&at_ms.to_be_bytes());
-    }
-    value
+    [load.starts_at_ms.to_be_bytes(), load.power_w.to_be_bytes()].concat()
 }
 
 fn decode(entry: &state::Entry) -> Option<Planned> {
@@ -89,10 +83,6 @@ fn decode(entry: &state::Entry) -> Option<Planned> {
     let mut value = Reader::new(&entry.value);
     let starts_at_ms = value.u64()?;
     let power_w = f64::from_bits(value.u64()?);
-    let last_shed_at_ms = match value.is_empty() {
-        true => None,
-        false => Some(value.u64()?),
-    };
     let (house, object) = (house.to_owned(), object.to_owned());
     Some(Planned {
         house,
@@ -100,7 +90,6 @@ fn decode(entry: &state::Entry) -> Option<Planned> {
         power_w,
         starts_at_ms,
         ends_at_ms,
-        last_shed_at_ms,
     })
 }
 
@@ -110,45 +99,18 @@ mod tests {
 
     #[test]
     fn a_load_survives_its_encoding() {
-        for last_shed_at_ms in [None, Some(1_636_300_000_001)] {
-            let load = Planned {
-                last_shed_at_ms,
-                ..car()
-            };
-            let entry = state::Entry {
-                key: key(4, &load).to_vec(),
-                value: encode(&load),
-            };
-            assert_eq!(decode(&entry), Some(load));
-        }
-    }
-
-    fn car() -> Planned {
-        Planned {
+        let load = Planned {
             house: "f3b8a521-70a9-48a0-b2d3-f7c87bc52a94".to_owned(),
             object: "Car / left".to_owned(),
             power_w: 8_500.5,
             starts_at_ms: 5,
             ends_at_ms: 1_636_300_702_144,
-            last_shed_at_ms: None,
-        }
-    }
-
-    #[test]
-    fn what_former_versions_wrote_is_read_and_half_a_value_is_not() {
-        let written = |bytes: usize| state::Entry {
-            key: key(4, &car()).to_vec(),
-            value: [
-                &5_u64.to_be_bytes()[..],
-                &8_500.5_f64.to_be_bytes(),
-                &[0; 8],
-            ]
-            .concat()[..bytes]
-                .to_vec(),
         };
-        assert_eq!(decode(&written(16)), Some(car()));
-        assert_eq!(decode(&written(20)), None);
-        assert_eq!(decode(&written(15)), None);
+        let entry = state::Entry {
+            key: key(4, &load).to_vec(),
+            value: encode(&load),
+        };
+        assert_eq!(decode(&entry), Some(load));
     }
 
     fn load(house: &str, ends_at_ms: u64) -> Planned {
@@ -158,7 +120,6 @@ mod tests {
             power_w: 1.0,
             starts_at_ms: 0,
             ends_at_ms,
-            last_shed_at_ms: None,
         }
     }
 

@@ -21,15 +21,6 @@ fn load(house: &str, start: u64, end: u64, power_w: f64) -> Planned {
         power_w,
         starts_at_ms: start * HOUR_MS,
         ends_at_ms: end * HOUR_MS,
-        last_shed_at_ms: None,
-    }
-}
-
-/// The same, shed at hour `shed`.
-fn shed_load(house: &str, start: u64, end: u64, power_w: f64, shed: u64) -> Planned {
-    Planned {
-        last_shed_at_ms: Some(shed * HOUR_MS),
-        ..load(house, start, end, power_w)
     }
 }
 
@@ -142,30 +133,18 @@ fn a_load_draws_from_its_start_to_just_before_its_end() {
         load("c", 11, 12, 4.0),
     ];
     assert_eq!(planned_power_w(&plan, NOW_MS), 1.0);
-    let (drawing, loads) = candidates(&plan, NOW_MS);
+    let (drawing, loads) = candidates(&plan, &Sheds::new(), NOW_MS);
     assert_eq!(drawing, [load("a", 10, 15, 1.0)]);
     assert_eq!((loads.len(), loads[0].ends_at_ms), (1, 15 * HOUR_MS));
 }
 
 #[test]
 fn the_shed_policy_is_told_when_a_load_was_last_shed() {
-    let plan = [shed_load("a", 9, 15, 1.0, 7), load("b", 9, 15, 1.0)];
-    let (_, loads) = candidates(&plan, NOW_MS);
+    let plan = [load("a", 9, 15, 1.0), load("b", 9, 15, 1.0)];
+    let sheds = Sheds::from([("a/Car".to_owned(), 7 * HOUR_MS)]);
+    let (_, loads) = candidates(&plan, &sheds, NOW_MS);
     let told: Vec<_> = loads.iter().map(|load| load.last_shed_at_ms).collect();
     assert_eq!(told, [Some(7 * HOUR_MS), None]);
-}
-
-#[test]
-fn a_load_that_is_planned_again_keeps_when_it_was_shed() {
-    let plan = [shed_load("b", 9, 15, 1.0, 6), shed_load("a", 9, 15, 1.0, 7)];
-    let placed = |house| {
-        place(&wish(house), &plan, SITUATION, &mut |_| {
-            answer(10, 14, 1_000.0)
-        })
-    };
-    let told = |house| placed(house).map(|load| load.last_shed_at_ms);
-    assert_eq!(told("a"), Ok(Some(7 * HOUR_MS)));
-    assert_eq!(told("new"), Ok(None));
 }
 
 #[test]
@@ -223,9 +202,9 @@ fn shed_loads_go_on_later_one_after_the_other_with_the_energy_they_lack() {
         .map(|m| m.moved)
         .collect();
     let expected = [
-        shed_load("a", 13, 16, 9_000.0, 10),
-        shed_load("b", 16, 19, 1_300.0, 10),
-        shed_load("c", 19, 24, 1_300.0, 10),
+        load("a", 13, 16, 9_000.0),
+        load("b", 16, 19, 1_300.0),
+        load("c", 19, 24, 1_300.0),
     ];
     assert_eq!(moved, expected);
 }
@@ -238,7 +217,7 @@ fn a_load_that_goes_on_stays_in_the_plan_of_the_shed_ones() {
         moves,
         [Move {
             stopped: plan[0].clone(),
-            moved: shed_load("a", 20, 23, 9_000.0, 10)
+            moved: load("a", 20, 23, 9_000.0)
         }]
     );
 }
