@@ -24,8 +24,9 @@ mod redis_server;
 const LANGUAGES: [&str; 2] = ["fr", "en"];
 
 /// Scenario files; each has a test below.
-const SCENARIOS: [&str; 6] = [
+const SCENARIOS: [&str; 7] = [
     "dynamic-prices",
+    "fair-shedding",
     "load-aware",
     "real-july",
     "routes",
@@ -44,6 +45,11 @@ fn read(path: &Path) -> String {
 #[test]
 fn dynamic_prices() {
     check("dynamic-prices");
+}
+
+#[test]
+fn fair_shedding() {
+    check("fair-shedding");
 }
 
 #[test]
@@ -91,7 +97,12 @@ fn scenario2_on_redis() {
 /// Policies are swapped and rolled back in the middle of these.
 #[test]
 fn swaps_of_policies_on_redis() {
-    for name in ["dynamic-prices", "load-aware", "time-of-use"] {
+    for name in [
+        "dynamic-prices",
+        "fair-shedding",
+        "load-aware",
+        "time-of-use",
+    ] {
         check_on_redis(name);
     }
 }

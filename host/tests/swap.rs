@@ -95,6 +95,27 @@ async fn a_policy_swaps_and_rolls_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_alternative_takes_the_place_of_its_policy() {
+    let host = TestHost::start().await;
+    let registry = &host.host.registry;
+    for (policy, alternative) in [
+        ("access", "access-dynamic"),
+        ("peak-limit", "peak-limit-time-of-use"),
+        ("schedule", "schedule-load-aware"),
+        ("shed", "shed-fair"),
+    ] {
+        let bytes = plugin(&format!("alternatives/{alternative}"));
+        let activation = registry
+            .deploy(&Operator::host(), &name(policy), bytes)
+            .await
+            .expect("deployed");
+        let active = &registry.generation().components[&name(policy)];
+        assert_eq!(active.digest.to_string(), activation.digest);
+        assert_eq!(active.kind, Kind::Policy, "{alternative} imports nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_activated_changes_nothing() {
     let host = TestHost::start().await;
     let registry = &host.host.registry;
