@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::{self, Mode};
 use crate::ids::{Instant, StreamName};
 use crate::metering::Profile;
+use crate::policies::log::Bounds;
 use crate::store::redis;
 
 /// Port that a host listens on unless told otherwise.
@@ -86,6 +87,8 @@ pub struct Config {
     pub compiler: Option<PathBuf>,
     /// How sums of households are guarded where partners read them.
     pub privacy_profile: Profile,
+    /// How much of what policies decide is kept.
+    pub decisions: Bounds,
 }
 
 impl Default for Config {
@@ -105,6 +108,7 @@ impl Default for Config {
             token: None,
             compiler: None,
             privacy_profile: Profile::default(),
+            decisions: Bounds::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
 use crate::partners::{Policy, Runs, Triggers, Uploads, runs, triggers};
+use crate::policies::{log, rollouts};
 use crate::registry::{self, Registry};
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::store::embedded::{self, Embedded};
@@ -141,6 +142,11 @@ impl Host {
         });
         let watching = triggers.clone().watch(background.stop.clone());
         background.tasks.spawn(watching);
+        let driving = rollouts::run(registry.clone(), streams.clone(), background.stop.clone());
+        background.tasks.spawn(driving);
+        let (kept, stop) = (config.decisions, background.stop.clone());
+        let keeping = log::keep(store.clone(), streams.clone(), kept, stop);
+        background.tasks.spawn(keeping);
         if shared {
             let follow = registry.clone().follow(background.stop.clone());
             background.tasks.spawn(follow);

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod metering;
 pub mod operators;
 pub mod partners;
+pub mod policies;
 pub mod registry;
 pub mod runtime;
 pub mod store;

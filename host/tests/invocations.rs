@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use leyden::dispatch::Error;
 use leyden::dispatch::types::{ProblemKind, Response};
-use support::TestHost;
+use support::{TestHost, guest};
 
 fn text(answer: Response) -> String {
     String::from_utf8(answer.body).expect("text")
@@ -210,6 +210,10 @@ async fn a_poison_record_becomes_a_dead_letter_and_the_rest_counts_once() {
 async fn a_failing_callee_fails_its_caller_and_is_named() {
     let host = TestHost::with_guests(&[]).await;
     host.deploy_as("schedule", "bad-schedule").await;
+    // The version before, which decides where this one fails, must fail, too.
+    let mut again = guest("bad-schedule");
+    again.extend_from_slice(&[0, 3, 1, b'v', 1]);
+    host.deploy("schedule", again).await;
     let house = text(host.add_house("Ada").await);
     let object = r#"{"object":{"name":"Car","maxConsumption":1300},"type":"SCHEDULED"}"#;
     let id = [("id", house.as_str())];

@@ -12,7 +12,11 @@ const LINES_MAX: u32 = 100;
 
 impl Host for Guest {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        match self.work()?.count_log_line() {
+        let work = self.work()?;
+        if work.is_shadow() {
+            return Ok(());
+        }
+        match work.count_log_line() {
             count if count < LINES_MAX => emit(self.name(), level, cut(&message)),
             LINES_MAX => emit(
                 self.name(),

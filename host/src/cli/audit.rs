@@ -22,21 +22,33 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        let subject = self.subject.as_deref().map(|subject| ("subject", subject));
-        let client = context.client()?;
-        let all = route::all_pages(
-            &client,
-            "/admin/audit",
-            subject.as_slice(),
-            "entries",
-            self.limit,
-        );
-        let mut entries = all.await?;
-        if !context.global.json {
-            entries.iter_mut().for_each(shorten);
-        }
-        context.show(&entries.into())
+        show(context, self.subject.as_deref(), self.limit).await
     }
+}
+
+/// Shows what was changed, of one subject or of all.
+///
+/// # Errors
+/// The host does not answer or refuses.
+pub(super) async fn show(
+    context: &Context,
+    subject: Option<&str>,
+    limit: usize,
+) -> Result<(), Error> {
+    let subject = subject.map(|subject| ("subject", subject));
+    let client = context.client()?;
+    let all = route::all_pages(
+        &client,
+        "/admin/audit",
+        subject.as_slice(),
+        "entries",
+        limit,
+    );
+    let mut entries = all.await?;
+    if !context.global.json {
+        entries.iter_mut().for_each(shorten);
+    }
+    context.show(&entries.into())
 }
 
 /// Digests as short as lists tell them.

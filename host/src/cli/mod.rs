@@ -22,6 +22,7 @@ mod ledger;
 mod operator;
 mod partner;
 mod plugin;
+mod policy;
 mod progress;
 mod receipt;
 mod rollback;
@@ -63,6 +64,8 @@ Examples:
   leyden deploy schedule target/plugins/alternatives/schedule-load-aware.wasm
   leyden ingest scenarios/data/households-2013-07.csv
   leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
+  leyden policy promote shed candidate.wasm --max-diff 2%
+                                                     swap how communities behave, compared with what was decided
   leyden operator add marie --role deployer          a key of her own; `leyden audit` tells who changed what
   leyden hosts                                       who is alive, and who owns what
   leyden streams                                     how far behind every group is
@@ -132,6 +135,7 @@ enum Verb {
     Consent(consent::Command),
     Plugin(plugin::Command),
     Receipt(receipt::Command),
+    Policy(policy::Command),
 }
 
 /// What a verb works with.
@@ -197,6 +201,7 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Consent(verb) => verb.run(context).await,
         Verb::Plugin(verb) => verb.run(context).await,
         Verb::Receipt(verb) => verb.run(context).await,
+        Verb::Policy(verb) => verb.run(context).await,
     }
 }
 

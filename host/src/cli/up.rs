@@ -16,6 +16,7 @@ use crate::gateway::{self, Server, Token};
 use crate::host::Host;
 use crate::ids::Instant;
 use crate::metering::Profile;
+use crate::policies::log::Bounds;
 
 /// Serves until it receives an interrupt or a termination signal.
 ///
@@ -60,6 +61,12 @@ pub(super) struct Up {
     /// with more than 15 %), fr-10 (at least 10), ca-100 (at least 100).
     #[arg(long, value_name = "PROFILE", default_value_t)]
     privacy_profile: Profile,
+    /// How long what policies decide is kept.
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    decisions_days: u32,
+    /// How much of what each kind of policy decides is kept, MiB; the oldest goes first.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    decisions_mib: u32,
     /// What is logged to standard error, such as `warn` or `leyden=debug`.
     #[arg(
         long,
@@ -183,6 +190,10 @@ impl Up {
             token,
             compiler: None,
             privacy_profile: self.privacy_profile,
+            decisions: Bounds {
+                age_ms: u64::from(self.decisions_days) * 86_400_000,
+                bytes: u64::from(self.decisions_mib) << 20,
+            },
         })
     }
 

@@ -1,24 +1,40 @@
 //! The end of a run: its effects become one transaction, and what the store says of it becomes the
 //! next step. It neither runs components nor waits.
 
+use std::sync::Arc;
+
 use super::types::{Output, Problem};
+use super::used::GENERATION_HEADER;
 use super::work::Work;
-use super::{Dispatcher, Error, Obstacle, Task};
-use crate::registry::Active;
+use super::{Dispatcher, Error, Obstacle, Task, shadow};
+use crate::policies::{self, log::Sampling};
+use crate::registry::{Active, Generation};
 use crate::store::{CommitError, Transaction};
 
 impl Dispatcher {
     /// Commits what a run has collected, with its input's acknowledgement.
     pub(super) async fn commit(
         &self,
-        active: &Active,
+        generation: &Arc<Generation>,
+        active: &Arc<Active>,
         task: &Task<'_>,
-        answer: Result<Output, Problem>,
+        mut answer: Result<Output, Problem>,
         mut work: Box<Work>,
     ) -> Result<Result<Output, Problem>, Obstacle> {
+        if let Ok(Output::Http(response)) = &mut answer {
+            let value = work.used.header(generation, active);
+            let header = (GENERATION_HEADER.to_owned(), value);
+            response.headers.push(header);
+        }
         if task.input.is_head() {
             return Ok(answer);
         }
+        let shadow = shadow::prepare(generation, &work);
+        policies::log::enter(&mut work, generation.number, |kind| {
+            generation
+                .policy(kind)
+                .map_or_else(Sampling::default, |policy| policy.log)
+        })?;
         if work.meter.is_some() {
             let (reader, trigger) = (active.culprit(), task.input.trigger());
             let notary = &self.shared.notary;
@@ -29,19 +45,44 @@ impl Dispatcher {
         if let Some(key) = task.key {
             key.remember(&mut work, active, task.input, &answer)?;
         }
+        let (now, seed) = (work.now(), work.seed().clone());
+        let (effects, snapshot) = work.into_parts();
+        let shadow = shadow.map(|prepared| {
+            let output = &outcome(&answer);
+            let ran = shadow::Ran {
+                snapshot,
+                now,
+                seed,
+                output,
+                effects: &effects,
+            };
+            prepared.of(&self.shared.store, generation, active, task, ran)
+        });
         let transaction = Transaction {
             acknowledgement: task.acknowledgement.cloned(),
             removals: task.letter.cloned().into_iter().collect(),
-            ..work.into_transaction()
+            ..effects
         };
-        if transaction.is_empty() {
-            return Ok(answer);
+        if !transaction.is_empty() {
+            let committed = self.shared.store.commit(transaction).await;
+            committed.map_err(|error| refused(error, active))?;
         }
-        match self.shared.store.commit(transaction).await {
-            Ok(_) => Ok(answer),
-            Err(error) => Err(refused(error, active)),
+        if let Some(shadow) = shadow {
+            shadow.start();
         }
+        Ok(answer)
     }
+}
+
+/// What the component itself has answered.
+fn outcome(answer: &Result<Output, Problem>) -> Result<Output, Problem> {
+    let mut outcome = answer.clone();
+    if let Ok(Output::Http(response)) = &mut outcome {
+        response
+            .headers
+            .retain(|(name, _)| name != GENERATION_HEADER);
+    }
+    outcome
 }
 
 /// What follows from a refused commit.

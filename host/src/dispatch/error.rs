@@ -62,3 +62,14 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] crate::store::Error),
 }
+
+impl Error {
+    /// Whether a component has failed: not where it refuses what it was asked, and not where the store or the host has
+    /// no answer.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::Retry(..) | Self::Trapped(..) | Self::Deadline(..) | Self::Misbehaved(..)
+        )
+    }
+}

@@ -13,7 +13,9 @@ mod idempotency;
 mod overlay;
 mod reads;
 mod redelivery;
+mod shadow;
 pub mod types;
+pub(crate) mod used;
 pub mod work;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub(crate) use answers::forget as forget_answers;
 pub use error::{Culprit, Error};
 pub use idempotency::IdempotencyKey;
 use types::{Input, Output, Problem, Request, RequestHead, Response, RowBatch, Tally};
+pub(crate) use used::{GENERATION_HEADER, generation_of};
 use work::{Seed, Work};
 
 use crate::clock::{self, Clock};
@@ -244,11 +247,18 @@ impl Dispatcher {
         if let Some(letter) = task.letter {
             redelivery::check(self.shared.store.as_ref(), letter).await?;
         }
-        match active.loaded.invoke(generation, task.input, work).await {
-            Ok((output, work)) => self.commit(active, task, Ok(output), work).await,
+        let used = work.used.clone();
+        let ran = active.loaded.invoke(generation, task.input, work).await;
+        used.end(matches!(&ran, Err(error) if error.is_failure()));
+        match ran {
+            Ok((output, work)) => {
+                self.commit(generation, active, task, Ok(output), work)
+                    .await
+            }
             Err(Error::Rejected(problem)) if task.key.is_some() => {
                 let work = self.refused_work(task, active).await?;
-                self.commit(active, task, Err(problem), work).await
+                self.commit(generation, active, task, Err(problem), work)
+                    .await
             }
             Err(error) => Err(error.into()),
         }

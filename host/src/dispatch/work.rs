@@ -13,8 +13,10 @@ use sha2::{Digest as _, Sha256};
 use crate::clock;
 use crate::dispatch::overlay::{Overlay, merge};
 use crate::dispatch::reads::Reads;
+use crate::dispatch::used::Used;
 use crate::ids::{Instant, StreamName};
 use crate::metering::Meter;
+use crate::policies::Decision;
 use crate::store::{
     Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction,
 };
@@ -105,6 +107,11 @@ pub struct Work {
     effect_bytes: usize,
     log_lines: u32,
     waited: Duration,
+    /// What policies have decided in it.
+    decisions: Vec<Decision>,
+    is_shadow: bool,
+    /// Component versions that it has called.
+    pub(crate) used: Arc<Used>,
     /// Its metered reading for a partner, if it reads for one.
     pub meter: Option<Box<Meter>>,
 }
@@ -131,8 +138,28 @@ impl Work {
             effect_bytes: 0,
             log_lines: 0,
             waited: Duration::ZERO,
+            decisions: Vec::new(),
+            is_shadow: false,
+            used: Arc::default(),
             meter: None,
         })
+    }
+
+    /// The transaction of an invocation that is run a second time, to be dropped; see [`super::shadow`].
+    pub(crate) fn shadow(
+        store: Arc<dyn Store>,
+        now: Instant,
+        seed: Seed,
+        snapshot: Box<dyn Snapshot>,
+    ) -> Box<Self> {
+        let mut work = Self::new(store, now, seed);
+        (work.snapshot, work.is_shadow) = (Some(snapshot), true);
+        work
+    }
+
+    /// Whether it is to be dropped.
+    pub(crate) fn is_shadow(&self) -> bool {
+        self.is_shadow
     }
 
     /// The invocation's instant.
@@ -160,6 +187,31 @@ impl Work {
     pub fn count_log_line(&mut self) -> u32 {
         self.log_lines = self.log_lines.saturating_add(1);
         self.log_lines - 1
+    }
+
+    /// Notes what a policy has decided.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub(crate) fn decided(&mut self, decision: Decision) -> Result<(), Error> {
+        self.count_call()?;
+        self.decisions.push(decision);
+        Ok(())
+    }
+
+    /// What policies have decided so far.
+    pub(crate) fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// Where its randomness comes from.
+    pub(crate) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// What policies have decided so far; nothing afterwards.
+    pub(crate) fn take_decisions(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.decisions)
     }
 
     /// Whether so many more calls and bytes read are within its budget.
@@ -338,15 +390,22 @@ impl Work {
     /// The finished transaction. It stands on the version that the snapshot has come to by now.
     #[must_use]
     pub fn into_transaction(self: Box<Self>) -> Transaction {
-        let version = self.snapshot.map_or(0, |snapshot| snapshot.version());
-        Transaction {
+        self.into_parts().0
+    }
+
+    /// The finished transaction, and the snapshot that it stands on.
+    pub(crate) fn into_parts(self: Box<Self>) -> (Transaction, Option<Box<dyn Snapshot>>) {
+        let snapshot = self.snapshot;
+        let version = snapshot.as_ref().map_or(0, |snapshot| snapshot.version());
+        let transaction = Transaction {
             reads: self.reads.into_set(version),
             writes: self.overlay.into_writes(),
             appends: self.appends,
             postings: self.postings,
             at: self.now.0,
             ..Transaction::default()
-        }
+        };
+        (transaction, snapshot)
     }
 
     /// The snapshot, taken at the first read.

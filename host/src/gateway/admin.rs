@@ -96,18 +96,22 @@ pub(super) async fn deploy(
     request: Request,
 ) -> Answer {
     let name = component_name(&text(name)?)?;
-    headers::wasm(request.headers())?;
-    let mut body = request.into_body();
-    let held = gateway
-        .bodies
-        .read(&mut body, COMPONENT_BYTES_MAX, COMPONENT_UPLOAD_MAX)
-        .await?;
+    let held = wasm_body(&gateway, request).await?;
     let registry = gateway.host.registry.clone();
     let activation = to_the_end(&gateway, async move {
         let _share = held.share;
         registry.deploy(&by, &name, held.bytes).await
     });
     reply(&activation.await??)
+}
+
+/// A component that is uploaded.
+pub(super) async fn wasm_body(gateway: &Gateway, request: Request) -> Result<body::Held, Problem> {
+    headers::wasm(request.headers())?;
+    let mut body = request.into_body();
+    let bodies = &gateway.bodies;
+    let held = bodies.read(&mut body, COMPONENT_BYTES_MAX, COMPONENT_UPLOAD_MAX);
+    Ok(held.await?)
 }
 
 /// A component's versions.

@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 
 use super::problem::Problem;
 use super::{Gateway, body, headers, upload};
-use crate::dispatch::Culprit;
 use crate::dispatch::types::{Request, RequestHead, Response as Answer};
+use crate::dispatch::{self, Culprit};
 use crate::ids::ComponentName;
 use crate::registry::Generation;
 use crate::registry::router::Matched;
@@ -60,11 +60,21 @@ pub(super) async fn answer(
         head,
         body: held.bytes,
     };
+    // A refusal that is repeated under a key may come from an earlier generation.
+    let is_repeatable = key.is_some();
     let answer = gateway
         .host
         .dispatch
         .http(&generation, component, request, key)
-        .await?;
+        .await;
+    let answer = answer.map_err(|error| {
+        let is_known = !(is_repeatable && matches!(error, dispatch::Error::Rejected(_)));
+        let problem = Problem::from(error);
+        match dispatch::generation_of(&generation, component).filter(|_| is_known) {
+            Some(named) => problem.of_generation(named),
+            None => problem,
+        }
+    })?;
     checked(answer).map_err(|rule| Problem::misbehaved(culprit(&generation, component), &rule))
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use super::problem::{Kind, Problem};
-use super::{Gateway, admin, installation, ledger, metrics, openapi, operators, partners, sse};
+use super::{
+    Gateway, admin, installation, ledger, metrics, openapi, operators, partners, policies, sse,
+};
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
 
@@ -69,6 +71,16 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/admin/ledger", get(ledger::verify))
         .route("/admin/ledger/accounts", get(ledger::accounts))
         .route("/admin/audit", get(operators::audit))
+        .route("/admin/policies", get(policies::list))
+        .route("/admin/policies/{kind}", get(policies::show))
+        .route("/admin/policies/{kind}/decisions", get(policies::decisions))
+        .route("/admin/policies/{kind}/promote", post(policies::promote))
+        .route("/admin/policies/{kind}/rollback", post(policies::rollback))
+        .route(
+            "/admin/policies/{kind}/shadow",
+            put(policies::shadow).delete(policies::end_shadow),
+        )
+        .route("/admin/policies/{kind}/log", put(policies::log_decisions))
         .route(
             "/admin/operators",
             get(operators::list).post(operators::add),

@@ -18,6 +18,8 @@ use tokio::sync::Mutex;
 
 use super::Gateway;
 use crate::clock::{self, Monotonic};
+use crate::policies::Observed;
+use crate::registry::Generation;
 use crate::streams::status::{Counters, GroupInfo, HostStatus, StreamInfo};
 use text::{Kind, Text};
 
@@ -95,6 +97,7 @@ fn render(gateway: &Gateway, told: &Told) -> String {
         gateway.host.registry.generation().number,
     );
     counters(&mut text, gateway.host.streams.counters());
+    policies(&mut text, &gateway.host.registry.generation());
     if let Some(commits) = told.commits {
         text.one(
             "leyden_commits_total",
@@ -150,6 +153,36 @@ fn counters(text: &mut Text, counters: &Counters) {
     for (name, help, counter) in all {
         let name = format!("leyden_{name}_total");
         text.one(&name, Kind::Counter, help, counter.load(Ordering::Relaxed));
+    }
+}
+
+/// How policies have done on this host, by what they decide and which version does.
+fn policies(text: &mut Text, generation: &Generation) {
+    type Field = fn(&Observed) -> u64;
+    let families: [(&str, &str, Field); 3] = [
+        ("decisions", "Decisions that policies made.", |seen| {
+            seen.decisions
+        }),
+        (
+            "failures",
+            "Times that a policy trapped, took too long or broke its contract, so that another version decided or nobody.",
+            |seen| seen.failures,
+        ),
+        (
+            "differing",
+            "Decisions of a candidate that the active version would have made otherwise.",
+            |seen| seen.differing,
+        ),
+    ];
+    for (name, help, field) in families {
+        let name = format!("leyden_policy_{name}_total");
+        text.family(&name, Kind::Counter, help);
+        for policy in generation.policies() {
+            for (role, version) in policy.roles() {
+                let labels = [("policy", policy.kind.name()), ("version", role)];
+                text.sample(&labels, field(&version.health.observed()));
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod metrics;
 mod openapi;
 mod operators;
 mod partners;
+mod policies;
 mod principal;
 mod problem;
 mod query;

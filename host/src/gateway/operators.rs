@@ -110,5 +110,6 @@ fn entry_value(entry: &Entry) -> Value {
         "subject": entry.subject,
         "from": entry.from,
         "to": entry.to,
+        "reason": entry.reason,
     })
 }

@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::partners::receipt_value;
-use crate::dispatch::Culprit;
 use crate::dispatch::types::FieldError;
+use crate::dispatch::{Culprit, GENERATION_HEADER};
 use crate::partners::receipts::Outcome;
 
 /// When to try again after 503 (s): queues are short, so that one second is a long time for them, and a
@@ -153,6 +153,8 @@ struct Told {
     allow: Option<String>,
     accepted: Option<u64>,
     run: Option<FailedRun>,
+    tried: Option<Value>,
+    generation: Option<String>,
 }
 
 /// A run that ended without a report, or whose report is gone.
@@ -184,6 +186,9 @@ struct Document<'a> {
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<&'a Value>,
+    /// What a candidate would have decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tried: Option<&'a Value>,
 }
 
 impl Problem {
@@ -286,6 +291,18 @@ impl Problem {
         self
     }
 
+    /// With what a candidate would have decided.
+    fn telling_tried(mut self, report: Value) -> Self {
+        self.told.tried = Some(report);
+        self
+    }
+
+    /// With the generation that the answer comes from.
+    pub(super) fn of_generation(mut self, generation: String) -> Self {
+        self.told.generation = Some(generation);
+        self
+    }
+
     /// The problem's status.
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -306,6 +323,7 @@ impl Problem {
             run: run.map(|run| run.id.as_str()),
             outcome: run.and_then(|run| run.outcome),
             receipt: run.and_then(|run| run.receipt.as_ref()),
+            tried: self.told.tried.as_ref(),
         };
         serde_json::to_vec(&document).unwrap_or_default()
     }
@@ -327,6 +345,10 @@ impl Problem {
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"leyden\""),
             );
+        }
+        let generation = self.told.generation.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(generation)) = generation {
+            headers.insert(GENERATION_HEADER, generation);
         }
         if let Some(Ok(allow)) = self.told.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(ALLOW, allow);

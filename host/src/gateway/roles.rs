@@ -6,7 +6,11 @@ use super::control;
 use crate::operators::Role;
 
 /// Below these paths a deployer may change what is there.
-const DEPLOYERS: [&str; 2] = ["/admin/components/", "/admin/dead-letters/"];
+const DEPLOYERS: [&str; 3] = [
+    "/admin/components/",
+    "/admin/dead-letters/",
+    "/admin/policies/",
+];
 
 /// The least role that may send this. Reading is anybody's; deploying, and calling components, is a deployer's, who
 /// could do the same by deploying one that does it; everything else that changes something is an admin's.
@@ -34,6 +38,11 @@ mod tests {
             (&Method::POST, "/house/x", Role::Deployer),
             (&Method::POST, "/admin/components/schedule", Role::Deployer),
             (&Method::DELETE, "/admin/dead-letters/1", Role::Deployer),
+            (
+                &Method::POST,
+                "/admin/policies/shed/promote",
+                Role::Deployer,
+            ),
             (&Method::POST, "/admin/components", Role::Admin),
             (&Method::POST, "/admin/componentsx/y", Role::Admin),
             (&Method::POST, "/admin/partners", Role::Admin),

@@ -35,6 +35,20 @@ pub enum Change {
     Rollback,
     /// A component that comes with the host is active.
     Bundle,
+    /// A version of a policy begins to take over; `reason` says how.
+    Promote,
+    /// It decides for a larger share.
+    Advance,
+    /// It has taken over and is the active version.
+    Complete,
+    /// It was taken back; `reason` says why.
+    TakeBack,
+    /// A version runs in the shadow of the active one.
+    Shadow,
+    /// It does not any more.
+    EndShadow,
+    /// Another share of a policy's decisions is logged; `reason` says which.
+    LogDecisions,
     /// An operator got a key; `to` is the role.
     AddOperator,
     /// A key of an operator was revoked; `from` is its id.
@@ -47,6 +61,13 @@ impl fmt::Display for Change {
             Self::Deploy => "deploy",
             Self::Rollback => "rollback",
             Self::Bundle => "bundle",
+            Self::Promote => "promote",
+            Self::Advance => "advance",
+            Self::Complete => "complete",
+            Self::TakeBack => "take-back",
+            Self::Shadow => "shadow",
+            Self::EndShadow => "end-shadow",
+            Self::LogDecisions => "log-decisions",
             Self::AddOperator => "add-operator",
             Self::RevokeOperator => "revoke-operator",
         })
@@ -71,6 +92,9 @@ pub struct Entry {
     /// What is there now: of a component, the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Why or how, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Entry {
@@ -84,6 +108,7 @@ impl Entry {
             subject: subject.to_owned(),
             from: None,
             to: None,
+            reason: None,
         }
     }
 
@@ -91,6 +116,13 @@ impl Entry {
     #[must_use]
     pub fn with(mut self, from: Option<String>, to: Option<String>) -> Self {
         (self.from, self.to) = (from, to);
+        self
+    }
+
+    /// The same, with why or how.
+    #[must_use]
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
         self
     }
 

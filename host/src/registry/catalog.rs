@@ -16,8 +16,8 @@ use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
 use crate::store::{self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction};
 pub use records::Built;
-pub(super) use records::Listed;
-use records::{VersionRecord, active_digest, json, parse, put, text};
+pub(super) use records::{Beside, Listed};
+use records::{VersionRecord, json, parse, put, text};
 
 /// Bytes of every version, by digest.
 const BYTES: &str = "leyden.components";
@@ -69,6 +69,16 @@ pub(super) struct Stored {
     pub(super) manifest: Option<Manifest>,
 }
 
+/// A change of what is active, or of what is beside it, as it is recorded and told in the audit.
+pub(super) struct Amended {
+    /// The component as it is now.
+    pub(super) listed: Listed,
+    /// What the audit says.
+    pub(super) entry: Entry,
+    /// Whether another version is the active one.
+    pub(super) activates: bool,
+}
+
 /// The registry's part of the store.
 pub(super) struct Catalog {
     store: Arc<dyn Store>,
@@ -102,8 +112,8 @@ impl Catalog {
             if new.is_empty() {
                 return Ok(());
             }
-            let by = Operator::host();
-            match self.record(&by, Change::Bundle, &new, number).await {
+            let amended = new.iter().map(|stored| stored.bundled(&active)).collect();
+            match self.record(&new, amended, number).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome.map(|_| ()),
             }
@@ -220,16 +230,15 @@ impl Catalog {
         Digest::parse(&earlier.ok_or_else(none)?).map_err(|_| none())
     }
 
-    /// Stores versions, and then, in one commit, that they are active in the generation after `present`, and
-    /// by whom; the number of that one.
+    /// Stores versions, and then, in one commit, what has changed in the generation after `present` and the audit of
+    /// it; the number of that one.
     ///
     /// # Errors
     /// [`Error::Overtaken`] where another generation is the present one, or the store did not answer.
     pub(super) async fn record(
         &self,
-        by: &Operator,
-        change: Change,
         versions: &[&Stored],
+        amended: Vec<Amended>,
         present: u64,
     ) -> Result<u64, Error> {
         for stored in versions {
@@ -238,23 +247,23 @@ impl Catalog {
         let mut snapshot = self.store.snapshot().await?;
         let mut writes = Vec::new();
         let next = present + 1;
-        for stored in versions {
-            let listed = &stored.listed;
-            let last = last_activation(snapshot.as_mut(), &listed.name).await;
-            let key = activation_key(&listed.name, last.map_err(overtaken)?.map_or(0, |n| n + 1));
-            let digest = listed.digest.to_string();
-            let former = snapshot
-                .read(&ACTIVE.into(), listed.name.as_str().as_bytes())
-                .await
-                .map_err(overtaken)?;
-            let former = former.and_then(|record| active_digest(&record));
-            let entry = Entry::of(by, change, listed.name.as_str());
-            writes.push(entry.with(former, Some(digest.clone())).write());
+        for Amended {
+            listed,
+            entry,
+            activates,
+        } in amended
+        {
+            writes.push(entry.write());
             writes.push(put(ACTIVE, listed.name.as_str().into(), listed.record()));
-            writes.push(put(ACTIVATIONS, key, digest.into_bytes()));
+            if activates {
+                let last = last_activation(snapshot.as_mut(), &listed.name).await;
+                let number = last.map_err(overtaken)?.map_or(0, |n| n + 1);
+                let (key, digest) = (activation_key(&listed.name, number), listed.digest);
+                writes.push(put(ACTIVATIONS, key, digest.to_string().into_bytes()));
+            }
         }
         writes.push(put(REGISTRY, NUMBER.into(), next.to_be_bytes().into()));
-        // Every activation writes the number, so reading it stands for all that was read before.
+        // Every change writes the number, so reading it stands for all that was read before.
         if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
             return Err(Error::Overtaken);
         }
@@ -320,6 +329,7 @@ impl Bundled {
             activated_at: clock::system_now(),
             manifest_of: None,
             built: self.built,
+            beside: Beside::default(),
             name: self.name,
         };
         Ok(Stored {
@@ -327,6 +337,43 @@ impl Bundled {
             listed,
             bytes: Arc::new(self.bytes),
         })
+    }
+}
+
+impl Stored {
+    /// A version that an operator brings, active or beside the active one.
+    pub(super) fn brought(name: &ComponentName, bytes: Arc<Vec<u8>>) -> Result<Self, Error> {
+        let listed = Listed {
+            name: name.clone(),
+            digest: Digest::of(&bytes),
+            source: Source::Operator,
+            activated_at: clock::system_now(),
+            manifest_of: None,
+            built: Built::default(),
+            beside: Beside::default(),
+        };
+        let manifest = manifest_of(name, &bytes)?;
+        Ok(Self {
+            listed,
+            bytes,
+            manifest,
+        })
+    }
+
+    /// What is recorded where this bundled version takes the place of what is active, if anything is. What was beside
+    /// that one goes with it.
+    fn bundled(&self, active: &[Listed]) -> Amended {
+        let former = active.iter().find(|listed| listed.name == self.listed.name);
+        let mut listed = self.listed.clone();
+        listed.beside.log = former.map(|former| former.beside.log).unwrap_or_default();
+        let former = former.map(|listed| listed.digest.to_string());
+        let to = Some(self.listed.digest.to_string());
+        let entry = Entry::of(&Operator::host(), Change::Bundle, self.listed.name.as_str());
+        Amended {
+            listed,
+            entry: entry.with(former, to),
+            activates: true,
+        }
     }
 }
 

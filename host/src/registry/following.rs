@@ -3,15 +3,12 @@
 //! **Invariant.** A host serves one whole generation at any time. One that cannot be loaded here, such as one
 //! that needs a newer host, leaves the present one serving.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Generation, Registry, load};
+use super::{Error, Registry};
 use crate::clock;
-use crate::registry::Active;
-use crate::registry::catalog::Listed;
 
 /// Between two looks at whether another host has activated something: what is deployed on one is to be
 /// active on all within a second.
@@ -74,26 +71,8 @@ impl Registry {
             let gone = "the registry's records are gone from the store";
             return Err(Error::Invalid(gone.into()));
         }
-        let mut components = Vec::new();
-        for listed in listed {
-            components.push(self.component(&present, listed).await?);
-        }
-        self.swap(Generation::new(number, components, present.privacy)?);
+        self.swap(self.assemble(&present, number, listed, None).await?);
         tracing::info!(generation = number, "follows what another host activated");
         Ok(())
-    }
-
-    /// A listed component: the present one, where it is the same.
-    async fn component(&self, present: &Generation, listed: Listed) -> Result<Arc<Active>, Error> {
-        let former = present.components.get(&listed.name);
-        if let Some(same) = former.filter(|former| former.is(&listed)) {
-            return Ok(same.clone());
-        }
-        let stored = self.shared.catalog.load(listed).await?;
-        let mut active = load(&self.shared.runtime, stored).await?;
-        if let Some(former) = former {
-            active.turns = active.turns.following(&former.turns);
-        }
-        Ok(Arc::new(active))
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::catalog::{Listed, Source};
 use super::manifest::Manifest;
+use super::policy::Policy;
 use super::router::Router;
 use super::{Error, Kind};
 use crate::dispatch::{Culprit, Turns};
 use crate::ids::{ComponentName, Digest, Instant};
 use crate::metering::Profile;
+use crate::policies::{self, Health};
 use crate::runtime::{Loaded, versions};
 
 /// An active component version.
@@ -31,9 +33,11 @@ pub struct Active {
     /// When it was activated, by the system's clock.
     pub activated_at: Instant,
     /// The compiled component.
-    pub loaded: Loaded,
+    pub loaded: Arc<Loaded>,
     /// Its places.
     pub turns: Turns,
+    /// Of a policy: how it has done.
+    pub health: Health,
 }
 
 impl Active {
@@ -49,7 +53,8 @@ impl Active {
             activated_at: listed.activated_at,
             turns: Turns::new(manifest.limits.concurrency),
             manifest,
-            loaded,
+            loaded: Arc::new(loaded),
+            health: Health::default(),
         }
     }
 
@@ -81,24 +86,74 @@ pub struct Generation {
     pub privacy: Profile,
     /// By name without version.
     interfaces: HashMap<String, Arc<Active>>,
+    policies: BTreeMap<policies::Kind, Policy>,
+    /// Of each policy that has a version in its shadow, this generation with that version as the active one. It serves
+    /// calls between components only.
+    shadows: BTreeMap<policies::Kind, Arc<Self>>,
 }
 
 impl Generation {
     pub(super) fn new(
         number: u64,
-        components: impl IntoIterator<Item = Arc<Active>>,
+        components: Vec<Arc<Active>>,
+        policies: Vec<Policy>,
         privacy: Profile,
     ) -> Result<Self, Error> {
-        let components = components.into_iter();
-        let all = components.map(|active| (active.name.clone(), active));
-        Self::of(number, all.collect(), privacy)
+        let all = components.into_iter();
+        let components: BTreeMap<_, _> = all.map(|active| (active.name.clone(), active)).collect();
+        let routes = components.values().flat_map(|active| {
+            let routes = active.manifest.routes.iter();
+            routes.map(|route| (active.name.clone(), route))
+        });
+        let router = Router::new(routes).map_err(|e| Error::Conflict(e.to_string()))?;
+        let interfaces = interfaces(&components)?;
+        let policies = policies.into_iter().map(|policy| (policy.kind, policy));
+        let mut generation = Self {
+            number,
+            components,
+            router,
+            privacy,
+            interfaces,
+            policies: policies.collect(),
+            shadows: BTreeMap::new(),
+        };
+        let shadows = generation
+            .policies()
+            .filter_map(|policy| generation.shadow_of(policy));
+        generation.shadows = shadows.collect();
+        Ok(generation)
     }
 
-    /// The next generation: this one with a component added or replaced.
-    pub(super) fn with(&self, active: Active) -> Result<Self, Error> {
-        let mut components = self.components.clone();
-        components.insert(active.name.clone(), Arc::new(active));
-        Self::of(self.number + 1, components, self.privacy)
+    fn shadow_of(&self, policy: &Policy) -> Option<(policies::Kind, Arc<Self>)> {
+        let mut policies = self.policies.clone();
+        policies.insert(policy.kind, policy.shadowed()?);
+        let shadow = Self {
+            number: self.number,
+            components: self.components.clone(),
+            router: Router::default(),
+            privacy: self.privacy,
+            interfaces: self.interfaces.clone(),
+            policies,
+            shadows: BTreeMap::new(),
+        };
+        Some((policy.kind, Arc::new(shadow)))
+    }
+
+    /// This generation with the version in a policy's shadow as the active one.
+    #[must_use]
+    pub fn shadowing(&self, kind: policies::Kind) -> Option<&Arc<Self>> {
+        self.shadows.get(&kind)
+    }
+
+    /// The policy of a kind, with the versions beside the active one.
+    #[must_use]
+    pub fn policy(&self, kind: policies::Kind) -> Option<&Policy> {
+        self.policies.get(&kind)
+    }
+
+    /// All policies, by kind.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values()
     }
 
     /// The component that exports an interface, in whatever version: the bridge carries values over from
@@ -106,29 +161,6 @@ impl Generation {
     #[must_use]
     pub fn interface(&self, name: &str) -> Option<&Arc<Active>> {
         self.interfaces.get(versions::without(name))
-    }
-
-    fn of(
-        number: u64,
-        components: BTreeMap<ComponentName, Arc<Active>>,
-        privacy: Profile,
-    ) -> Result<Self, Error> {
-        let routes = components.values().flat_map(|active| {
-            active
-                .manifest
-                .routes
-                .iter()
-                .map(|route| (active.name.clone(), route))
-        });
-        let router = Router::new(routes).map_err(|e| Error::Conflict(e.to_string()))?;
-        let interfaces = interfaces(&components)?;
-        Ok(Self {
-            number,
-            components,
-            router,
-            privacy,
-            interfaces,
-        })
     }
 }
 

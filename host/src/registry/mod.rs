@@ -7,9 +7,13 @@
 //! others load within a moment, and a host that cannot load it keeps what it has.
 
 mod catalog;
+mod changing;
 mod following;
 mod generation;
 pub mod manifest;
+mod policy;
+mod promoting;
+pub mod rollout;
 pub mod router;
 
 use std::sync::Arc;
@@ -18,20 +22,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
 pub use catalog::{Built, Source, VersionInfo};
-use catalog::{Catalog, Listed, Stored};
+use catalog::{Catalog, Stored};
 pub use generation::{Active, Generation};
-use manifest::Manifest;
+pub use policy::Policy;
 
-use crate::clock;
 use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant};
-use crate::operators::Operator;
-use crate::operators::audit::Change;
 use crate::runtime::Runtime;
 use crate::store::Store;
-
-/// Most tries of an activation that others come before: each then stands on what they activated.
-const ACTIVATIONS_MAX: usize = 5;
 
 /// What kind of component it is, read from its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -93,15 +91,6 @@ impl From<crate::store::CommitError> for Error {
     }
 }
 
-/// A version that is to be the active one, and for whom.
-struct Activating<'a> {
-    by: &'a Operator,
-    change: Change,
-    name: &'a ComponentName,
-    digest: Digest,
-    bytes: Arc<Vec<u8>>,
-}
-
 /// A component that comes with the host.
 #[derive(Debug, Clone)]
 pub struct Bundled {
@@ -144,20 +133,20 @@ impl Registry {
         let catalog = Catalog::new(store);
         catalog.admit_bundled(bundled, shared).await?;
         let (number, listed) = catalog.active().await?;
-        let components = load_all(&catalog, &runtime, listed).await?;
-        let generation = Generation::new(number, components, runtime.privacy)?;
-        let (changed, _) = watch::channel(generation.number);
-        let generation = ArcSwap::from_pointee(generation);
-        let shared = Shared {
-            catalog,
-            runtime,
-            generation,
-            changed,
-            activating: Mutex::new(()),
+        let generation = Generation::new(0, Vec::new(), Vec::new(), runtime.privacy)?;
+        let (changed, _) = watch::channel(number);
+        let registry = Self {
+            shared: Arc::new(Shared {
+                catalog,
+                runtime,
+                generation: ArcSwap::from_pointee(generation),
+                changed,
+                activating: Mutex::new(()),
+            }),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let none = registry.generation();
+        registry.swap(registry.assemble(&none, number, listed, None).await?);
+        Ok(registry)
     }
 
     /// What is active now.
@@ -170,35 +159,6 @@ impl Registry {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
-    }
-
-    /// Compiles a version, stores it, and makes it the active one; the audit names who did that.
-    ///
-    /// # Errors
-    /// See [`Error`]; nothing changed.
-    pub async fn deploy(
-        &self,
-        by: &Operator,
-        name: &ComponentName,
-        bytes: Vec<u8>,
-    ) -> Result<Activation, Error> {
-        let _alone = self.shared.activating.lock().await;
-        let (digest, bytes) = (Digest::of(&bytes), Arc::new(bytes));
-        for _ in 0..ACTIVATIONS_MAX {
-            self.catch_up().await?;
-            let activating = Activating {
-                by,
-                change: Change::Deploy,
-                name,
-                digest,
-                bytes: bytes.clone(),
-            };
-            match self.activate(activating).await {
-                Err(Error::Overtaken) => {}
-                outcome => return outcome,
-            }
-        }
-        Err(Error::Overtaken)
     }
 
     /// Versions of a component, the last deployed first.
@@ -215,85 +175,6 @@ impl Registry {
         }
     }
 
-    /// Makes an earlier version active again: `to`, or the one that was active before the present one.
-    ///
-    /// # Errors
-    /// See [`Error`]; nothing changed.
-    pub async fn rollback(
-        &self,
-        by: &Operator,
-        name: &ComponentName,
-        to: Option<Digest>,
-    ) -> Result<Activation, Error> {
-        let _alone = self.shared.activating.lock().await;
-        for _ in 0..ACTIVATIONS_MAX {
-            self.catch_up().await?;
-            let Some(present) = self.active_digest(name) else {
-                return Err(Error::UnknownComponent(name.to_string()));
-            };
-            let target = match to {
-                Some(digest) => digest,
-                None => self.shared.catalog.before(name, present).await?,
-            };
-            let activating = Activating {
-                by,
-                change: Change::Rollback,
-                name,
-                digest: target,
-                bytes: self.shared.catalog.version(name, target).await?,
-            };
-            match self.activate(activating).await {
-                Err(Error::Overtaken) => {}
-                outcome => return outcome,
-            }
-        }
-        Err(Error::Overtaken)
-    }
-
-    /// Compile, store, swap: in this order, so that what fails changes nothing.
-    async fn activate(&self, activating: Activating<'_>) -> Result<Activation, Error> {
-        let Activating {
-            by,
-            change,
-            name,
-            digest,
-            bytes,
-        } = activating;
-        let present = self.generation();
-        let (manifest, manifest_of) = manifest_for(&present, name, &bytes)?;
-        let stored = Stored {
-            listed: Listed {
-                name: name.clone(),
-                digest,
-                source: Source::Operator,
-                activated_at: clock::system_now(),
-                manifest_of,
-                built: Built::default(),
-            },
-            bytes,
-            manifest,
-        };
-        let mut active = load(&self.shared.runtime, stored.clone()).await?;
-        if let Some(former) = present.components.get(name) {
-            active.turns = active.turns.following(&former.turns);
-        }
-        let (kind, previous) = (active.kind, self.active_digest(name));
-        let next = present.with(active)?;
-        let catalog = &self.shared.catalog;
-        let generation = catalog
-            .record(by, change, &[&stored], present.number)
-            .await?;
-        self.swap(next);
-        tracing::info!(component = %name, version = %digest.short(), generation, by = &*by.name, "activated");
-        Ok(Activation {
-            name: name.to_string(),
-            kind,
-            digest: digest.to_string(),
-            previous: previous.map(|d| d.to_string()),
-            generation,
-        })
-    }
-
     fn swap(&self, next: Generation) {
         let number = next.number;
         self.shared.generation.store(Arc::new(next));
@@ -306,39 +187,6 @@ impl Registry {
             .get(name)
             .map(|active| active.digest)
     }
-}
-
-/// A component's own manifest; else that of the version it replaces, and which one that is from; else none
-/// (the default).
-fn manifest_for(
-    present: &Generation,
-    name: &ComponentName,
-    bytes: &[u8],
-) -> Result<(Option<Manifest>, Option<Digest>), Error> {
-    let own = Manifest::from_component(bytes).map_err(|e| Error::Invalid(e.to_string()))?;
-    let former = present.components.get(name);
-    Ok(match (own, former) {
-        (None, Some(former)) => {
-            let from = former.manifest_of.unwrap_or(former.digest);
-            (Some(former.manifest.clone()), Some(from))
-        }
-        (own, _) => (own, None),
-    })
-}
-
-/// Loads all that is listed, several at once.
-async fn load_all(
-    catalog: &Catalog,
-    runtime: &Runtime,
-    listed: Vec<Listed>,
-) -> Result<Vec<Arc<Active>>, Error> {
-    let mut stored = Vec::new();
-    for listed in listed {
-        stored.push(catalog.load(listed).await?);
-    }
-    let loading = stored.into_iter().map(|stored| load(runtime, stored));
-    let loaded = futures_util::future::try_join_all(loading).await?;
-    Ok(loaded.into_iter().map(Arc::new).collect())
 }
 
 /// Compiles a version, on a thread for work that takes long.

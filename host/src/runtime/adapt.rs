@@ -34,6 +34,13 @@ const DEFAULTS: [Default; 1] = [Default {
     value: || Val::U64(0),
 }];
 
+/// What the field at a place of an interface is where the other version does not know it.
+pub(super) fn default(interface: &str, place: &str) -> Option<Val> {
+    let mut defaults = DEFAULTS.iter();
+    let default = defaults.find(|d| d.interface == interface && d.place == place);
+    default.map(|default| (default.value)())
+}
+
 /// Why a value has no counterpart in another version of its interface.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("between {from} and {to}, {place}: {rule}")]
@@ -195,12 +202,8 @@ impl Adapter<'_> {
     }
 
     fn default(&self, at: &At<'_>) -> Result<Val, Misfit> {
-        let place = self.place(at);
-        let mut defaults = DEFAULTS.iter();
-        let default = defaults
-            .find(|default| default.interface == self.to && default.place == place)
-            .ok_or_else(|| self.misfit(at, "the one does not have it, the other needs it"))?;
-        Ok((default.value)())
+        default(self.to, &self.place(at))
+            .ok_or_else(|| self.misfit(at, "the one does not have it, the other needs it"))
     }
 
     fn list(&self, values: &[Val], to: &Type, at: &At<'_>) -> Result<Vec<Val>, Misfit> {

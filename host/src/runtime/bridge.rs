@@ -14,7 +14,9 @@ use super::adapt::Seam;
 use super::failure::explain;
 use super::guest::{Call, DEPTH_MAX, Guest};
 use super::loaded::Loaded;
+use super::policy::{self, Question};
 use crate::dispatch::Error;
+use crate::policies::Kind;
 
 /// Links every function of an interface to the bridge. An interface of types only is linked empty.
 pub(super) fn add_to_linker(
@@ -67,6 +69,15 @@ async fn call_active(
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     let identity = caller.data().identity.clone();
+    if let Some(kind) = Kind::of_interface(called.interface) {
+        let question = Question {
+            interface: called.interface,
+            function: called.function,
+            of: Some(called.of),
+            params,
+        };
+        return ask_policy(&mut caller, kind, question, results).await;
+    }
     let Some(mut call) = caller.data_mut().call.take() else {
         return Err(wasmtime::Error::msg(
             "called another component outside an invocation",
@@ -86,10 +97,34 @@ async fn call_active(
         )));
     };
     call.depth += 1;
+    call.work.used.note(&callee);
     let mut call = callee.loaded.serve(called, params, results, call).await?;
     call.depth -= 1;
     caller.data_mut().call = Some(call);
     Ok(())
+}
+
+/// Asks a policy. The invocation stays with the caller.
+async fn ask_policy(
+    caller: &mut StoreContextMut<'_, Guest>,
+    kind: Kind,
+    question: Question<'_>,
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let identity = caller.data().identity.clone();
+    let Some(call) = caller.data_mut().call.as_mut() else {
+        return Err(wasmtime::Error::msg("asked a policy outside an invocation"));
+    };
+    let generation = call.generation.clone();
+    let Some(policy) = generation.policy(kind) else {
+        let interface = question.interface;
+        let why = format!("calls {interface}, which no active component exports");
+        let error = Error::Misbehaved(identity.culprit.clone(), why);
+        return Err(wasmtime::Error::new(error));
+    };
+    policy::ask(call, policy, question, results)
+        .await
+        .map(|_| ())
 }
 
 impl Loaded {

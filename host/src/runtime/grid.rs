@@ -1,11 +1,10 @@
 //! Calls of the host itself into the active components that metered data come from, inside an invocation
-//! and its transaction: rows of consumption and production, who withholds what, what the access policy says.
+//! and its transaction: rows of consumption and production, who withholds what.
 //! Typed, unlike the bridge, since partner code is behind them.
 //!
 //! **Invariant.** A callee that fails ends the invocation with an error of the host ([`Error`]), which is
 //! never the reader's: nothing is charged then. [`Error::Deadline`] says that the invocation's own time was up.
 
-mod access;
 #[allow(
     missing_docs,
     clippy::all,
@@ -17,19 +16,13 @@ mod callee;
 mod exports;
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 pub(super) use exports::{Exports, Indices};
 
-use super::failure::explain;
 use super::guest::Call;
-use crate::clock;
-use crate::dispatch::work::Work;
 use crate::dispatch::{Culprit, Error};
-use crate::ids::Digest;
-use crate::metering::{Dataset, Decision, Interval, Place, Purse, Row, Terms, made_up};
-use crate::registry::{Active, Generation};
+use crate::metering::{Dataset, Interval, Place, Purse, Row, made_up};
+use crate::registry::Active;
 use bindings::consumption::leyden::grid::events;
 use bindings::{consumption, production, registry};
 use callee::Callee;
@@ -37,13 +30,9 @@ use callee::Callee;
 const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
 const PRODUCTION: &str = "leyden:grid/production@0.1.0";
 const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
-const ACCESS: &str = "leyden:policy/access@0.2.0";
 
 /// Rows that one call returns at most, as the interfaces say.
 pub(crate) const ROWS_MAX: u32 = 1_000;
-
-/// What the access policy is given for deciding on its own, outside an invocation.
-const DECISION_MS_MAX: u64 = 1_000;
 
 /// Which rows are asked for.
 #[derive(Debug, Clone)]
@@ -229,112 +218,6 @@ pub(crate) async fn withheld(
             Err(wasmtime::Error::new(Error::Misbehaved(by.culprit(), rule)))
         }
     }
-}
-
-/// What the access policy says of a dataset, and which version of it says so.
-pub(crate) async fn decide(
-    call: &mut Option<Box<Call>>,
-    dataset: Dataset,
-    trust_level: u32,
-) -> wasmtime::Result<(Decision, Digest)> {
-    let mut callee = Callee::enter(call, ACCESS).await?;
-    let answer = decision(&mut callee, dataset, trust_level).await;
-    let (decision, by) = callee.leave(call, answer)?;
-    Ok((decision, by.digest))
-}
-
-/// What a policy that was entered says of a dataset.
-async fn decision(
-    callee: &mut Callee,
-    dataset: Dataset,
-    trust_level: u32,
-) -> wasmtime::Result<Decision> {
-    use access::wit;
-    let dataset = match dataset {
-        Dataset::GlobalConsumption => wit::Dataset::GlobalConsumption,
-        Dataset::Production => wit::Dataset::Production,
-        Dataset::DetailedConsumption => wit::Dataset::DetailedConsumption,
-    };
-    let input = wit::Input {
-        dataset,
-        trust_level,
-        at_ms: now_ms(callee),
-    };
-    let Some(exports) = &callee.instance.grid.access else {
-        return Err(callee.missing());
-    };
-    let decision = exports.decide(&mut callee.instance.store, input);
-    Ok(match decision.await? {
-        wit::Decision::Granted(price) => Decision::Granted(price),
-        wit::Decision::NotTrusted(needed) => Decision::NotTrusted(needed),
-    })
-}
-
-/// What computing costs by a policy that was entered, datapoints for each 1,000,000,000 units of fuel.
-async fn compute_price(callee: &mut Callee, trust_level: u32) -> wasmtime::Result<u64> {
-    use access::wit;
-    let input = wit::Compute {
-        trust_level,
-        at_ms: now_ms(callee),
-    };
-    let Some(exports) = &callee.instance.grid.access else {
-        return Err(callee.missing());
-    };
-    exports
-        .compute_price(&mut callee.instance.store, input)
-        .await
-}
-
-/// What the access policy says to a trust level; see [`crate::metering::terms`].
-///
-/// # Errors
-/// No access policy is active, or it fails.
-pub async fn terms(
-    generation: &Arc<Generation>,
-    work: Box<Work>,
-    trust_level: u32,
-) -> Result<Terms, Error> {
-    let mut call = Some(Box::new(Call {
-        work,
-        generation: generation.clone(),
-        deadline: clock::monotonic() + Duration::from_millis(DECISION_MS_MAX),
-        deadline_ms: DECISION_MS_MAX,
-        depth: 0,
-    }));
-    let read = read_terms(&mut call, trust_level).await;
-    read.map_err(|error| match generation.interface(ACCESS) {
-        Some(policy) => explain(error, &policy.culprit(), DECISION_MS_MAX),
-        None => Error::NotServed(ACCESS),
-    })
-}
-
-/// Asks for all of it at once: the terms are one answer of one instance.
-async fn read_terms(call: &mut Option<Box<Call>>, trust_level: u32) -> wasmtime::Result<Terms> {
-    let mut callee = Callee::enter(call, ACCESS).await?;
-    let answer = stated(&mut callee, trust_level).await;
-    let ((datasets, compute_price), by) = callee.leave(call, answer)?;
-    Ok(Terms {
-        policy: by.digest,
-        datasets,
-        compute_price,
-    })
-}
-
-async fn stated(
-    callee: &mut Callee,
-    trust_level: u32,
-) -> wasmtime::Result<(Vec<(Dataset, Decision)>, u64)> {
-    let mut datasets = Vec::with_capacity(Dataset::ALL.len());
-    for dataset in Dataset::ALL {
-        datasets.push((dataset, decision(callee, dataset, trust_level).await?));
-    }
-    Ok((datasets, compute_price(callee, trust_level).await?))
-}
-
-/// The instant of the invocation that a component serves.
-fn now_ms(callee: &Callee) -> u64 {
-    let call = callee.instance.store.data().call.as_ref();
-    call.map_or(0, |call| call.work.now().0)
 }
 
 /// The component's state could not be read: the invocation may be run again.

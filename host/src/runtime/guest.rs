@@ -51,6 +51,8 @@ pub struct Guest {
     pub(super) limits: StoreLimits,
     /// Present while an invocation runs, absent while this guest waits for one it calls.
     pub(crate) call: Option<Box<Call>>,
+    /// When a decision must be made; of policies only, which get no invocation.
+    pub(super) until: Option<Monotonic>,
 }
 
 impl Guest {
@@ -66,6 +68,15 @@ impl Guest {
             identity,
             limits,
             call: None,
+            until: None,
+        }
+    }
+
+    /// Whether the time for what it does is over.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.call {
+            Some(call) => call.is_over(),
+            None => self.until.is_some_and(|until| clock::monotonic() >= until),
         }
     }
 

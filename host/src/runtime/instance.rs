@@ -1,7 +1,6 @@
 //! Instances of a component: made, kept for reuse, given a call and relieved of it.
 //!
-//! Services reuse instances, since their state lies in the store; policies get a fresh one for
-//! every decision, so that a decision depends on its input alone.
+//! Services reuse instances, since their state lies in the store, and policies do, since they have none.
 
 use std::sync::PoisonError;
 
@@ -11,7 +10,6 @@ use super::bindings::{events, http, rows};
 use super::failure::PastDeadline;
 use super::guest::{Call, Guest};
 use super::loaded::Loaded;
-use crate::registry::Kind;
 
 /// Most calls that one instance serves: bounds what a leak in a guest can add up to.
 const USES_MAX: u32 = 100_000;
@@ -34,40 +32,45 @@ impl Loaded {
     /// An idle instance or a new one, serving `call`. If none can be made, the call is lost and with it
     /// its effects.
     pub(super) async fn enter(&self, call: Box<Call>) -> wasmtime::Result<Instance> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let mut instance = match idle {
+        let mut instance = match self.idle() {
             Some(instance) => instance,
             None => self.instantiate().await?,
         };
         instance.store.data_mut().call = Some(call);
-        instance.store.set_epoch_deadline(1);
-        instance.uses += 1;
+        instance.begin();
         Ok(instance)
+    }
+
+    /// An instance that has served before and may serve again.
+    pub(super) fn idle(&self) -> Option<Instance> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop()
     }
 
     /// Takes the call back from an instance that served it without a trap, and keeps the instance
     /// if it may be reused.
     pub(super) fn leave(&self, mut instance: Instance) -> Option<Box<Call>> {
         let call = instance.store.data_mut().call.take();
-        if self.kind() == Kind::Service && instance.uses < USES_MAX {
+        self.keep(instance);
+        call
+    }
+
+    /// Keeps an instance that has served without a trap, if it may be reused.
+    pub(super) fn keep(&self, instance: Instance) {
+        if instance.uses < USES_MAX {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < IDLE_MAX {
                 idle.push(instance);
             }
         }
-        call
     }
 
-    async fn instantiate(&self) -> wasmtime::Result<Instance> {
+    pub(super) async fn instantiate(&self) -> wasmtime::Result<Instance> {
         let mut store = Store::new(&self.engine, Guest::new(self.identity.clone()));
         store.limiter(|guest| &mut guest.limits);
-        store.epoch_deadline_callback(|context| match &context.data().call {
-            Some(call) if call.is_over() => Err(PastDeadline.into()),
-            _ => Ok(UpdateDeadline::Yield(1)),
+        store.epoch_deadline_callback(|context| match context.data().is_over() {
+            true => Err(PastDeadline.into()),
+            false => Ok(UpdateDeadline::Yield(1)),
         });
         store.set_epoch_deadline(1);
         let instance = self.pre.instantiate_async(&mut store).await?;
@@ -97,5 +100,13 @@ impl Loaded {
             grid,
             uses: 0,
         })
+    }
+}
+
+impl Instance {
+    /// Counts one more use. The epoch's callback looks at once whether time is over.
+    pub(super) fn begin(&mut self) {
+        self.store.set_epoch_deadline(1);
+        self.uses += 1;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Type};
 
 use super::bindings::{events, http, rows};
 use super::engine::Runtime;
@@ -62,6 +62,8 @@ pub struct Loaded {
     pub(super) handlers: Handlers,
     /// Exported functions by interface and name.
     pub(super) functions: HashMap<String, HashMap<String, ComponentExportIndex>>,
+    /// Functions of a policy, by interface and name.
+    pub(super) signatures: HashMap<String, HashMap<String, Signature>>,
     pub(super) idle: Mutex<Vec<Instance>>,
     kind: Kind,
     exports: Vec<String>,
@@ -98,6 +100,10 @@ impl Runtime {
             manifest,
         });
         let functions = functions(&component, &shape);
+        let signatures = match kind {
+            Kind::Policy => signatures(&self.engine, &component),
+            Kind::Service => HashMap::new(),
+        };
         let exports = shape
             .exports
             .into_iter()
@@ -111,6 +117,7 @@ impl Runtime {
             pre,
             handlers,
             functions,
+            signatures,
             idle,
             kind,
             exports,
@@ -381,4 +388,43 @@ fn functions(
         .iter()
         .filter_map(|(interface, names)| of_interface(interface, names))
         .collect()
+}
+
+/// A function that takes one value.
+pub(super) struct Signature {
+    /// The parameter's name.
+    pub(super) name: String,
+    /// Its type.
+    pub(super) param: Type,
+    /// How many values it answers with.
+    pub(super) results: usize,
+}
+
+/// The functions of exported interfaces that take one value.
+fn signatures(
+    engine: &Engine,
+    component: &Component,
+) -> HashMap<String, HashMap<String, Signature>> {
+    let of_function = |(name, item): (&str, ComponentItem)| {
+        let ComponentItem::ComponentFunc(function) = item else {
+            return None;
+        };
+        let (param_name, param) = function.params().next()?;
+        let signature = Signature {
+            name: param_name.to_owned(),
+            param,
+            results: function.results().len(),
+        };
+        Some((name.to_owned(), signature))
+    };
+    let ty = component.component_type();
+    let of_interface = |(name, item): (&str, ComponentItem)| {
+        let ComponentItem::ComponentInstance(instance) = item else {
+            return None;
+        };
+        let functions = instance.exports(engine).map(|(name, item)| (name, item.ty));
+        Some((name.to_owned(), functions.filter_map(of_function).collect()))
+    };
+    let exports = ty.exports(engine).map(|(name, item)| (name, item.ty));
+    exports.filter_map(of_interface).collect()
 }

@@ -6,6 +6,7 @@
 //! components is resolved when it happens, in the generation that the invocation holds; where caller and
 //! callee were built against different versions of an interface, its values are carried over by name.
 
+mod access;
 mod adapt;
 pub(crate) mod analyst;
 mod analytics;
@@ -22,17 +23,20 @@ mod instance;
 mod invoke;
 mod loaded;
 mod partner;
+mod policy;
 pub mod run;
 mod thread;
+mod values;
 pub(crate) mod versions;
 mod wasi;
 
+pub(crate) use access::decide;
+pub use access::terms;
 pub use analyst::Analyst;
 pub use analytics::Analytics;
 pub use compile::CompileLimits;
 pub use engine::{Options, Runtime};
-pub use grid::terms;
-pub(crate) use grid::{Ask, ROWS_MAX, Rows, decide, rows, withheld};
+pub(crate) use grid::{Ask, ROWS_MAX, Rows, rows, withheld};
 pub(crate) use guest::Call;
 pub use guest::Guest;
 pub use inspect::{Inspection, Refused, inspect};

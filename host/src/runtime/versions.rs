@@ -30,12 +30,6 @@ pub(crate) fn without(interface: &str) -> &str {
         .map_or(interface, |(name, _)| name)
 }
 
-/// An interface in each version of its package that is known, the newest first.
-pub(super) fn of(interface: &str) -> impl Iterator<Item = String> {
-    let known = known(interface).unwrap_or_default().iter().rev();
-    known.map(move |version| format!("{}@{version}", without(interface)))
-}
-
 /// Which versions there are, if an interface is one of Leyden's and of none of them.
 pub(super) fn unknown(interface: &str) -> Option<String> {
     if !interface.starts_with(NAMESPACE) {
@@ -116,15 +110,5 @@ mod tests {
         }
         let told = unknown("leyden:weather/wind@0.1.0").expect("it is unknown");
         assert!(told.contains("leyden:policy@0.1.0 and 0.2.0"), "{told}");
-    }
-
-    #[test]
-    fn versions_of_an_interface_come_newest_first() {
-        let all: Vec<_> = of("leyden:policy/access").collect();
-        assert_eq!(
-            all,
-            ["leyden:policy/access@0.2.0", "leyden:policy/access@0.1.0"]
-        );
-        assert_eq!(without(&all[0]), "leyden:policy/access");
     }
 }

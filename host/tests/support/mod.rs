@@ -12,6 +12,8 @@
     reason = "a test that cannot go on should stop"
 )]
 
+pub mod policies;
+
 use std::path::{Path, PathBuf};
 
 use leyden::clock::Mode;
@@ -135,11 +137,14 @@ impl TestHost {
 
     /// Deploys a test component under a name.
     pub async fn deploy_as(&self, as_name: &str, guest_name: &str) -> Activation {
-        self.host
-            .registry
-            .deploy(&Operator::host(), &name(as_name), guest(guest_name))
-            .await
-            .expect("deployed")
+        self.deploy(as_name, guest(guest_name)).await
+    }
+
+    /// Deploys a component under a name.
+    pub async fn deploy(&self, as_name: &str, bytes: Vec<u8>) -> Activation {
+        let (by, name) = (Operator::host(), name(as_name));
+        let deployed = self.host.registry.deploy(&by, &name, bytes).await;
+        deployed.expect("deployed")
     }
 
     pub async fn get(

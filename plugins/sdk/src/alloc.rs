@@ -1,7 +1,7 @@
-//! An allocator for instances that serve one call and are thrown away: a bump pointer in a static
-//! arena. The arena is part of the memory the instance starts with, so memory never grows; growing
-//! costs page-table work on all cores. It frees nothing but the last block, hence it is wrong for
-//! instances that are reused.
+//! An allocator for pure functions and instances that serve one call: a bump pointer in a static arena.
+//! The arena is part of the memory the instance starts with, so memory never grows; growing
+//! costs page-table work on all cores. It frees the last block, and everything at once when nothing is in use any more,
+//! as it is after a call that keeps nothing. What keeps something between calls should not use it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -11,6 +11,8 @@ use std::cell::UnsafeCell;
 pub struct Bump<const BYTES: usize> {
     arena: UnsafeCell<[u8; BYTES]>,
     taken: UnsafeCell<usize>,
+    /// Blocks in use.
+    live: UnsafeCell<usize>,
 }
 
 impl<const BYTES: usize> Bump<BYTES> {
@@ -24,6 +26,7 @@ impl<const BYTES: usize> Bump<BYTES> {
         Self {
             arena: UnsafeCell::new([0; BYTES]),
             taken: UnsafeCell::new(0),
+            live: UnsafeCell::new(0),
         }
     }
 }
@@ -46,6 +49,8 @@ unsafe impl<const BYTES: usize> GlobalAlloc for Bump<BYTES> {
         match start.checked_add(layout.size()) {
             Some(end) if end <= BYTES => {
                 *taken = end;
+                // SAFETY: as above.
+                unsafe { *self.live.get() += 1 };
                 // SAFETY: `start` is at most `end`, which lies inside the arena.
                 unsafe { base.add(start) }
             }
@@ -55,9 +60,12 @@ unsafe impl<const BYTES: usize> GlobalAlloc for Bump<BYTES> {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: nobody else holds a reference to the counter.
-        let taken = unsafe { &mut *self.taken.get() };
+        let (taken, live) = unsafe { (&mut *self.taken.get(), &mut *self.live.get()) };
+        *live -= 1;
         let start = block as usize - self.arena.get() as usize;
-        if start + layout.size() == *taken {
+        if *live == 0 {
+            *taken = 0;
+        } else if start + layout.size() == *taken {
             *taken = start;
         }
     }
@@ -76,6 +84,8 @@ unsafe impl<const BYTES: usize> GlobalAlloc for Bump<BYTES> {
         // SAFETY: the caller keeps the contract of `realloc`: `size` is a valid size for this align.
         let moved = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
         if !moved.is_null() {
+            // SAFETY: the old block is given up for the new one.
+            unsafe { *self.live.get() -= 1 };
             // SAFETY: the new block is at least as large as the old one and does not overlap it.
             unsafe { std::ptr::copy_nonoverlapping(block, moved, layout.size()) };
         }
@@ -125,6 +135,21 @@ mod tests {
             assert!(!block.is_null() && bump.alloc(Layout::new::<u8>()).is_null());
             bump.dealloc(block, layout);
             assert_eq!(bump.alloc(layout), block);
+        }
+    }
+
+    #[test]
+    fn everything_is_free_again_once_nothing_is_in_use() {
+        let bump = Bump::<64>::new();
+        let (small, large) = (Layout::new::<u8>(), Layout::new::<[u8; 64]>());
+        // SAFETY: the layouts are valid, each block is given back once and with its own.
+        unsafe {
+            let (a, b) = (bump.alloc(small), bump.alloc(small));
+            let b = bump.realloc(b, small, 8);
+            bump.dealloc(a, small);
+            assert!(bump.alloc(large).is_null());
+            bump.dealloc(b, Layout::new::<[u8; 8]>());
+            assert!(!bump.alloc(large).is_null());
         }
     }
 

@@ -8,6 +8,7 @@ use crate::dispatch::types::{FieldError, Problem as Refusal, ProblemKind};
 use crate::metering::Dataset;
 use crate::partners::receipts::Outcome;
 use crate::partners::{Full, runs};
+use crate::policies::promotion;
 use crate::registry::router::RouteError;
 use crate::{dispatch, partners, registry, store, streams};
 
@@ -102,6 +103,21 @@ impl From<store::CommitError> for Problem {
                 log("the host made a movement that the ledger refuses", &error);
                 Self::new(Kind::Internal, "the host failed; its log says more")
             }
+        }
+    }
+}
+
+impl From<promotion::Error> for Problem {
+    fn from(error: promotion::Error) -> Self {
+        use promotion::Error as E;
+        match error {
+            E::Plan(member, rule) => Self::field(Kind::Invalid, member, rule),
+            E::Unfit { why, report } => {
+                let report = serde_json::to_value(report).unwrap_or_default();
+                Self::new(Kind::Conflict, why).telling_tried(report)
+            }
+            E::Registry(error) => error.into(),
+            E::Store(error) => error.into(),
         }
     }
 }

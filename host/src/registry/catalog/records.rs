@@ -3,6 +3,8 @@
 use super::super::Error;
 use super::Source;
 use crate::ids::{ComponentName, Digest, Instant};
+use crate::policies::log::Sampling;
+use crate::registry::rollout::Rollout;
 use crate::store::{Entry, Space, Write};
 
 /// When a bundled component was built: Leyden's version, and when its file was written, ms since 1970.
@@ -55,6 +57,29 @@ pub(super) struct ActiveRecord {
     manifest_of: Option<String>,
     #[serde(default)]
     built: Built,
+    #[serde(flatten)]
+    beside: Beside,
+}
+
+/// What a policy has beside the active version, by digest.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(in super::super) struct Beside {
+    /// The version that served well before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) former: Option<String>,
+    /// The version that is being promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) rollout: Option<Rollout>,
+    /// The version that runs in the shadow of the active one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) shadow: Option<String>,
+    /// How much of what it decides is logged.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in super::super) log: Sampling,
+}
+
+fn is_default(sampling: &Sampling) -> bool {
+    *sampling == Sampling::default()
 }
 
 /// A version that is active, as its record says.
@@ -68,6 +93,8 @@ pub(in super::super) struct Listed {
     pub(in super::super) manifest_of: Option<Digest>,
     /// Of a bundled one, when it was built.
     pub(in super::super) built: Built,
+    /// Of a policy, what it has beside the active version.
+    pub(in super::super) beside: Beside,
 }
 
 impl Listed {
@@ -83,6 +110,7 @@ impl Listed {
             activated_at: Instant(record.activated_at_ms),
             manifest_of: record.manifest_of.as_deref().map(digest).transpose()?,
             built: record.built,
+            beside: record.beside,
             name,
         })
     }
@@ -95,6 +123,7 @@ impl Listed {
             activated_at_ms: self.activated_at.0,
             manifest_of: self.manifest_of.map(|digest| digest.to_string()),
             built: self.built,
+            beside: self.beside.clone(),
         })
     }
 
@@ -103,12 +132,6 @@ impl Listed {
         let may = present.source == Source::Bundled && present.digest != self.digest;
         may && (!shared || present.built < self.built)
     }
-}
-
-/// The digest in an active version's record.
-pub(super) fn active_digest(record: &[u8]) -> Option<String> {
-    let record: ActiveRecord = parse(record).ok()?;
-    Some(record.digest)
 }
 
 pub(super) fn put(space: &str, key: Vec<u8>, value: Vec<u8>) -> Write {
@@ -150,6 +173,7 @@ mod tests {
                 version: [0, 1, 2],
                 modified_ms,
             },
+            beside: Beside::default(),
         }
     }
 

@@ -28,12 +28,3 @@ pub(super) mod registry {
         ownership: Borrowing { duplicate_if_necessary: false },
     });
 }
-
-/// `leyden:policy/access`.
-pub(super) mod access {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        inline: "package leyden:host-access; world access { export leyden:policy/access@0.2.0; }",
-        exports: { default: async },
-    });
-}

@@ -4,7 +4,6 @@
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
-use super::access::{Access, AccessIndices};
 use super::bindings::{consumption, production, registry};
 use crate::runtime::guest::Guest;
 
@@ -15,7 +14,6 @@ pub(in crate::runtime) struct Indices {
     consumption: Option<consumption::ConsumptionIndices>,
     production: Option<production::ProductionIndices>,
     registry: Option<registry::RegistryIndices>,
-    access: Option<AccessIndices>,
 }
 
 impl Indices {
@@ -24,7 +22,6 @@ impl Indices {
             consumption: consumption::ConsumptionIndices::new(pre).ok(),
             production: production::ProductionIndices::new(pre).ok(),
             registry: registry::RegistryIndices::new(pre).ok(),
-            access: AccessIndices::of(pre),
         }
     }
 
@@ -33,7 +30,6 @@ impl Indices {
             consumption,
             production,
             registry,
-            access,
         } = self;
         Exports {
             consumption: consumption
@@ -45,7 +41,6 @@ impl Indices {
             registry: registry
                 .as_ref()
                 .and_then(|at| at.load(&mut *store, of).ok()),
-            access: access.as_ref().and_then(|at| at.load(&mut *store, of)),
         }
     }
 }
@@ -56,5 +51,4 @@ pub(in crate::runtime) struct Exports {
     pub(super) consumption: Option<consumption::Consumption>,
     pub(super) production: Option<production::Production>,
     pub(super) registry: Option<registry::Registry>,
-    pub(super) access: Option<Access>,
 }

@@ -1,0 +1,137 @@
+//! `leyden policy`: how communities behave, and how that is changed while they run. One file per verb.
+
+mod decisions;
+mod diff;
+mod history;
+mod list;
+mod log;
+mod promote;
+mod rollback;
+mod shadow;
+mod watch;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Client, Context, Error, audit, client, progress, route, table};
+use crate::policies::Kind;
+
+/// Largest component file, bytes; the host's own limit is lower and its word counts.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Looks at policies and swaps them: compare, shadow, promote, roll back.
+///
+/// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. Everything that it decides is
+/// logged, so that what another version would have decided is known before it decides.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  leyden policy list
+  leyden policy diff shed candidate.wasm --against last:10000     what would have been decided otherwise
+  leyden policy shadow shed candidate.wasm                        beside the active one, effects dropped
+  leyden policy promote shed candidate.wasm --max-diff 2%
+  leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10min
+  leyden policy watch shed                                        how it goes, until it is done
+  leyden policy rollback shed                                     take it back
+  leyden policy history shed                                      who changed what, when
+
+Exit codes: 0 done; 1 refused, taken back, or more differs than may; 2 the command line or a file is wrong; 3 the host
+cannot be reached.")]
+pub(super) struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    List(list::List),
+    Show(list::Show),
+    History(history::History),
+    Decisions(decisions::Decisions),
+    Diff(diff::Diff),
+    Shadow(shadow::Shadow),
+    Promote(promote::Promote),
+    Watch(watch::Watch),
+    Rollback(rollback::Rollback),
+    Log(log::Log),
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        match self.verb {
+            Verb::List(verb) => verb.run(context).await,
+            Verb::Show(verb) => verb.run(context).await,
+            Verb::History(verb) => verb.run(context).await,
+            Verb::Decisions(verb) => verb.run(context).await,
+            Verb::Diff(verb) => verb.run(context).await,
+            Verb::Shadow(verb) => verb.run(context).await,
+            Verb::Promote(verb) => verb.run(context).await,
+            Verb::Watch(verb) => verb.run(context).await,
+            Verb::Rollback(verb) => verb.run(context).await,
+            Verb::Log(verb) => verb.run(context).await,
+        }
+    }
+}
+
+/// What a policy decides, as an argument.
+fn kind(name: &str) -> Result<Kind, String> {
+    Kind::of_name(name).ok_or_else(|| {
+        let names = Kind::ALL.map(Kind::name).join(", ");
+        format!("must be one of {names}")
+    })
+}
+
+/// The path of what lies below a policy.
+fn path(kind: Kind, below: &str) -> String {
+    match below {
+        "" => format!("/admin/policies/{kind}"),
+        below => format!("/admin/policies/{kind}/{below}"),
+    }
+}
+
+/// Uploads a version of a policy.
+async fn upload(
+    client: &Client,
+    method: Method,
+    path: &str,
+    file: &Path,
+    then: &str,
+) -> Result<Value, Error> {
+    let bytes = client::read_file(file, FILE_BYTES_MAX)?;
+    let (body, bar) = progress::upload_body(&file.display().to_string(), then, bytes);
+    let request = client.request(method, path)?;
+    let request = request
+        .header("content-type", "application/wasm")
+        .body(body);
+    let answer = client.send(request).await;
+    bar.finish_and_clear();
+    answer?.accepted()?.json()
+}
+
+/// A policy for people: the members that fit on a screen, digests short.
+fn summary(policy: &Value) -> Value {
+    let short = |version: &Value| {
+        version["digest"]
+            .as_str()
+            .map(|d| table::short(d).to_owned())
+    };
+    let seen = |version: &Value| {
+        let seen = &version["onThisHost"];
+        seen["decisions"]
+            .as_u64()
+            .map(|_| format!("{} decided, {} failed", seen["decisions"], seen["failures"]))
+    };
+    serde_json::json!({
+        "kind": policy["kind"],
+        "component": policy["component"],
+        "active": short(&policy["active"]),
+        "state": policy["state"],
+        "on this host": seen(&policy["active"]),
+        "former": short(&policy["former"]),
+        "candidate": short(&policy["candidate"]),
+        "shadow": short(&policy["shadow"]),
+        "on failure": policy["onFailure"],
+    })
+}

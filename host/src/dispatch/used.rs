@@ -1,0 +1,54 @@
+//! Which component versions an invocation has used, kept outside the transaction: it is known of invocations that fail,
+//! too.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::ids::ComponentName;
+use crate::registry::{Active, Generation, Kind};
+
+/// The header that names the generation an answer came from, and the versions that made it: a structured item (RFC
+/// 9651), the generation's number with a parameter for each component, its digest.
+pub(crate) const GENERATION_HEADER: &str = "leyden-generation";
+
+/// Versions used besides the one that the invocation began with, each once.
+#[derive(Default)]
+pub(crate) struct Used(Mutex<Vec<Arc<Active>>>);
+
+impl Used {
+    /// A version was called.
+    pub(crate) fn note(&self, active: &Arc<Active>) {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !used.iter().any(|known| Arc::ptr_eq(known, active)) {
+            used.push(active.clone());
+        }
+    }
+
+    /// The invocation has come to its end. Policies are told, for the guards of their promotion.
+    pub(super) fn end(&self, failed: bool) {
+        let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let policies = used.iter().filter(|active| active.kind == Kind::Policy);
+        policies.for_each(|active| active.health.invoked(failed));
+    }
+
+    /// The header's value.
+    pub(super) fn header(&self, generation: &Generation, first: &Active) -> String {
+        let mut value = named(generation, first);
+        let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for active in used.iter() {
+            // Writing to a string does not fail.
+            let _ = write!(value, ";{}=\"{}\"", active.name, active.digest);
+        }
+        value
+    }
+}
+
+/// The header's value where nothing is known but who was to answer.
+pub(crate) fn generation_of(generation: &Generation, component: &ComponentName) -> Option<String> {
+    let active = generation.components.get(component)?;
+    Some(named(generation, active))
+}
+
+fn named(generation: &Generation, first: &Active) -> String {
+    format!("{};{}=\"{}\"", generation.number, first.name, first.digest)
+}

@@ -1,0 +1,64 @@
+//! Drives promotions: looks at what this host has seen of the candidates, takes one back whose guard is broken, and, on the
+//! host that leads, goes on to the next stage when the time has come. Runs on a timer, takes no input, may run twice; what a
+//! host began and did not end, it or another one goes on with.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Kind;
+use crate::clock;
+use crate::operators::Operator;
+use crate::registry::rollout::{Rollout, Verdict, judge};
+use crate::registry::{Error, Registry};
+use crate::streams::Streams;
+
+/// Between two looks: a candidate that fails decides for no longer than this.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Drives promotions until told to stop.
+pub async fn run(registry: Registry, streams: Streams, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock::sleep(LOOK_EVERY) => {}
+        }
+        let generation = registry.generation();
+        for policy in generation.policies() {
+            if let Some((candidate, rollout)) = &policy.rollout {
+                let verdict = judge(rollout, &candidate.health.observed(), clock::system_now().0);
+                let done = carry_out(&registry, policy.kind, rollout, verdict, streams.leads());
+                report(policy.kind, done.await);
+            }
+        }
+    }
+}
+
+/// Every host may take a candidate back, one goes on.
+async fn carry_out(
+    registry: &Registry,
+    kind: Kind,
+    rollout: &Rollout,
+    verdict: Verdict,
+    leads: bool,
+) -> Result<(), Error> {
+    match verdict {
+        Verdict::TakeBack(reason) => {
+            let by = Operator::host();
+            registry
+                .take_back(&by, kind, Some(rollout.candidate()), &reason)
+                .await
+        }
+        Verdict::Advance if leads => registry.advance(kind, rollout).await,
+        Verdict::Complete if leads => registry.complete(kind, rollout).await,
+        Verdict::Keep | Verdict::Advance | Verdict::Complete => Ok(()),
+    }
+}
+
+/// A change that another host has made meanwhile is done; what failed is tried again at the next look.
+fn report(kind: Kind, done: Result<(), Error>) {
+    match done {
+        Ok(()) | Err(Error::Conflict(_) | Error::Overtaken) => {}
+        Err(error) => tracing::warn!(%kind, %error, "a promotion cannot go on"),
+    }
+}

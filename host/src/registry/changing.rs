@@ -1,0 +1,358 @@
+//! Changes of what is active or beside it: one at a time in a host, and of two hosts that change something at once the second
+//! looks again. A change first loads what it needs, is then stored, and last swapped in, so that what fails changes
+//! nothing.
+
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+use super::catalog::{Amended, Beside, Listed, Stored};
+use super::manifest::Manifest;
+use super::policy::Policy;
+use super::{Activation, Active, Error, Generation, Kind, Registry, load};
+use crate::clock;
+use crate::ids::{ComponentName, Digest};
+use crate::operators::Operator;
+use crate::operators::audit::{Change, Entry};
+use crate::policies;
+
+/// Most tries of a change that others come before: each then stands on what they changed.
+const TRIES_MAX: usize = 5;
+
+/// What a change makes of a component.
+pub(super) struct Amendment {
+    /// A version that is to be stored with it: the active one or one beside it.
+    pub(super) stored: Option<Stored>,
+    /// Its record afterwards.
+    pub(super) listed: Listed,
+    pub(super) entry: Entry,
+}
+
+impl Registry {
+    /// Compiles a version, stores it, and makes it the active one; the audit names who did that.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing changed.
+    pub async fn deploy(
+        &self,
+        by: &Operator,
+        name: &ComponentName,
+        bytes: Vec<u8>,
+    ) -> Result<Activation, Error> {
+        let bytes = Arc::new(bytes);
+        let generation = self
+            .change(|present, listed| {
+                let stored = Stored::brought(name, bytes.clone())?;
+                let former = listed.iter().find(|listed| listed.name == *name);
+                activating(
+                    present,
+                    stored,
+                    former,
+                    Entry::of(by, Change::Deploy, name.as_str()),
+                )
+            })
+            .await?;
+        self.activation(name, &generation)
+    }
+
+    /// Makes an earlier version active again: `to`, or the one that was active before the present one. A version that
+    /// is being promoted is taken back.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing changed.
+    pub async fn rollback(
+        &self,
+        by: &Operator,
+        name: &ComponentName,
+        to: Option<Digest>,
+    ) -> Result<Activation, Error> {
+        for _ in 0..TRIES_MAX {
+            let present = self
+                .generation()
+                .components
+                .get(name)
+                .map(|active| active.digest);
+            let present = present.ok_or_else(|| Error::UnknownComponent(name.to_string()))?;
+            let target = match to {
+                Some(digest) => digest,
+                None => self.shared.catalog.before(name, present).await?,
+            };
+            let bytes = self.shared.catalog.version(name, target).await?;
+            let changed = self.change(|generation, listed| {
+                let former = listed.iter().find(|listed| listed.name == *name);
+                if former.is_none_or(|former| former.digest != present) {
+                    return Err(Error::Overtaken);
+                }
+                let stored = Stored::brought(name, bytes.clone())?;
+                let entry = Entry::of(by, Change::Rollback, name.as_str());
+                let mut amendment = activating(generation, stored, former, entry)?;
+                // What was rolled back from is not what decides where this one fails.
+                let earlier = former.and_then(|former| former.beside.former.clone());
+                amendment.listed.beside.former = earlier.filter(|f| *f != target.to_string());
+                Ok(amendment)
+            });
+            match changed.await {
+                Err(Error::Overtaken) => self.refresh().await?,
+                Err(error) => return Err(error),
+                Ok(generation) => return self.activation(name, &generation),
+            }
+        }
+        Err(Error::Overtaken)
+    }
+
+    /// Carries a change out: decides on it, loads what it needs, records it, swaps. The new generation's predecessor.
+    pub(super) async fn change(
+        &self,
+        decide: impl Fn(&Generation, &[Listed]) -> Result<Amendment, Error> + Sync,
+    ) -> Result<Arc<Generation>, Error> {
+        let _alone = self.shared.activating.lock().await;
+        for _ in 0..TRIES_MAX {
+            self.catch_up().await?;
+            let present = self.generation();
+            let (number, listed) = self.shared.catalog.active().await?;
+            if number != present.number {
+                continue;
+            }
+            let amendment = decide(&present, &listed)?;
+            match self.amend(&present, listed, amendment).await {
+                Err(Error::Overtaken) => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(present),
+            }
+        }
+        Err(Error::Overtaken)
+    }
+
+    async fn amend(
+        &self,
+        present: &Generation,
+        mut all: Vec<Listed>,
+        amendment: Amendment,
+    ) -> Result<(), Error> {
+        let Amendment {
+            stored,
+            listed,
+            entry,
+        } = amendment;
+        let place = all.iter().position(|former| former.name == listed.name);
+        let activates = place.is_none_or(|place| all[place].digest != listed.digest);
+        match place {
+            Some(place) => all[place] = listed.clone(),
+            None => all.push(listed.clone()),
+        }
+        let fresh = match &stored {
+            Some(stored) => Some(Arc::new(load(&self.shared.runtime, stored.clone()).await?)),
+            None => None,
+        };
+        let next = self
+            .assemble(present, present.number + 1, all, fresh.as_ref())
+            .await?;
+        let (by, change, reason) = (entry.by.name.clone(), entry.change, entry.reason.clone());
+        let amended = Amended {
+            listed,
+            entry,
+            activates,
+        };
+        let versions: Vec<&Stored> = stored.iter().collect();
+        let catalog = &self.shared.catalog;
+        let generation = catalog
+            .record(&versions, vec![amended], present.number)
+            .await?;
+        let component = place
+            .map(|_| ())
+            .and(fresh.as_ref())
+            .map(|f| f.digest.short().to_owned());
+        self.swap(next);
+        tracing::info!(version = component, generation, %change, by = &*by, reason, "changed what is active");
+        Ok(())
+    }
+
+    /// The generation that records make, out of what is loaded already and what is not.
+    pub(super) async fn assemble(
+        &self,
+        present: &Generation,
+        number: u64,
+        listed: Vec<Listed>,
+        fresh: Option<&Arc<Active>>,
+    ) -> Result<Generation, Error> {
+        let beside: Vec<Beside> = listed.iter().map(|listed| listed.beside.clone()).collect();
+        let loading = listed
+            .into_iter()
+            .map(|listed| self.active(present, listed, fresh));
+        let components = try_join_all(loading).await?;
+        let mut policies = Vec::new();
+        for (active, beside) in components.iter().zip(beside) {
+            if active.kind == Kind::Policy {
+                policies.push(self.policy(present, active, beside, fresh).await?);
+            }
+        }
+        Generation::new(number, components, policies, present.privacy)
+    }
+
+    /// A listed component: the present one, where it is the same.
+    async fn active(
+        &self,
+        present: &Generation,
+        listed: Listed,
+        fresh: Option<&Arc<Active>>,
+    ) -> Result<Arc<Active>, Error> {
+        let former = present.components.get(&listed.name);
+        let mut known = former.into_iter().chain(fresh);
+        if let Some(same) = known.find(|known| known.is(&listed)) {
+            return Ok(same.clone());
+        }
+        let stored = self.shared.catalog.load(listed).await?;
+        let mut active = load(&self.shared.runtime, stored).await?;
+        if let Some(former) = former {
+            active.turns = active.turns.following(&former.turns);
+        }
+        Ok(Arc::new(active))
+    }
+
+    /// A policy with what is beside its active version.
+    async fn policy(
+        &self,
+        present: &Generation,
+        active: &Arc<Active>,
+        beside: Beside,
+        fresh: Option<&Arc<Active>>,
+    ) -> Result<Policy, Error> {
+        let kind = kind_of(active)?;
+        let known = Known {
+            present: present.policy(kind),
+            fresh,
+            name: &active.name,
+        };
+        let former = match &beside.former {
+            Some(digest) => self.beside(&known, digest).await.ok(),
+            None => None,
+        };
+        let rollout = match beside.rollout {
+            Some(rollout) => {
+                let candidate = self.beside(&known, &rollout.candidate).await?;
+                Some((candidate, rollout))
+            }
+            None => None,
+        };
+        let shadow = match &beside.shadow {
+            Some(digest) => Some(self.beside(&known, digest).await?),
+            None => None,
+        };
+        Ok(Policy {
+            kind,
+            active: active.clone(),
+            former,
+            rollout,
+            shadow,
+            log: beside.log,
+        })
+    }
+
+    /// A version beside the active one: the same as before, where it was there before.
+    async fn beside(&self, known: &Known<'_>, digest: &str) -> Result<Arc<Active>, Error> {
+        if let Some(same) = known.find(digest) {
+            return Ok(same);
+        }
+        let unknown = |_| Error::UnknownVersion(known.name.to_string(), digest.to_owned());
+        let digest = Digest::parse(digest).map_err(unknown)?;
+        let bytes = self.shared.catalog.version(known.name, digest).await?;
+        let stored = Stored::brought(known.name, bytes)?;
+        Ok(Arc::new(load(&self.shared.runtime, stored).await?))
+    }
+
+    fn activation(&self, name: &ComponentName, former: &Generation) -> Result<Activation, Error> {
+        let generation = self.generation();
+        let active = generation.components.get(name);
+        let active = active.ok_or_else(|| Error::UnknownComponent(name.to_string()))?;
+        let previous = former.components.get(name).map(|former| former.digest);
+        Ok(Activation {
+            name: name.to_string(),
+            kind: active.kind,
+            digest: active.digest.to_string(),
+            previous: previous.map(|digest| digest.to_string()),
+            generation: generation.number,
+        })
+    }
+}
+
+/// Versions of a policy that are loaded.
+struct Known<'a> {
+    present: Option<&'a Policy>,
+    fresh: Option<&'a Arc<Active>>,
+    name: &'a ComponentName,
+}
+
+impl Known<'_> {
+    fn find(&self, digest: &str) -> Option<Arc<Active>> {
+        let beside = self.present.into_iter().flat_map(Policy::versions);
+        let mut known = beside.chain(self.fresh);
+        known
+            .find(|known| known.name == *self.name && known.digest.to_string() == digest)
+            .cloned()
+    }
+}
+
+/// What a policy decides.
+pub(super) fn kind_of(active: &Active) -> Result<policies::Kind, Error> {
+    let mut kinds = active.exports.iter();
+    let kind = kinds.find_map(|interface| policies::Kind::of_interface(interface));
+    kind.ok_or_else(|| {
+        let names = policies::Kind::ALL.map(policies::Kind::name).join(", ");
+        let (name, exports) = (&active.name, active.exports.join(", "));
+        Error::Invalid(format!(
+            "{name}: {exports} is no kind of policy; there are {names}"
+        ))
+    })
+}
+
+/// A version becomes the active one. Of a policy, the one before stays beside it, and a rollout or a shadow ends: they were
+/// compared with that one.
+pub(super) fn activating(
+    present: &Generation,
+    mut stored: Stored,
+    former: Option<&Listed>,
+    entry: Entry,
+) -> Result<Amendment, Error> {
+    let (manifest, manifest_of) = manifest_for(present, &stored.listed.name, &stored.bytes)?;
+    (stored.manifest, stored.listed.manifest_of) = (manifest, manifest_of);
+    let digest = stored.listed.digest;
+    let from = former.map(|former| former.digest);
+    if let Some(former) = former {
+        let is_same = former.digest == digest;
+        stored.listed.beside = Beside {
+            former: match is_same {
+                true => former.beside.former.clone(),
+                false => Some(former.digest.to_string()),
+            },
+            log: former.beside.log,
+            ..Beside::default()
+        };
+    }
+    let entry = entry.with(from.map(|d| d.to_string()), Some(digest.to_string()));
+    let mut listed = stored.listed.clone();
+    listed.activated_at = clock::system_now();
+    stored.listed.activated_at = listed.activated_at;
+    Ok(Amendment {
+        listed,
+        stored: Some(stored),
+        entry,
+    })
+}
+
+/// A component's own manifest; else that of the version it replaces, and which one that is from; else none
+/// (the default).
+fn manifest_for(
+    present: &Generation,
+    name: &ComponentName,
+    bytes: &[u8],
+) -> Result<(Option<Manifest>, Option<Digest>), Error> {
+    let own = Manifest::from_component(bytes).map_err(|e| Error::Invalid(e.to_string()))?;
+    let former = present.components.get(name);
+    Ok(match (own, former) {
+        (None, Some(former)) => {
+            let from = former.manifest_of.unwrap_or(former.digest);
+            (Some(former.manifest.clone()), Some(from))
+        }
+        (own, _) => (own, None),
+    })
+}
