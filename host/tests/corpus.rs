@@ -151,8 +151,8 @@ async fn a_schedule_of_every_release_weighs_a_plan_alike() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_is_told_what_its_caller_knows_and_what_is_declared_for_the_rest() {
     let host = TestHost::start().await;
-    deploy(&host, "schedule", guest("telling-schedule")).await;
-    deploy(&host, "shed", guest("telling-shed")).await;
+    deploy(&host, "schedule", guest("alternatives/telling-schedule")).await;
+    deploy(&host, "shed", guest("alternatives/telling-shed")).await;
     let plan = schedule("requested", &[]);
     let loads = shed(&[(1.0, Some(40)), (9.0, None)]);
     deploy(&host, "asker", frozen("0.1.0", "guests/asker")).await;

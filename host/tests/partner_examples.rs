@@ -196,6 +196,7 @@ async fn a_partner_goes_from_nothing_to_verified_reports() {
     let partner = Partner::of_a_metered_community().await;
     partner.push("load-curve");
     a_load_curve_shows_the_month(&partner);
+    what_a_run_went_by_is_known(&partner);
     a_run_stops_where_its_credit_ends(&partner);
     a_schedule_leaves_a_report(&partner);
     let mut spent = 200;
@@ -230,6 +231,38 @@ fn a_load_curve_shows_the_month(partner: &Partner) {
     }
     assert_eq!(partner.balance(), CREDIT - 100);
     keep_for_the_eye("load-curve.html", html.as_bytes());
+}
+
+/// The receipt names the versions that were read from, and the log of decisions what the access policy said to the run.
+fn what_a_run_went_by_is_known(partner: &Partner) {
+    let receipt = fs::read(partner.path("load-curve.json")).expect("a receipt");
+    let receipt: Value = serde_json::from_slice(&receipt).expect("JSON");
+    let components = json_of(&partner.host.url, &["components"]);
+    let components = components.as_array().expect("a list");
+    let consumption = components.iter().find(|c| c["name"] == "consumption");
+    let digest = consumption.expect("it is active")["digest"]
+        .as_str()
+        .expect("a digest");
+    let generation = receipt["generation"].as_str().expect("a generation");
+    assert!(
+        generation.contains(&format!("consumption=\"{digest}\"")),
+        "{generation}"
+    );
+    let decided = json_of(&partner.host.url, &["policy", "decisions", "access"]);
+    let parts = decided.as_array().expect("a list");
+    let part = parts
+        .iter()
+        .find(|part| part["invocation"] == receipt["id"]);
+    let part = part.unwrap_or_else(|| panic!("{decided}"));
+    let decisions = part["decisions"].as_array().expect("a list");
+    let of_sums = decisions
+        .iter()
+        .find(|d| d["input"]["dataset"] == "global-consumption");
+    assert_eq!(
+        of_sums.expect("a decision")["output"],
+        json!({"granted": 50})
+    );
+    assert_eq!(of_sums.expect("a decision")["policy"], receipt["policy"]);
 }
 
 /// The second page would go past what the run may spend: what the first told is charged, and there is a receipt.

@@ -25,6 +25,9 @@ const ALTERNATIVE_ARTIFACTS: &str = "plugins/alternatives";
 /// Components that only tests and benchmarks deploy.
 const TEST_ARTIFACTS: &str = "guests";
 
+/// Those whose manifest says `bundled = false`: hosts of tests do not start with them.
+const TEST_ALTERNATIVE_ARTIFACTS: &str = "guests/alternatives";
+
 /// Partners' components that only tests and benchmarks upload: apart, since hosts of tests start with the others.
 const TEST_PARTNER_ARTIFACTS: &str = "guests/partners";
 
@@ -45,7 +48,13 @@ pub(crate) fn build() -> Result<()> {
             ALTERNATIVE_ARTIFACTS
         }
     })?;
-    guests.extend(find("host/tests/guests", |_| TEST_ARTIFACTS)?);
+    guests.extend(find("host/tests/guests", |bundled| {
+        if bundled {
+            TEST_ARTIFACTS
+        } else {
+            TEST_ALTERNATIVE_ARTIFACTS
+        }
+    })?);
     let tests = paths::target().join(TEST_PARTNER_ARTIFACTS);
     guests.extend(partners("host/tests/guests", &tests)?);
     guests.extend(partners("plugins/partners", &paths::partner_plugins())?);
@@ -55,7 +64,12 @@ pub(crate) fn build() -> Result<()> {
     for guest in &guests {
         written += usize::from(pack(guest, &compiled)?);
     }
-    for folder in [PLUGIN_ARTIFACTS, ALTERNATIVE_ARTIFACTS, TEST_ARTIFACTS] {
+    for folder in [
+        PLUGIN_ARTIFACTS,
+        ALTERNATIVE_ARTIFACTS,
+        TEST_ARTIFACTS,
+        TEST_ALTERNATIVE_ARTIFACTS,
+    ] {
         remove_strangers(&paths::target().join(folder), &guests)?;
     }
     eprintln!(

@@ -7,7 +7,7 @@ use super::types::{Output, Problem};
 use super::used::GENERATION_HEADER;
 use super::work::Work;
 use super::{Dispatcher, Error, Obstacle, Task, shadow};
-use crate::policies::{self, log::Sampling};
+use crate::policies::log;
 use crate::registry::{Active, Generation};
 use crate::store::{CommitError, Transaction};
 
@@ -30,16 +30,12 @@ impl Dispatcher {
             return Ok(answer);
         }
         let shadow = shadow::prepare(generation, &work);
-        policies::log::enter(&mut work, generation.number, |kind| {
-            generation
-                .policy(kind)
-                .map_or_else(Sampling::default, |policy| policy.log)
-        })?;
+        log::enter(&mut work, generation)?;
         if work.meter.is_some() {
             let (reader, trigger) = (active.culprit(), task.input.trigger());
             let notary = &self.shared.notary;
             notary
-                .attest_invocation(&mut work, &reader, trigger)
+                .attest_invocation(&mut work, &reader, generation.number, trigger)
                 .await?;
         }
         if let Some(key) = task.key {

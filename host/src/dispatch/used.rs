@@ -33,7 +33,15 @@ impl Used {
 
     /// The header's value.
     pub(super) fn header(&self, generation: &Generation, first: &Active) -> String {
-        let mut value = named(generation, first);
+        self.listed(named(generation, first))
+    }
+
+    /// The same for a receipt, which names who began elsewhere.
+    pub(crate) fn of_receipt(&self, generation: u64) -> String {
+        self.listed(generation.to_string())
+    }
+
+    fn listed(&self, mut value: String) -> String {
         let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for active in used.iter() {
             // Writing to a string does not fail.

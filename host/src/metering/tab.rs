@@ -125,6 +125,7 @@ mod tests {
             policy: Digest::of(b"access"),
             datasets: vec![(Dataset::Production, Decision::Granted(70))],
             compute_price: 0,
+            decisions: Vec::new(),
         };
         let tab = Tab::over(1).under(&terms);
         let granted = Some(Decision::Granted(70));

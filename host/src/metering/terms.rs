@@ -6,6 +6,7 @@ use super::Dataset;
 use crate::dispatch::Error;
 use crate::dispatch::work::Work;
 use crate::ids::Digest;
+use crate::policies;
 use crate::registry::Generation;
 
 /// What the access policy says of a dataset.
@@ -26,6 +27,8 @@ pub struct Terms {
     pub datasets: Vec<(Dataset, Decision)>,
     /// Datapoints for each 1,000,000,000 units of fuel; 0: nothing.
     pub compute_price: u64,
+    /// What was asked and said, for the log of whoever goes by these terms.
+    pub decisions: Vec<policies::Decision>,
 }
 
 impl Terms {

@@ -86,13 +86,17 @@ impl Notary {
         &self,
         work: &mut Work,
         reader: &Culprit,
+        generation: u64,
         trigger: &str,
     ) -> Result<(), work::Error> {
         let Some(meter) = work.meter.take() else {
             return Ok(());
         };
         if meter.purse == Purse::Account && !meter.tab.reads().0.is_empty() {
-            let facts = told(&meter, work, reader, trigger);
+            let facts = Facts {
+                generation: Some(work.used.of_receipt(generation)),
+                ..told(&meter, work, reader, trigger)
+            };
             self.attest(work, facts).await?;
         }
         work.meter = Some(meter);
@@ -116,6 +120,7 @@ fn told(meter: &Meter, work: &Work, reader: &Culprit, trigger: &str) -> Facts {
             digest: reader.version.to_string(),
         }),
         policy,
+        generation: None,
         trust_level: meter.partner.trust_level,
         at: work.now(),
         trigger: trigger.to_owned(),

@@ -122,6 +122,9 @@ pub struct Receipt {
     pub component: Option<Subject>,
     /// SHA-256 of the access policy that set prices and levels; none where nothing was asked of it.
     pub policy: Option<String>,
+    /// The generation that it ran in and the versions that it read from, as the header `Leyden-Generation` has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
     /// The partner's trust level.
     pub trust_level: u32,
     /// When it was written, RFC 3339 by the host's clock; never before the receipt before it.
@@ -160,6 +163,8 @@ pub struct Facts {
     pub reader: Reader,
     /// The access policy that set prices and levels.
     pub policy: Option<Digest>,
+    /// The generation that it ran in and the versions that it read from, as the header `Leyden-Generation` has them.
+    pub generation: Option<String>,
     /// The partner's trust level.
     pub trust_level: u32,
     /// Now, by the host's clock.
@@ -280,6 +285,7 @@ fn unsigned(head: &Head, facts: &Facts, at: Instant, key: String) -> Receipt {
         plugin,
         component,
         policy: facts.policy.map(|digest| digest.to_string()),
+        generation: facts.generation.clone(),
         trust_level: facts.trust_level,
         at: at.to_string(),
         trigger: facts.trigger.clone(),

@@ -18,6 +18,7 @@ use super::{HOLDS, RECEIPTS, answers, failpoints, holds};
 use crate::dispatch::work::{self, Work};
 use crate::ids::Digest;
 use crate::metering::{ReadEntry, Tab, cohorts};
+use crate::policies::log::{self, Decided};
 use crate::runtime::run::{LogLine, Ran, Report, RunError};
 use crate::store::{Acknowledgement, Space};
 
@@ -34,6 +35,10 @@ pub(crate) struct Verdict {
     pub(crate) reads: Vec<ReadEntry>,
     /// The access policy that set the prices.
     pub(crate) policy: Option<Digest>,
+    /// The generation that it ran in and the versions that it read from.
+    pub(crate) generation: Option<String>,
+    /// What the access policy said to it; none where its word does not count.
+    pub(crate) decided: Option<Decided>,
     /// Units of fuel used.
     pub(crate) fuel: u64,
     /// Datapoints for a billion of them.
@@ -189,6 +194,9 @@ pub(crate) async fn write(
     let facts = facts(work, &hold, verdict, &bill);
     let issued = notary.attest(work, facts).await?;
     failpoints::pass("settle.attested");
+    if let (Some(decided), true) = (&verdict.decided, verdict.outcome().is_charged()) {
+        log::write(work, &hold.run, decided)?;
+    }
     keep_log(work, &hold, verdict, &bill, &issued).await?;
     keep_report(work, closing, &issued).await?;
     keep_answer(work, closing, &issued).await?;
@@ -213,6 +221,7 @@ fn facts(work: &Work, hold: &Hold, verdict: &Verdict, bill: &Bill) -> Facts {
         partner: hold.partner.clone(),
         reader: Reader::Plugin(hold.plugin.clone()),
         policy: verdict.policy,
+        generation: verdict.generation.clone(),
         trust_level: hold.trust_level,
         at: work.now(),
         trigger: hold.trigger.clone(),

@@ -250,6 +250,7 @@ mod tests {
                 digest: String::new(),
             }),
             policy: None,
+            generation: None,
             trust_level: 1,
             at: Instant(0),
             trigger: "request".into(),

@@ -16,7 +16,7 @@ pub struct Failed {
 
 /// A decision. Input and output are values of the interface's WIT types as JSON: a record is an object with the field
 /// names of the WIT, so a later version of the interface can be asked the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The interface that was asked, with its version: `leyden:policy/shed@0.1.0`.
     pub interface: String,

@@ -9,11 +9,14 @@
 
 mod retention;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, Kind};
 use crate::clock;
 use crate::dispatch::work::{self, Work};
+use crate::registry::Generation;
 use crate::store::{self, Order, Range, Snapshot, Space, Store};
 pub use retention::{Bounds, Retention, keep};
 
@@ -82,34 +85,67 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What was decided for an invocation or a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Decided {
+    /// The generation that it ran in.
+    pub(crate) generation: u64,
+    /// In order.
+    pub(crate) decisions: Vec<Decision>,
+    /// Which kinds are logged, and how much of them.
+    pub(crate) sampling: BTreeMap<Kind, Sampling>,
+}
+
+impl Decided {
+    /// What was decided in a generation.
+    pub(crate) fn of(generation: &Generation, decisions: Vec<Decision>) -> Self {
+        let sampling = generation
+            .policies()
+            .map(|policy| (policy.kind, policy.log));
+        Self {
+            generation: generation.number,
+            sampling: sampling.collect(),
+            decisions,
+        }
+    }
+}
+
 /// Enters what an invocation has decided into its own transaction.
 ///
 /// # Errors
 /// The invocation's budget of effects is used up.
-pub(crate) fn enter(
-    work: &mut Work,
-    generation: u64,
-    sampling: impl Fn(Kind) -> Sampling,
-) -> Result<(), work::Error> {
+pub(crate) fn enter(work: &mut Work, generation: &Generation) -> Result<(), work::Error> {
     let decisions = work.take_decisions();
     if decisions.is_empty() {
         return Ok(());
     }
     let invocation = work.id();
-    let number = u128::from_str_radix(&invocation, 16).unwrap_or(0);
+    write(work, &invocation, &Decided::of(generation, decisions))
+}
+
+/// Enters what was decided under an id (32 hexadecimal digits) into a transaction.
+///
+/// # Errors
+/// The transaction's budget of effects is used up.
+pub(crate) fn write(
+    work: &mut Work,
+    invocation: &str,
+    decided: &Decided,
+) -> Result<(), work::Error> {
+    let number = u128::from_str_radix(invocation, 16).unwrap_or(0);
     let committed_ms = clock::system_now().0;
-    for kind in Kind::ALL {
-        let of_kind = decisions.iter().filter(|d| d.kind() == Some(kind));
-        if !sampling(kind).keeps(number) {
+    for (kind, sampling) in &decided.sampling {
+        let of_kind = decided.decisions.iter().filter(|d| d.kind() == Some(*kind));
+        if !sampling.keeps(number) {
             continue;
         }
         let of_kind = of_kind.map(|decision| serde_json::to_string(decision).unwrap_or_default());
         for (part, decisions) in (0_u16..).zip(parts(of_kind)) {
-            let mut key = prefix(kind);
+            let mut key = prefix(*kind);
             key.extend_from_slice(&committed_ms.to_be_bytes());
             key.extend_from_slice(&number.to_be_bytes());
             key.extend_from_slice(&part.to_be_bytes());
-            let at = work.now().0;
+            let (at, generation) = (work.now().0, decided.generation);
             let value = format!(
                 r#"{{"at":{at},"invocation":"{invocation}","generation":{generation},"decisions":[{decisions}]}}"#
             );

@@ -75,6 +75,7 @@ async fn stated(
         policy,
         datasets,
         compute_price,
+        decisions: call.work.take_decisions(),
     })
 }
 

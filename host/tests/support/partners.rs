@@ -70,6 +70,7 @@ impl Runner for Scripts {
                     .map(|dataset| (dataset, Decision::Granted(1)))
                     .to_vec(),
                 compute_price: self.compute_price.load(Ordering::Relaxed),
+                decisions: Vec::new(),
             },
             imports: Dataset::ALL.to_vec(),
             granted: Dataset::ALL.into_iter().collect(),

@@ -21,6 +21,7 @@ fn facts(id: &str) -> Facts {
             digest: Digest::of(b"plugin").to_string(),
         }),
         policy: Some(Digest::of(b"policy")),
+        generation: None,
         trust_level: 1,
         at: Instant(1_636_300_702_144),
         trigger: "request".into(),

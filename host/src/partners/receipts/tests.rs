@@ -12,6 +12,7 @@ fn facts(id: &str) -> Facts {
         partner: PartnerId::parse("Energie Süd \"7\"").expect("an id"),
         reader: Reader::Plugin(subject),
         policy: Some(Digest::of(b"policy")),
+        generation: None,
         trust_level: 2,
         at: Instant(1_636_300_702_144),
         trigger: "request".into(),

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::dispatch;
 use crate::ids::ComponentName;
 use crate::metering::{Meter, Purse, Tab};
+use crate::policies::log::Decided;
 use crate::runtime::run::{Ran, RunError, RunInput, RunParams, Trigger};
 use crate::store;
 
@@ -215,7 +216,9 @@ impl Held {
     /// Runs the plugin once, on a new tab.
     async fn run(&self, shared: &Shared) -> Run {
         let tab = Tab::over(self.hold.amount).under(&self.ready.terms);
-        let ran = (self.ready.run)(self.input(shared, tab.clone())).await;
+        let input = self.input(shared, tab.clone());
+        let used = input.work.used.clone();
+        let ran = (self.ready.run)(input).await;
         if is_overtaken(&ran) {
             return Run::Overtaken;
         }
@@ -223,8 +226,12 @@ impl Held {
             tracing::warn!(run = self.hold.run, %error, "a run is lost");
         }
         let (reads, policy) = tab.reads();
+        let generation = &self.ready.generation;
+        let stated = self.ready.terms.decisions.clone();
         let verdict = Verdict {
             reads,
+            generation: Some(used.of_receipt(generation.number)),
+            decided: Some(Decided::of(generation, stated)),
             policy: policy.or(Some(self.ready.terms.policy)),
             compute_price: self.ready.terms.compute_price,
             ..Verdict::of(ran)

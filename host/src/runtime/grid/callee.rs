@@ -35,6 +35,7 @@ impl Callee {
             return Err(misbehaved(active.culprit(), rule));
         }
         handed.depth += 1;
+        handed.work.used.note(&active);
         let deadline_ms = handed.deadline_ms;
         let entered = active.loaded.enter(handed).await;
         match entered {
