@@ -197,6 +197,37 @@ async fn where_the_active_version_fails_the_one_before_decides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_never_ends_costs_its_callers_little() {
+    let host = TestHost::start().await;
+    host.deploy("assignment", loops()).await;
+    for n in 0..20 {
+        host.add_house(&format!("Client {n}")).await;
+    }
+    let generation = host.host.registry.generation();
+    let policy = generation.policy(KIND).expect("a policy");
+    let seen = policy.active.health.observed();
+    assert_eq!(
+        (seen.decisions, seen.failures),
+        (0, 3),
+        "then it is not asked"
+    );
+    let former = policy.former.as_ref().expect("a former version");
+    assert_eq!(former.health.observed().decisions, 20);
+    let last = log::last(host.host.store.as_ref(), KIND, 1)
+        .await
+        .expect("decisions");
+    let failed = last[0]
+        .failed
+        .as_ref()
+        .expect("the version that should have decided");
+    assert!(
+        failed.reason.contains("3 times in a row"),
+        "{}",
+        failed.reason
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_access_policy_that_fails_lets_nobody_read() {
     let host = TestHost::start().await;
     host.host.policy.terms(3).await.expect("terms");

@@ -18,17 +18,19 @@ pub(crate) fn words(ms: u64) -> String {
     }
 }
 
-/// Reads a span such as `3s`, `500ms` or `2min`; a number alone is seconds. In ms.
+/// Reads a span such as `500ms`, `3s`, `10m` (or `10min`), `2h` or `1d`; a number alone is seconds. In ms.
 ///
 /// # Errors
 /// The rule that the text breaks.
 pub(crate) fn parse_ms(text: &str) -> Result<u64, String> {
-    let rule = || format!("{text}: must be a whole number with ms, s or min, such as 3s");
+    let rule = || format!("{text}: must be a whole number with ms, s, m, h or d, such as 3s");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1,
         "" | "s" => 1_000,
-        "min" => 60_000,
+        "m" | "min" => 1_000 * MINUTE,
+        "h" => 1_000 * HOUR,
+        "d" => 1_000 * DAY,
         _ => return Err(rule()),
     };
     let number: u64 = digits.parse().map_err(|_| rule())?;
@@ -60,10 +62,13 @@ mod tests {
         assert_eq!(parse_ms("3s"), Ok(3_000));
         assert_eq!(parse_ms("3"), Ok(3_000));
         assert_eq!(parse_ms("2min"), Ok(120_000));
+        assert_eq!(parse_ms("10m"), Ok(600_000));
+        assert_eq!(parse_ms("1h"), Ok(3_600_000));
+        assert_eq!(parse_ms("7d"), Ok(604_800_000));
         for wrong in [
             "",
             "s",
-            "3h",
+            "3w",
             "-1s",
             "1.5s",
             "99999999999999999999s",

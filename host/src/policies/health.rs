@@ -6,9 +6,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Failure, Outcome, Shadowed};
+use crate::clock::{self, Monotonic};
 
 /// Buckets of the time that decisions took: up to 2^n ns each, the last one all that is longer.
 const BUCKETS: usize = 36;
+
+/// After so many failures in a row a version is not asked for a while: each may cost whoever asks the whole time of a
+/// decision.
+const SUSPENDED_AFTER: u64 = 3;
+
+/// How long; then it is asked once more.
+const SUSPENDED: Duration = Duration::from_secs(5);
+
+/// The last failure.
+#[derive(Debug, Clone)]
+struct Last {
+    why: String,
+    at: Monotonic,
+}
 
 /// Counts decisions and failures.
 #[derive(Debug)]
@@ -22,7 +37,9 @@ pub struct Health {
     invocations: AtomicU64,
     errors: AtomicU64,
     took: [AtomicU64; BUCKETS],
-    last_failure: Mutex<Option<String>>,
+    /// Failures since the last decision.
+    in_a_row: AtomicU64,
+    last_failure: Mutex<Option<Last>>,
     shadowed: Mutex<Shadowed>,
 }
 
@@ -37,6 +54,7 @@ impl Default for Health {
             invocations: zero(),
             errors: zero(),
             took: std::array::from_fn(|_| zero()),
+            in_a_row: zero(),
             last_failure: Mutex::default(),
             shadowed: Mutex::default(),
         }
@@ -72,6 +90,9 @@ impl Health {
     /// A decision was made.
     pub(crate) fn decided(&self, took: Duration) {
         add(&self.decisions);
+        if self.in_a_row.load(Ordering::Relaxed) > 0 {
+            self.in_a_row.store(0, Ordering::Relaxed);
+        }
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - ns.leading_zeros()) as usize;
         add(&self.took[bucket.min(BUCKETS - 1)]);
@@ -79,12 +100,31 @@ impl Health {
 
     /// A decision was not made. Returns how many were not, this one included.
     pub(crate) fn failed(&self, failure: &Failure) -> u64 {
-        let mut last = self
-            .last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = Some(failure.to_string());
+        let last = Last {
+            why: failure.to_string(),
+            at: clock::monotonic(),
+        };
+        let kept = self.last_failure.lock();
+        *kept.unwrap_or_else(PoisonError::into_inner) = Some(last);
+        add(&self.in_a_row);
         self.failures.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Why it is not asked now, if it is not: it has failed too often in a row, and lately.
+    pub(crate) fn suspended(&self) -> Option<String> {
+        let in_a_row = self.in_a_row.load(Ordering::Relaxed);
+        if in_a_row < SUSPENDED_AFTER {
+            return None;
+        }
+        let last = self.last()?;
+        let since = clock::monotonic().saturating_duration_since(last.at);
+        let why = last.why;
+        (since < SUSPENDED).then(|| format!("it has failed {in_a_row} times in a row, last: {why}"))
+    }
+
+    fn last(&self) -> Option<Last> {
+        let last = self.last_failure.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The version beside it was asked the same.
@@ -122,11 +162,10 @@ impl Health {
     #[must_use]
     pub fn observed(&self) -> Observed {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let last = self.last_failure.lock();
         Observed {
             decisions: get(&self.decisions),
             failures: get(&self.failures),
-            last_failure: last.unwrap_or_else(PoisonError::into_inner).clone(),
+            last_failure: self.last().map(|last| last.why),
             compared: get(&self.compared),
             differing: get(&self.differing),
             invocations: get(&self.invocations),
@@ -172,6 +211,22 @@ mod tests {
         let observed = health.observed();
         assert_eq!((observed.decisions, observed.median_us), (100, 1.024));
         assert!(observed.p99_us > 1_000.0 && observed.p99_us < 2_000.0);
+    }
+
+    #[test]
+    fn a_version_that_fails_over_and_over_is_not_asked_for_a_while() {
+        let health = Health::default();
+        for _ in 0..SUSPENDED_AFTER {
+            assert_eq!(health.suspended(), None);
+            health.failed(&Failure::TooLong);
+        }
+        assert!(
+            health
+                .suspended()
+                .is_some_and(|why| why.contains("3 times in a row"))
+        );
+        health.decided(Duration::from_nanos(1));
+        assert_eq!(health.suspended(), None);
     }
 
     #[test]

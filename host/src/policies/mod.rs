@@ -132,6 +132,9 @@ pub enum Failure {
     /// It broke its contract.
     #[error("it broke its contract: {0}")]
     Broke(String),
+    /// It has failed too often lately and was not asked.
+    #[error("it is not asked at the moment: {0}")]
+    Suspended(String),
     /// The host has no room for its instance at the moment, which is not its fault.
     #[error("no instance is free for it")]
     Busy,
@@ -145,6 +148,7 @@ impl Failure {
             Self::Trapped(_) => "trapped",
             Self::TooLong => "took too long",
             Self::Broke(_) => "broke its contract",
+            Self::Suspended(_) => "was not asked",
             Self::Busy => "no instance was free",
         }
     }

@@ -73,7 +73,8 @@ pub(super) async fn ask(
             }
             Err(Failure::Busy) => return Err(wasmtime::Error::new(Error::Busy)),
             Err(failure) => {
-                if policy.counts(active, call.work.is_shadow()) {
+                let was_asked = !matches!(failure, Failure::Suspended(_));
+                if was_asked && policy.counts(active, call.work.is_shadow()) {
                     tell(active, policy.kind, &failure);
                 }
                 failed.get_or_insert_with(|| Failed {
@@ -116,6 +117,7 @@ fn tell(active: &Arc<Active>, kind: Kind, failure: &Failure) {
 pub(super) fn undecided(culprit: Culprit, failure: Failure) -> Error {
     match failure {
         Failure::Trapped(reason) => Error::Trapped(culprit, reason),
+        Failure::Suspended(why) => Error::Misbehaved(culprit, format!("is not asked: {why}")),
         Failure::TooLong => {
             let ms = u64::try_from(DECISION_MAX.as_millis()).unwrap_or(u64::MAX);
             Error::Deadline(culprit, ms)
@@ -125,7 +127,7 @@ pub(super) fn undecided(culprit: Culprit, failure: Failure) -> Error {
     }
 }
 
-/// A decision that keeps its contract; `results` holds it, too.
+/// A decision that keeps its contract, unless this version has failed too often lately; `results` holds it, too.
 async fn decide_checked(
     active: &Active,
     kind: Kind,
@@ -133,6 +135,9 @@ async fn decide_checked(
     input: &Value,
     results: &mut [Val],
 ) -> Result<Value, Failure> {
+    if let Some(why) = active.health.suspended() {
+        return Err(Failure::Suspended(why));
+    }
     active.loaded.decide(question, results).await?;
     let output = results.first().map_or(Value::Null, values::to_json);
     policies::check(kind, question.function, input, &output).map_err(Failure::Broke)?;

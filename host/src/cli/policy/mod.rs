@@ -32,7 +32,7 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
   leyden policy diff shed candidate.wasm --against last:10000     what would have been decided otherwise
   leyden policy shadow shed candidate.wasm                        beside the active one, effects dropped
   leyden policy promote shed candidate.wasm --max-diff 2%
-  leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10min
+  leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10m
   leyden policy watch shed                                        how it goes, until it is done
   leyden policy rollback shed                                     take it back
   leyden policy history shed                                      who changed what, when

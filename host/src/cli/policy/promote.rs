@@ -20,7 +20,7 @@ const OBSERVED: &str = "10s";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy promote shed candidate.wasm --max-diff 0
-  leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10min --guard-diff 2%
+  leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10m --guard-diff 2%
   leyden policy promote shed candidate.wasm --detach; leyden policy watch shed
 
 Exit codes: 0 it is the active version; 1 it was refused or taken back; 2 the command line or the file is wrong; 3 the
@@ -40,7 +40,7 @@ pub(super) struct Promote {
     /// Shares of the subjects that it decides for, one after the other, such as 5%,50%,100%; `→` will do for the comma.
     #[arg(long, value_name = "SHARES", default_value = "100%")]
     canary: String,
-    /// How long each of them lasts, such as 30s or 10min.
+    /// How long each of them lasts, such as 30s or 10m.
     #[arg(long, value_name = "TIME", default_value = OBSERVED, value_parser = age::parse_ms)]
     step: u64,
     /// Take it back after more failures than these: traps, decisions that take too long or break the contract.
