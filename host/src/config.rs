@@ -120,7 +120,7 @@ impl Config {
         match (&self.compiled, &self.store) {
             (Some(given), _) => given.clone(),
             (None, Store::Embedded) => self.data.join("compiled"),
-            (None, Store::Redis(_)) => user_cache().join("leyden").join("compiled"),
+            (None, Store::Redis(_)) => user_compiled_folder(),
         }
     }
 
@@ -185,6 +185,11 @@ pub(crate) fn failpoint() -> Option<(String, u64)> {
     let chosen = std::env::var("LEYDEN_FAILPOINT").ok()?;
     let (name, count) = chosen.split_once(':').unwrap_or((&chosen, "1"));
     Some((name.to_owned(), count.parse().ok()?))
+}
+
+/// Folder of compiled components that belongs to no data folder.
+pub(crate) fn user_compiled_folder() -> PathBuf {
+    user_cache().join("leyden").join("compiled")
 }
 
 /// The folder of the user's caches, as the XDG base directory specification has it; without a home, that

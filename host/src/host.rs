@@ -1,5 +1,6 @@
 //! A host: all parts put together, started in the order they need each other and stopped in reverse.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub struct Host {
     pub runs: Runs,
     /// Runs plugins by themselves.
     pub triggers: Triggers,
+    /// Where compiled components are kept.
+    pub compiled: Option<PathBuf>,
     /// What a crash of the store's server can lose, in words; none where there is no server.
     pub durability: Option<String>,
     background: Background,
@@ -94,10 +97,12 @@ impl Host {
             // The cache wants an absolute folder.
             cache_directory: std::path::absolute(config.compiled_folder()).ok(),
             privacy: config.privacy_profile,
+            counts_fuel: false,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        let compiled = options.cache_directory.clone();
         let options = PartnerOptions {
-            compiled: options.cache_directory,
+            compiled: compiled.clone(),
             program: config.compiler.clone(),
             ..PartnerOptions::default()
         };
@@ -162,6 +167,7 @@ impl Host {
             uploads,
             runs,
             triggers,
+            compiled,
             durability,
             background,
         })

@@ -18,7 +18,10 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const STREAM_BYTES_MAX: usize = 128;
 
 /// The name a component is deployed under: 1 to 64 of `a-z`, `0-9` and `-`, a letter first.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
 pub struct ComponentName(Arc<str>);
 
 impl ComponentName {
@@ -53,8 +56,25 @@ impl fmt::Display for ComponentName {
     }
 }
 
+impl TryFrom<String> for ComponentName {
+    type Error = Invalid;
+
+    fn try_from(name: String) -> Result<Self, Invalid> {
+        Self::parse(&name)
+    }
+}
+
+impl From<ComponentName> for String {
+    fn from(name: ComponentName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
 /// A stream's name: 1 to 128 of `a-z`, `0-9`, `.` and `-`, a letter first, such as `house.readings`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
 pub struct StreamName(Arc<str>);
 
 impl StreamName {
@@ -85,6 +105,20 @@ impl StreamName {
 impl fmt::Display for StreamName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for StreamName {
+    type Error = Invalid;
+
+    fn try_from(name: String) -> Result<Self, Invalid> {
+        Self::parse(&name)
+    }
+}
+
+impl From<StreamName> for String {
+    fn from(name: StreamName) -> Self {
+        name.as_str().to_owned()
     }
 }
 

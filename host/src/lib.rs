@@ -15,6 +15,7 @@ pub mod operators;
 pub mod partners;
 pub mod policies;
 pub mod registry;
+pub mod replay;
 pub mod runtime;
 pub mod store;
 pub mod streams;

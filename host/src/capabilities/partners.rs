@@ -111,9 +111,21 @@ async fn put(work: &mut Work, id: &str, trust_level: u32) -> Result<(), Stop> {
             trust_level,
             ..known
         },
-        None => Partner::new(id, trust_level, work.now()),
+        // From the invocation's randomness, so that a replay makes the same.
+        None => Partner {
+            secret: secret(work),
+            ..Partner::new(id, trust_level, work.now())
+        },
     };
     Ok(partners::put(work, &partner)?)
+}
+
+fn secret(work: &mut Work) -> [u8; 32] {
+    let mut secret = [0; 32];
+    for bits in secret.chunks_exact_mut(8) {
+        bits.copy_from_slice(&work.random().to_be_bytes());
+    }
+    secret
 }
 
 async fn credit(work: &mut Work, id: &str, amount: u64, reference: String) -> Result<(), Stop> {

@@ -1,11 +1,13 @@
 //! `leyden streams dead`: records that a component could not handle, with the reason and the version that
 //! failed.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Context, Error, table};
+use super::{Context, Error, record, table};
 use crate::store::offset_of;
 
 /// Shows and deals with dead letters: records that failed in all their deliveries.
@@ -20,6 +22,7 @@ use crate::store::offset_of;
   leyden streams dead --after 17               the list goes on after that one
   leyden streams dead show 17                  the record, the reason and the component's version
   leyden streams dead retry 1700000000000-3    run the component's active version on it; gone if that succeeds
+  leyden streams dead export 17 -o 17.lrec     a record of what happens to it, for `leyden replay`
   leyden streams dead drop 17                  remove it without running anything
 
 Exit codes: 0 done; 1 there is no such dead letter, or the retry failed and it stays."
@@ -38,6 +41,9 @@ enum Verb {
     Show(Letter),
     /// Runs the component's active version on the record; the letter is removed in the same commit.
     Retry(Letter),
+    /// Runs the component's active version on the record without keeping what that does, and writes down all it
+    /// read and did, to be replayed elsewhere.
+    Export(Export),
     /// Removes a dead letter.
     Drop(Letter),
 }
@@ -46,6 +52,15 @@ enum Verb {
 struct Letter {
     /// The dead letter, as the list names it.
     id: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    #[command(flatten)]
+    letter: Letter,
+    /// Write the record to this file; standard output where it is not given.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Letter {
@@ -66,6 +81,10 @@ impl Dead {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let client = context.client()?;
         let none = json!({});
+        if let Some(Verb::Export(Export { letter, output })) = self.verb {
+            let path = format!("{}/export", letter.path()?);
+            return record::save(context, &path, &none, output.as_deref()).await;
+        }
         let answer = match self.verb {
             None => {
                 let letters = client.get(&list_path(self.after.as_deref())?).await?;
@@ -79,6 +98,7 @@ impl Dead {
                 let path = format!("{}/retry", letter.path()?);
                 client.write(Method::POST, &path, &none).await?
             }
+            Some(Verb::Export(_)) => return Ok(()),
             Some(Verb::Drop(letter)) => {
                 client.write(Method::DELETE, &letter.path()?, &none).await?
             }

@@ -23,6 +23,9 @@ pub enum Error {
     /// An expectation of a scenario is not met; the report has said which.
     #[error("not every expectation is met")]
     NotMet,
+    /// A replay does not do what its record says.
+    #[error("what was replayed is not what was recorded")]
+    Differs,
     /// The ledger is not what was committed; each finding, in words.
     #[error("the ledger is not sound")]
     Unsound(Vec<String>),
@@ -176,6 +179,7 @@ impl Error {
             | Self::Copy(_)
             | Self::Answer(_)
             | Self::NotMet
+            | Self::Differs
             | Self::Unsound(_)
             | Self::Host(_)
             | Self::Output(_) => 1,

@@ -25,6 +25,8 @@ mod plugin;
 mod policy;
 mod progress;
 mod receipt;
+mod record;
+mod replay;
 mod rollback;
 mod route;
 mod scenario;
@@ -70,6 +72,8 @@ Examples:
   leyden hosts                                       who is alive, and who owns what
   leyden streams                                     how far behind every group is
   leyden ledger verify                               recompute every entry, sum and balance
+  leyden record start -o traffic.lrec                what runs, to be replayed
+  leyden replay traffic.lrec --with house=new.wasm   the same with another version; what differs
   leyden store copy --to redis://127.0.0.1:6379/0    move ./leyden-data over
 
 For partners and what the operator does with them:
@@ -136,6 +140,8 @@ enum Verb {
     Plugin(plugin::Command),
     Receipt(receipt::Command),
     Policy(policy::Command),
+    Record(record::Command),
+    Replay(replay::Replay),
 }
 
 /// What a verb works with.
@@ -177,6 +183,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
+#[expect(
+    clippy::cognitive_complexity,
+    reason = "one arm for each verb, and nothing else"
+)]
 async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
     match verb {
         Verb::Up(verb) => verb.run(context).await,
@@ -202,6 +212,8 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Plugin(verb) => verb.run(context).await,
         Verb::Receipt(verb) => verb.run(context).await,
         Verb::Policy(verb) => verb.run(context).await,
+        Verb::Record(verb) => verb.run(context).await,
+        Verb::Replay(verb) => verb.run(context).await,
     }
 }
 

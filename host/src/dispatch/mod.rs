@@ -8,8 +8,10 @@
 mod admission;
 pub(crate) mod answers;
 mod commit;
+mod dry;
 pub mod error;
 mod idempotency;
+pub(crate) mod notes;
 mod overlay;
 mod reads;
 mod redelivery;
@@ -26,6 +28,7 @@ pub use admission::Turns;
 pub(crate) use answers::forget as forget_answers;
 pub use error::{Culprit, Error};
 pub use idempotency::IdempotencyKey;
+pub(crate) use notes::Notes;
 use types::{Input, Output, Problem, Request, RequestHead, Response, RowBatch, Tally};
 pub(crate) use used::{GENERATION_HEADER, generation_of};
 use work::{Seed, Work};
@@ -34,6 +37,7 @@ use crate::clock::{self, Clock};
 use crate::ids::ComponentName;
 use crate::partners::Notary;
 use crate::registry::{Active, Generation};
+use crate::replay::Recorder;
 use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
 
 /// Most runs of one invocation that keeps losing to other commits. From the second on it waits its
@@ -59,6 +63,7 @@ struct Shared {
     invocations: AtomicU64,
     admission: admission::Admission,
     notary: Notary,
+    recorder: Recorder,
 }
 
 /// One invocation to be run.
@@ -89,6 +94,7 @@ impl Dispatcher {
                 invocations,
                 admission,
                 notary,
+                recorder: Recorder::default(),
             }),
         }
     }
@@ -97,6 +103,12 @@ impl Dispatcher {
     #[must_use]
     pub fn notary(&self) -> &Notary {
         &self.shared.notary
+    }
+
+    /// Who records what runs here.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
     }
 
     /// Answers a request with a component of a generation. Under an idempotency key, a retry gets the
@@ -206,11 +218,7 @@ impl Dispatcher {
         active: &Arc<Active>,
         task: &Task<'_>,
     ) -> Result<Output, Error> {
-        let invocation = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
-        let seed = Seed {
-            secret: self.shared.secret.clone(),
-            invocation,
-        };
+        let seed = self.seed();
         let mut retries = 0;
         let mut turn = None;
         for run in 0..RUNS_MAX {
@@ -230,6 +238,14 @@ impl Dispatcher {
         Err(Error::Contended(RUNS_MAX))
     }
 
+    /// The randomness of the next invocation.
+    fn seed(&self) -> Seed {
+        Seed {
+            secret: self.shared.secret.clone(),
+            invocation: self.shared.invocations.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
     /// One run and its commit.
     async fn run_once(
         &self,
@@ -247,9 +263,27 @@ impl Dispatcher {
         if let Some(letter) = task.letter {
             redelivery::check(self.shared.store.as_ref(), letter).await?;
         }
+        let recorded = self.shared.recorder.begin(&active.name, &mut work);
         let used = work.used.clone();
         let ran = active.loaded.invoke(generation, task.input, work).await;
         used.end(matches!(&ran, Err(error) if error.is_failure()));
+        let pending =
+            recorded.and_then(|recorded| recorded.ended(generation, active, task.input, &ran));
+        let outcome = self.ended(generation, active, task, ran).await;
+        if let Some(pending) = pending {
+            pending.keep(outcome.is_ok());
+        }
+        outcome
+    }
+
+    /// What becomes of a run.
+    async fn ended(
+        &self,
+        generation: &Arc<Generation>,
+        active: &Arc<Active>,
+        task: &Task<'_>,
+        ran: Result<(Output, Box<Work>), Error>,
+    ) -> Result<Result<Output, Problem>, Obstacle> {
         match ran {
             Ok((output, work)) => {
                 self.commit(generation, active, task, Ok(output), work)

@@ -52,6 +52,19 @@ impl Overlay {
             .collect()
     }
 
+    /// All writes so far, as [`Overlay::into_writes`] has them.
+    pub(super) fn writes(&self) -> Vec<Write> {
+        let of_space = |(space, written): &(Space, Written)| {
+            let write = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| Write {
+                space: space.clone(),
+                key: key.clone(),
+                value: value.clone(),
+            };
+            written.iter().map(write).collect::<Vec<_>>()
+        };
+        self.spaces.iter().flat_map(of_space).collect()
+    }
+
     /// All writes, by space and key.
     pub(super) fn into_writes(self) -> Vec<Write> {
         let of_space = |(space, written): (Space, Written)| {

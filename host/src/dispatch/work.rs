@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock;
+use crate::dispatch::notes::{Notes, Noting};
 use crate::dispatch::overlay::{Overlay, merge};
 use crate::dispatch::reads::Reads;
 use crate::dispatch::used::Used;
@@ -18,7 +19,7 @@ use crate::ids::{Instant, StreamName};
 use crate::metering::Meter;
 use crate::policies::Decision;
 use crate::store::{
-    Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction,
+    Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction, Write,
 };
 
 /// Most calls into the host of one invocation: a full batch of 1,000 readings needs some 5,000.
@@ -88,9 +89,31 @@ impl Seed {
     }
 }
 
+/// What an invocation has used up of its budgets before its component runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spent {
+    /// Calls into the host.
+    pub calls: u32,
+    /// Bytes read.
+    pub read_bytes: usize,
+}
+
+/// What an invocation has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Its writes, by space and key.
+    pub writes: Vec<Write>,
+    /// Its records, in order.
+    pub appends: Vec<Append>,
+    /// Its movements, in order.
+    pub postings: Vec<Posting>,
+}
+
 /// An invocation's transaction while it is being built.
 pub struct Work {
-    store: Arc<dyn Store>,
+    /// None in a replay, which has its snapshot from the start.
+    store: Option<Arc<dyn Store>>,
     snapshot: Option<Box<dyn Snapshot>>,
     now: Instant,
     seed: Seed,
@@ -112,6 +135,8 @@ pub struct Work {
     is_shadow: bool,
     /// Component versions that it has called.
     pub(crate) used: Arc<Used>,
+    /// Present where it is recorded or replayed.
+    notes: Option<Arc<Notes>>,
     /// Its metered reading for a partner, if it reads for one.
     pub meter: Option<Box<Meter>>,
 }
@@ -121,9 +146,32 @@ impl Work {
     /// is handed from component to component, so it stays in one place.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, now: Instant, seed: Seed) -> Box<Self> {
+        Self::over(Some(store), None, now, seed)
+    }
+
+    /// An invocation that runs once more, over what it once read.
+    pub(crate) fn replayed(
+        over: Box<dyn Snapshot>,
+        now: Instant,
+        seed: Seed,
+        notes: Arc<Notes>,
+        spent: Spent,
+    ) -> Box<Self> {
+        let mut work = Self::over(None, Some(over), now, seed);
+        work.notes = Some(notes);
+        (work.calls, work.read_bytes) = (spent.calls, spent.read_bytes);
+        work
+    }
+
+    fn over(
+        store: Option<Arc<dyn Store>>,
+        snapshot: Option<Box<dyn Snapshot>>,
+        now: Instant,
+        seed: Seed,
+    ) -> Box<Self> {
         Box::new(Self {
             store,
-            snapshot: None,
+            snapshot,
             now,
             seed,
             randoms: 0,
@@ -141,6 +189,7 @@ impl Work {
             decisions: Vec::new(),
             is_shadow: false,
             used: Arc::default(),
+            notes: None,
             meter: None,
         })
     }
@@ -162,6 +211,38 @@ impl Work {
         self.is_shadow
     }
 
+    /// Notes from now on what the store answers and what is drawn; what it has used up until now.
+    pub(crate) fn note(&mut self, notes: &Arc<Notes>) -> Spent {
+        if let Some(store) = self.store.clone() {
+            let taken = self.snapshot.take();
+            self.snapshot = Some(Box::new(Noting::new(store, taken, notes.clone())));
+            self.notes = Some(notes.clone());
+        }
+        Spent {
+            calls: self.calls,
+            read_bytes: self.read_bytes,
+        }
+    }
+
+    /// Its notes, where it is recorded or replayed.
+    pub(crate) fn notes(&self) -> Option<&Arc<Notes>> {
+        self.notes.as_ref()
+    }
+
+    /// How many times its component's deadline it may take.
+    pub(crate) fn patience(&self) -> u64 {
+        self.notes.as_ref().map_or(1, |notes| notes.patience())
+    }
+
+    /// What it has changed so far.
+    pub(crate) fn effects(&self) -> Effects {
+        Effects {
+            writes: self.overlay.writes(),
+            appends: self.appends.clone(),
+            postings: self.postings.clone(),
+        }
+    }
+
     /// The invocation's instant.
     #[must_use]
     pub fn now(&self) -> Instant {
@@ -171,6 +252,9 @@ impl Work {
     /// The invocation's id, 32 hexadecimal digits: the same on a re-run, and nobody else's.
     #[must_use]
     pub fn id(&self) -> String {
+        if let Some(given) = self.notes.as_ref().and_then(|notes| notes.id()) {
+            return given;
+        }
         // Components draw from 1 on.
         let high = self.seed.draw(0);
         let low = self.seed.draw(u64::MAX);
@@ -180,7 +264,10 @@ impl Work {
     /// The next 64 random bits.
     pub fn random(&mut self) -> u64 {
         self.randoms += 1;
-        self.seed.draw(self.randoms)
+        match &self.notes {
+            None => self.seed.draw(self.randoms),
+            Some(notes) => notes.random(|| self.seed.draw(self.randoms)),
+        }
     }
 
     /// Counts a log line; how many there were before it.
@@ -410,9 +497,8 @@ impl Work {
 
     /// The snapshot, taken at the first read.
     async fn snapshot(&mut self) -> Result<&mut Box<dyn Snapshot>, Error> {
-        if self.snapshot.is_none() {
-            let snapshot = self.store.snapshot().await?;
-            self.snapshot = Some(snapshot);
+        if let (None, Some(store)) = (&self.snapshot, &self.store) {
+            self.snapshot = Some(store.snapshot().await?);
         }
         let missing = crate::store::Error::Unavailable("no snapshot");
         self.snapshot.as_mut().ok_or(Error::Store(missing))

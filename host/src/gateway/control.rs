@@ -11,7 +11,8 @@ use axum::routing::{delete, get, post, put};
 
 use super::problem::{Kind, Problem};
 use super::{
-    Gateway, admin, installation, ledger, metrics, openapi, operators, partners, policies, sse,
+    Gateway, admin, installation, ledger, metrics, openapi, operators, partners, policies,
+    recordings, sse,
 };
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
@@ -68,6 +69,10 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
             "/admin/dead-letters/{id}/retry",
             post(installation::retry_dead),
         )
+        .route("/admin/dead-letters/{id}/export", post(recordings::export))
+        .route("/admin/record/start", post(recordings::start))
+        .route("/admin/record/stop", post(recordings::stop))
+        .route("/admin/record/status", get(recordings::status))
         .route("/admin/ledger", get(ledger::verify))
         .route("/admin/ledger/accounts", get(ledger::accounts))
         .route("/admin/audit", get(operators::audit))

@@ -119,7 +119,7 @@ pub(super) async fn drop_dead(State(gateway): Shared, id: Parameter) -> Answer {
     reply(&dropped.await??)
 }
 
-fn letter_id(id: Parameter) -> Result<Offset, Problem> {
+pub(super) fn letter_id(id: Parameter) -> Result<Offset, Problem> {
     offset("id", &text(id)?)
 }
 

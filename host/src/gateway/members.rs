@@ -48,6 +48,15 @@ impl Members {
             .transpose()
     }
 
+    /// Yes or no; no, if it is not there.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(Problem::field(Kind::Invalid, name, "must be true or false")),
+        }
+    }
+
     /// A text that has to be there.
     pub(super) fn needed_text(&self, name: &str) -> Result<&str, Problem> {
         self.text(name)?.ok_or_else(|| missing(name))
@@ -108,6 +117,8 @@ mod tests {
         assert_eq!(status(members.text("count")), 422);
         assert_eq!(members.needed_text("to"), Ok("x"));
         assert_eq!(members.needed_number("count", 3..=9), Ok(3));
+        assert_eq!(members.flag("failing"), Ok(false));
+        assert_eq!(status(members.flag("to")), 422);
         assert!(Members::parse(b" \n", &[]).is_ok());
         let empty = Members::parse(b"", &["to"]).unwrap();
         assert_eq!(status(empty.needed_text("to")), 422);

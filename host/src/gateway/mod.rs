@@ -23,6 +23,7 @@ mod policies;
 mod principal;
 mod problem;
 mod query;
+mod recordings;
 mod roles;
 mod rows;
 mod sse;

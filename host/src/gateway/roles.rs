@@ -43,6 +43,12 @@ mod tests {
                 "/admin/policies/shed/promote",
                 Role::Deployer,
             ),
+            (
+                &Method::POST,
+                "/admin/dead-letters/1/export",
+                Role::Deployer,
+            ),
+            (&Method::POST, "/admin/record/start", Role::Admin),
             (&Method::POST, "/admin/components", Role::Admin),
             (&Method::POST, "/admin/componentsx/y", Role::Admin),
             (&Method::POST, "/admin/partners", Role::Admin),

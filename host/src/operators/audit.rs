@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Operator;
 use crate::clock;
 use crate::dispatch::work::{self, Work};
-use crate::store::{self, Order, Range, Space, Store, Write};
+use crate::store::{self, Order, Range, Space, Store, Transaction, Write};
 
 /// Entries: key → [`Entry`].
 const AUDIT: &str = "leyden.audit";
@@ -51,6 +51,8 @@ pub enum Change {
     LogDecisions,
     /// An operator got a key; `to` is the role.
     AddOperator,
+    /// What components handle, personal data included, was recorded; `subject` is the component, or `*` for all.
+    Record,
     /// A key of an operator was revoked; `from` is its id.
     RevokeOperator,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for Change {
             Self::EndShadow => "end-shadow",
             Self::LogDecisions => "log-decisions",
             Self::AddOperator => "add-operator",
+            Self::Record => "record",
             Self::RevokeOperator => "revoke-operator",
         })
     }
@@ -124,6 +127,18 @@ impl Entry {
     pub fn because(mut self, reason: Option<String>) -> Self {
         self.reason = reason;
         self
+    }
+
+    /// Enters it by a commit of its own: for what changes nothing else.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub(crate) async fn commit(&self, store: &dyn Store) -> Result<(), store::CommitError> {
+        let transaction = Transaction {
+            writes: vec![self.write()],
+            ..Transaction::default()
+        };
+        store.commit(transaction).await.map(|_| ())
     }
 
     /// What enters it, for the transaction that makes the change.

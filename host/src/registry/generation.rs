@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::catalog::{Listed, Source};
+use super::catalog::{Built, Listed, Source};
 use super::manifest::Manifest;
 use super::policy::Policy;
 use super::router::Router;
@@ -58,6 +58,20 @@ impl Active {
         }
     }
 
+    /// A component that no registry lists: of a record that is replayed.
+    pub(crate) fn unlisted(loaded: Loaded) -> Self {
+        let listed = Listed {
+            name: loaded.culprit().component.clone(),
+            digest: loaded.culprit().version,
+            source: Source::Operator,
+            activated_at: Instant(0),
+            manifest_of: None,
+            built: Built::default(),
+            beside: Default::default(),
+        };
+        Self::new(loaded, &listed)
+    }
+
     /// Whether this is what the registry's record says.
     pub(super) fn is(&self, listed: &Listed) -> bool {
         (self.digest, self.manifest_of) == (listed.digest, listed.manifest_of)
@@ -93,7 +107,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(
+    pub(crate) fn new(
         number: u64,
         components: Vec<Arc<Active>>,
         policies: Vec<Policy>,
@@ -143,6 +157,22 @@ impl Generation {
     #[must_use]
     pub fn shadowing(&self, kind: policies::Kind) -> Option<&Arc<Self>> {
         self.shadows.get(&kind)
+    }
+
+    /// A component with all that it may call, and what those may call.
+    pub(crate) fn reach(&self, of: &Arc<Active>) -> Vec<Arc<Active>> {
+        let mut reached = vec![of.clone()];
+        let mut at = 0;
+        while let Some(active) = reached.get(at).cloned() {
+            let calls = active.loaded.calls().iter();
+            for callee in calls.filter_map(|interface| self.interface(interface)) {
+                if !reached.iter().any(|known| known.name == callee.name) {
+                    reached.push(callee.clone());
+                }
+            }
+            at += 1;
+        }
+        reached
     }
 
     /// The policy of a kind, with the versions beside the active one.

@@ -161,6 +161,17 @@ impl Registry {
         self.shared.changed.subscribe()
     }
 
+    /// The bytes of a component's version.
+    ///
+    /// # Errors
+    /// There is none, or the store did not answer.
+    pub(crate) async fn bytes(&self, active: &Active) -> Result<Arc<Vec<u8>>, Error> {
+        self.shared
+            .catalog
+            .version(&active.name, active.digest)
+            .await
+    }
+
     /// Versions of a component, the last deployed first.
     ///
     /// # Errors

@@ -27,6 +27,19 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy with nothing beside the active version; none where that is no policy of a kind that is known.
+    pub(crate) fn alone(active: &Arc<Active>) -> Option<Self> {
+        let mut kinds = active.exports.iter();
+        Some(Self {
+            kind: kinds.find_map(|interface| Kind::of_interface(interface))?,
+            active: active.clone(),
+            former: None,
+            rollout: None,
+            shadow: None,
+            log: Sampling::default(),
+        })
+    }
+
     /// The versions to ask for a decision, one after the other until one decides.
     pub(crate) fn asked(&self, input: &Value) -> impl Iterator<Item = &Arc<Active>> + use<'_> {
         let on_its_side = |(_, rollout): &&(Arc<Active>, Rollout)| {

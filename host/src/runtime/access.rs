@@ -17,7 +17,7 @@ use crate::policies::{DECISION_MAX, Kind};
 use crate::registry::{Generation, Policy};
 
 /// The interface.
-const ACCESS: &str = "leyden:policy/access@0.2.0";
+pub(super) const ACCESS: &str = "leyden:policy/access@0.2.0";
 
 /// What the access policy says of a dataset, and which version of it says so.
 pub(crate) async fn decide(
@@ -134,6 +134,7 @@ async fn ask(
         function,
         of: None,
         params: &[Val::Record(input)],
+        burns_for: None,
     };
     let mut results = [Val::Bool(false)];
     let by = policy::ask(call, policy, question, &mut results).await?;

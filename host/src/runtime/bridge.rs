@@ -75,6 +75,7 @@ async fn call_active(
             function: called.function,
             of: Some(called.of),
             params,
+            burns_for: None,
         };
         return ask_policy(&mut caller, kind, question, results).await;
     }

@@ -45,6 +45,8 @@ pub struct Options {
     pub cache_directory: Option<PathBuf>,
     /// How sums of groups are guarded where partners read them.
     pub privacy: Profile,
+    /// Whether it counts fuel, for replays. Serving does not: epochs cost a third of it.
+    pub counts_fuel: bool,
 }
 
 /// The engine, shared by all components. Cheap to clone.
@@ -53,6 +55,7 @@ pub struct Runtime {
     pub(super) engine: Engine,
     /// How sums of groups are guarded.
     pub(crate) privacy: Profile,
+    pub(super) counts_fuel: bool,
 }
 
 impl Runtime {
@@ -62,12 +65,18 @@ impl Runtime {
     /// The configuration does not work on this machine, or the cache directory cannot be used.
     pub fn start(options: &Options) -> wasmtime::Result<Self> {
         let mut config = limits();
+        if options.counts_fuel {
+            config.consume_fuel(true);
+            // One invocation at a time: a pool of a thousand places would be address space for nothing.
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        }
         config.cache(cache(options)?);
         let engine = Engine::new(&config)?;
         spawn_ticker(&engine)?;
         Ok(Self {
             engine,
             privacy: options.privacy,
+            counts_fuel: options.counts_fuel,
         })
     }
 }
@@ -85,6 +94,8 @@ fn limits() -> Config {
     config.wasm_exceptions(false);
     config.wasm_tail_call(false);
     config.wasm_relaxed_simd(false);
+    // The bits of a NaN differ between processors; a replay on another machine must not.
+    config.cranelift_nan_canonicalization(true);
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(FIBER_STACK_BYTES);
     config.wasm_backtrace_max_frames(None);

@@ -31,6 +31,9 @@ const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
 const PRODUCTION: &str = "leyden:grid/production@0.1.0";
 const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
 
+/// What the host calls for who reads metered data.
+pub(super) const CALLED: [&str; 4] = [CONSUMPTION, PRODUCTION, REGISTRY, super::access::ACCESS];
+
 /// Rows that one call returns at most, as the interfaces say.
 pub(crate) const ROWS_MAX: u32 = 1_000;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use crate::clock::{self, Monotonic};
-use crate::dispatch::Culprit;
 use crate::dispatch::work::Work;
+use crate::dispatch::{Culprit, Notes};
 use crate::ids::StreamName;
 use crate::registry::Generation;
 use crate::registry::manifest::Manifest;
@@ -53,6 +53,8 @@ pub struct Guest {
     pub(crate) call: Option<Box<Call>>,
     /// When a decision must be made; of policies only, which get no invocation.
     pub(super) until: Option<Monotonic>,
+    /// Whom the fuel is told that it burns, where fuel is counted.
+    pub(super) burns_for: Option<Arc<Notes>>,
 }
 
 impl Guest {
@@ -69,6 +71,7 @@ impl Guest {
             limits,
             call: None,
             until: None,
+            burns_for: None,
         }
     }
 

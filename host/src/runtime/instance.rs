@@ -2,7 +2,7 @@
 //!
 //! Services reuse instances, since their state lies in the store, and policies do, since they have none.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use wasmtime::{Store, UpdateDeadline};
 
@@ -10,12 +10,16 @@ use super::bindings::{events, http, rows};
 use super::failure::PastDeadline;
 use super::guest::{Call, Guest};
 use super::loaded::Loaded;
+use crate::dispatch::Notes;
 
 /// Most calls that one instance serves: bounds what a leak in a guest can add up to.
 const USES_MAX: u32 = 100_000;
 
 /// Most idle instances kept of one component.
 const IDLE_MAX: usize = 32;
+
+/// What an instance is given of fuel for each call where fuel is counted: more than any deadline lets it burn.
+const FUEL: u64 = u64::MAX;
 
 /// An instance of a component with its handlers.
 pub(super) struct Instance {
@@ -28,6 +32,28 @@ pub(super) struct Instance {
     uses: u32,
 }
 
+impl Instance {
+    /// Has the fuel that is burnt from now on counted for an invocation.
+    pub(super) fn count_fuel(&mut self, notes: Option<Arc<Notes>>) -> wasmtime::Result<()> {
+        self.store.data_mut().burns_for = notes;
+        self.store.set_fuel(FUEL)
+    }
+
+    /// Tells what was burnt.
+    fn tell_fuel(&mut self) {
+        if let Some(notes) = self.store.data_mut().burns_for.take() {
+            notes.burnt(FUEL - self.store.get_fuel().unwrap_or(FUEL));
+        }
+    }
+}
+
+/// What a call burnt that ended in a trap counts as well.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.tell_fuel();
+    }
+}
+
 impl Loaded {
     /// An idle instance or a new one, serving `call`. If none can be made, the call is lost and with it
     /// its effects.
@@ -36,6 +62,9 @@ impl Loaded {
             Some(instance) => instance,
             None => self.instantiate().await?,
         };
+        if self.counts_fuel {
+            instance.count_fuel(call.work.notes().cloned())?;
+        }
         instance.store.data_mut().call = Some(call);
         instance.begin();
         Ok(instance)
@@ -56,7 +85,8 @@ impl Loaded {
     }
 
     /// Keeps an instance that has served without a trap, if it may be reused.
-    pub(super) fn keep(&self, instance: Instance) {
+    pub(super) fn keep(&self, mut instance: Instance) {
+        instance.tell_fuel();
         if instance.uses < USES_MAX {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < IDLE_MAX {
@@ -73,6 +103,9 @@ impl Loaded {
             false => Ok(UpdateDeadline::Yield(1)),
         });
         store.set_epoch_deadline(1);
+        if self.counts_fuel {
+            store.set_fuel(FUEL)?;
+        }
         let instance = self.pre.instantiate_async(&mut store).await?;
         let handlers = &self.handlers;
         let http = handlers

@@ -28,7 +28,8 @@ impl Loaded {
     ) -> Result<(Output, Box<Work>), Error> {
         let deadline_ms = self.identity.manifest.limits.deadline_ms;
         let failed = |error| explain(error, &self.identity.culprit, deadline_ms);
-        let deadline = clock::monotonic() + Duration::from_millis(deadline_ms);
+        let allowed_ms = deadline_ms.saturating_mul(work.patience());
+        let deadline = clock::monotonic() + Duration::from_millis(allowed_ms);
         let generation = generation.clone();
         let call = Box::new(Call {
             work,

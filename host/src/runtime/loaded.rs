@@ -65,8 +65,10 @@ pub struct Loaded {
     /// Functions of a policy, by interface and name.
     pub(super) signatures: HashMap<String, HashMap<String, Signature>>,
     pub(super) idle: Mutex<Vec<Instance>>,
+    pub(super) counts_fuel: bool,
     kind: Kind,
     exports: Vec<String>,
+    calls: Vec<String>,
 }
 
 impl Runtime {
@@ -104,6 +106,7 @@ impl Runtime {
             Kind::Policy => signatures(&self.engine, &component),
             Kind::Service => HashMap::new(),
         };
+        let calls = shape.calls_of_components(&identity.manifest);
         let exports = shape
             .exports
             .into_iter()
@@ -119,8 +122,10 @@ impl Runtime {
             functions,
             signatures,
             idle,
+            counts_fuel: self.counts_fuel,
             kind,
             exports,
+            calls,
         })
     }
 }
@@ -148,6 +153,11 @@ impl Loaded {
     #[must_use]
     pub fn exports(&self) -> &[String] {
         &self.exports
+    }
+
+    /// Interfaces of other components that it may call, or have the host call.
+    pub(crate) fn calls(&self) -> &[String] {
+        &self.calls
     }
 
     /// An exported function of an interface in this version, else in another, and which version that is.
@@ -208,6 +218,17 @@ impl Shape {
             .iter()
             .filter(|(_, functions)| !functions.is_empty())
             .map(|(name, _)| name.as_str())
+    }
+
+    /// Interfaces of other components that it calls, and those that the host calls for it.
+    fn calls_of_components(&self, manifest: &Manifest) -> Vec<String> {
+        let own = self
+            .calls()
+            .filter(|name| !capabilities::SERVED.contains(name));
+        let metered = super::grid::CALLED
+            .into_iter()
+            .filter(|_| manifest.grants.partners);
+        own.chain(metered).map(str::to_owned).collect()
     }
 
     fn kind(&self, manifest: &Manifest) -> Result<Kind, LoadError> {

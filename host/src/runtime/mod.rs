@@ -43,3 +43,4 @@ pub use inspect::{Inspection, Refused, inspect};
 pub use loaded::{LoadError, Loaded};
 pub use partner::{PartnerLoadError, PartnerOptions, PartnerRuntime};
 pub use run::{Datasets, Limit, Ran, Report, RunError, RunInput, RunParams, Trigger};
+pub(crate) use thread::{UPLOAD as BEHIND_ALL, on_own};

@@ -18,7 +18,7 @@ use super::instance::Instance;
 use super::loaded::Loaded;
 use super::values;
 use crate::clock;
-use crate::dispatch::{Culprit, Error};
+use crate::dispatch::{Culprit, Error, Notes};
 use crate::policies::{self, DECISION_MAX, Decision, Failed, Failure, Kind};
 use crate::registry::{Active, Policy};
 
@@ -31,6 +31,8 @@ pub(super) struct Question<'a> {
     /// The function's type as the caller has it; none: the caller takes any version's answer.
     pub(super) of: Option<&'a ComponentFunc>,
     pub(super) params: &'a [Val],
+    /// Whom the fuel is told that it takes, where fuel is counted.
+    pub(super) burns_for: Option<&'a Arc<Notes>>,
 }
 
 /// Asks the policy that an invocation's generation has: the version that is tried, if the decision's subject is on its
@@ -45,6 +47,11 @@ pub(super) async fn ask(
     question: Question<'_>,
     results: &mut [Val],
 ) -> wasmtime::Result<Arc<Active>> {
+    let notes = call.work.notes().cloned();
+    let question = Question {
+        burns_for: notes.as_ref(),
+        ..question
+    };
     let input = question.params.first().map_or(Value::Null, values::to_json);
     let mut failed: Option<Failed> = None;
     let mut first = None;
@@ -165,6 +172,12 @@ impl Loaded {
                 Some(instance) => instance,
                 None => self.instantiate().await.map_err(|error| failure(&error))?,
             };
+            if self.counts_fuel {
+                let notes = question.burns_for.cloned();
+                instance
+                    .count_fuel(notes)
+                    .map_err(|error| failure(&error))?;
+            }
             match instance.decide(index, seam, question, results).await {
                 Ok(()) => {
                     self.keep(instance);
@@ -206,6 +219,7 @@ impl Loaded {
             function,
             of: None,
             params: &[param],
+            burns_for: None,
         };
         let mut answer = vec![Val::Bool(false); signature.results];
         self.decide(question, &mut answer).await?;

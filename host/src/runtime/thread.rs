@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(super) const RUN: i32 = 5;
 
 /// How far what is done with an upload is behind the host: nobody waits for it as for a run.
-pub(super) const UPLOAD: i32 = 10;
+pub(crate) const UPLOAD: i32 = 10;
 
 /// How much further behind a run is once it has computed for long: far enough to leave those that begin nearly
 /// all of a core.
@@ -38,7 +38,7 @@ const LONG: i32 = 14;
 
 /// Why a run's thread did not say how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// The system gives out no more threads.
     NoThread,
     /// The thread panicked, as it does when the host is being shut down.
@@ -46,7 +46,7 @@ pub(super) enum Lost {
 }
 
 /// Drives a future on a thread of its own, so far behind the host. A caller that stops waiting drops the future at its next wait.
-pub(super) async fn on_own<T: Send + 'static>(
+pub(crate) async fn on_own<T: Send + 'static>(
     behind: i32,
     run: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Lost> {

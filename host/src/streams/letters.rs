@@ -8,6 +8,8 @@ use super::status::{DeadLetter, OffsetValue};
 use super::{Error, Shared, Streams};
 use crate::dispatch;
 use crate::ids::{ComponentName, Digest, Instant, StreamName};
+use crate::registry::Generation;
+use crate::replay::Taken;
 use crate::store::{
     Acknowledgement, Append, Claim, CommitError, Offset, Partition, Record, Transaction, offset_of,
     offset_text,
@@ -96,6 +98,18 @@ impl Failure<'_> {
 }
 
 impl Letter {
+    /// Which component could not handle it, and of which partition it is.
+    fn addressee(&self, generation: &Generation) -> Result<(ComponentName, Partition), Error> {
+        let no_group = || Error::NoGroup(self.group.clone());
+        let component = ComponentName::parse(&self.group).map_err(|_| no_group())?;
+        let stream = StreamName::parse(&self.stream).map_err(|_| no_group())?;
+        if !generation.components.contains_key(&component) {
+            return Err(no_group());
+        }
+        let number = self.partition;
+        Ok((component, Partition { stream, number }))
+    }
+
     /// The record as it was.
     fn record(&self) -> Record {
         let bytes = self.payload_hex.as_deref().and_then(unhex);
@@ -154,17 +168,8 @@ impl Streams {
     pub async fn retry_dead(&self, id: Offset) -> Result<DeadLetter, Error> {
         let shared = &self.shared;
         let (letter, record) = shared.letter(id).await?;
-        let no_group = || Error::NoGroup(letter.group.clone());
-        let component = ComponentName::parse(&letter.group).map_err(|_| no_group())?;
-        let stream = StreamName::parse(&letter.stream).map_err(|_| no_group())?;
         let generation = shared.registry.generation();
-        if !generation.components.contains_key(&component) {
-            return Err(no_group());
-        }
-        let partition = Partition {
-            stream,
-            number: letter.partition,
-        };
+        let (component, partition) = letter.addressee(&generation)?;
         let place = (grave(), id);
         let handled =
             shared
@@ -176,6 +181,25 @@ impl Streams {
             Err(dispatch::Error::Store(error)) => Err(error.into()),
             Err(error) => Err(Error::FailedAgain(error)),
         }
+    }
+
+    /// Has the active version of its component handle a dead letter's record without keeping what that does; all
+    /// that it read and did. The letter stays.
+    ///
+    /// # Errors
+    /// There is no such letter or component, or the host failed; that the component fails is what is told.
+    pub(crate) async fn try_dead(&self, id: Offset) -> Result<Taken, Error> {
+        let shared = &self.shared;
+        let (letter, _) = shared.letter(id).await?;
+        let generation = shared.registry.generation();
+        let (component, partition) = letter.addressee(&generation)?;
+        let tried = shared
+            .dispatch
+            .dry(&generation, &component, partition, letter.record());
+        tried.await.map_err(|error| match error {
+            dispatch::Error::Store(error) => error.into(),
+            other => Error::FailedAgain(other),
+        })
     }
 
     /// Removes a dead letter; what it said.

@@ -10,6 +10,7 @@ use crate::partners::receipts::Outcome;
 use crate::partners::{Full, runs};
 use crate::policies::promotion;
 use crate::registry::router::RouteError;
+use crate::replay::RecordError;
 use crate::{dispatch, partners, registry, store, streams};
 
 impl From<ProblemKind> for Kind {
@@ -156,6 +157,23 @@ impl From<streams::Error> for Problem {
             }
             E::Commit(error) => error.into(),
             E::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RecordError::Running => Self::new(Kind::Conflict, detail),
+            RecordError::UnknownComponent(_) => Self::field(Kind::NotFound, "component", detail),
+            RecordError::Scribe(_) | RecordError::Failed => {
+                log("what runs here cannot be recorded", &error);
+                Self::new(
+                    Kind::Internal,
+                    "the recorder failed; the host's log says more",
+                )
+            }
         }
     }
 }

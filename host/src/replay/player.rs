@@ -1,0 +1,235 @@
+//! Runs recorded invocations once more, with the same engine that serves, over what they once read. One after the
+//! other: a replay begins with new instances, so that it depends on nothing but its record.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::convert::{self, datapoints};
+use super::format::{Bits, Component, Effects, Invocation, Outcome, Output};
+use super::shelf::{Missing, Shelf};
+use crate::dispatch::notes::{Given, Noted, Notes};
+use crate::dispatch::work::{Seed, Work};
+use crate::dispatch::{Culprit, Error as Failed, types};
+use crate::ids::{ComponentName, Digest, Instant};
+use crate::metering::Profile;
+use crate::registry::manifest::Manifest;
+use crate::registry::{Active, Generation, Policy};
+use crate::runtime::{Options, Runtime};
+
+/// How many times its deadline a replay may take: counting fuel is slower, and the machine may be. What ran past its
+/// deadline when it was recorded is given no more than that.
+const PATIENCE: u64 = 10;
+
+/// Why something cannot be replayed at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine does not start.
+    #[error("the WebAssembly engine does not start: {0}")]
+    Engine(String),
+    /// A component cannot be loaded.
+    #[error("component {0}: {1}")]
+    Component(ComponentName, String),
+    /// The components do not go together.
+    #[error("the record's components do not go together: {0}")]
+    Generation(String),
+    /// The record is wrong in a way that only shows when it is used.
+    #[error("{0}")]
+    Record(String),
+}
+
+/// What came of an invocation that was run once more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The randomness that it drew.
+    pub randoms: Vec<Bits>,
+}
+
+/// Runs invocations of one record.
+pub struct Player {
+    runtime: Runtime,
+    components: HashMap<u32, Arc<Active>>,
+    /// The last invocation's components: those of the next are mostly the same.
+    generation: Option<(Vec<u32>, Arc<Generation>)>,
+}
+
+impl Player {
+    /// Starts an engine that counts fuel; compiled components are kept in `cache`, where there is one.
+    ///
+    /// # Errors
+    /// The engine does not start.
+    pub fn start(cache: Option<PathBuf>, privacy: Profile) -> Result<Self, Error> {
+        let options = Options {
+            cache_directory: cache,
+            privacy,
+            counts_fuel: true,
+        };
+        let runtime =
+            Runtime::start(&options).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        Ok(Self {
+            runtime,
+            components: HashMap::new(),
+            generation: None,
+        })
+    }
+
+    /// Takes a component of the record.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn admit(&mut self, component: &Component) -> Result<(), Error> {
+        let bytes = component
+            .bytes()
+            .map_err(|rule| Error::Component(component.name.clone(), rule))?;
+        self.load(component, &bytes, component.manifest())
+    }
+
+    /// Takes other bytes in the place of a component of the record; where they have no manifest, the record's holds.
+    ///
+    /// # Errors
+    /// They cannot be loaded.
+    pub fn admit_instead(&mut self, component: &Component, bytes: &[u8]) -> Result<(), Error> {
+        let own = Manifest::from_component(bytes)
+            .map_err(|error| Error::Component(component.name.clone(), error.to_string()))?;
+        let manifest = own.map(|mut own| {
+            own.routes.clear();
+            own.subscribe.clear();
+            own
+        });
+        self.load(
+            component,
+            bytes,
+            manifest.unwrap_or_else(|| component.manifest()),
+        )
+    }
+
+    pub(super) fn load(
+        &mut self,
+        component: &Component,
+        bytes: &[u8],
+        manifest: Manifest,
+    ) -> Result<(), Error> {
+        let culprit = Culprit {
+            component: component.name.clone(),
+            version: Digest::of(bytes),
+        };
+        let loaded = self.runtime.load(culprit, bytes, Some(manifest));
+        let loaded =
+            loaded.map_err(|error| Error::Component(component.name.clone(), error.to_string()))?;
+        self.components
+            .insert(component.id, Arc::new(Active::unlisted(loaded)));
+        self.generation = None;
+        Ok(())
+    }
+
+    /// Runs an invocation once more.
+    ///
+    /// # Errors
+    /// The record is wrong.
+    pub async fn play(&mut self, invocation: &Invocation) -> Result<Played, Error> {
+        let generation = self.generation(&invocation.components)?;
+        let Some(active) = self.components.get(&invocation.runs) else {
+            return Err(unknown(invocation.runs));
+        };
+        for component in generation.components.values() {
+            component.loaded.forget_instances();
+        }
+        let input = types::Input::try_from(invocation.input.clone()).map_err(Error::Record)?;
+        let missing = Missing::default();
+        let (work, notes) = again(invocation, missing.clone());
+        let invoked = active.loaded.invoke(&generation, &input, work).await;
+        let mut outcome = match invoked {
+            Ok((output, work)) => of_success(output, &work),
+            Err(error) => of_failure(&error, missing.told()),
+        };
+        outcome.fuel = match outcome.output {
+            Output::Deadline { .. } | Output::NotRecorded(_) => None,
+            _ => Some(notes.fuel()),
+        };
+        Ok(Played {
+            outcome,
+            randoms: notes.randoms().into_iter().map(Bits).collect(),
+        })
+    }
+
+    fn generation(&mut self, ids: &[u32]) -> Result<Arc<Generation>, Error> {
+        if let Some((_, same)) = self.generation.as_ref().filter(|(known, _)| known == ids) {
+            return Ok(same.clone());
+        }
+        let found = ids.iter().map(|id| {
+            let component = self.components.get(id).cloned();
+            component.ok_or_else(|| unknown(*id))
+        });
+        let components: Vec<Arc<Active>> = found.collect::<Result<_, _>>()?;
+        let policies = components.iter().filter_map(Policy::alone).collect();
+        let generation = Generation::new(0, components, policies, self.runtime.privacy)
+            .map_err(|error| Error::Generation(error.to_string()))?;
+        let generation = Arc::new(generation);
+        self.generation = Some((ids.to_vec(), generation.clone()));
+        Ok(generation)
+    }
+}
+
+fn unknown(id: u32) -> Error {
+    Error::Record(format!("components: there is no component {id}"))
+}
+
+/// The transaction of an invocation that begins once more, and its notes.
+fn again(invocation: &Invocation, missing: Missing) -> (Box<Work>, Arc<Notes>) {
+    let answers = invocation.reads.iter().cloned().map(Noted::from);
+    let shelf = Shelf::new(answers, missing);
+    let patience = match invocation.outcome.output {
+        Output::Deadline { .. } => 1,
+        _ => PATIENCE,
+    };
+    let given = Given {
+        id: invocation.id.clone(),
+        randoms: invocation.randoms.iter().map(|bits| bits.0).collect(),
+    };
+    let notes = Arc::new(Notes::replaying(given, patience));
+    // Draws beyond what was recorded are at least the same each time.
+    let seed = Seed {
+        secret: Arc::new(Sha256::digest(&invocation.id).into()),
+        invocation: 0,
+    };
+    let now = Instant(invocation.at_ms);
+    let work = Work::replayed(Box::new(shelf), now, seed, notes.clone(), invocation.spent);
+    (work, notes)
+}
+
+/// What a run that ended well comes to, as far as its transaction tells.
+pub(super) fn of_success(output: types::Output, work: &Work) -> Outcome {
+    let effects = Effects::from(work.effects());
+    let metered = work.meter.as_ref().map(|meter| meter.tab.reads().0);
+    Outcome {
+        output: output.into(),
+        datapoints: datapoints(&effects),
+        effects,
+        metered: metered.unwrap_or_default(),
+        fuel: None,
+    }
+}
+
+fn of_failure(error: &Failed, missing: Option<String>) -> Outcome {
+    let output = match missing {
+        Some(what) => Output::NotRecorded(what),
+        // What the host makes of an answer of the store that it cannot read.
+        None => convert::failure(error).unwrap_or_else(|| Output::NotRecorded(error.to_string())),
+    };
+    failed(output)
+}
+
+/// What a run comes to that failed: its effects are dropped.
+pub(super) fn failed(output: Output) -> Outcome {
+    Outcome {
+        output,
+        effects: Effects::default(),
+        datapoints: Default::default(),
+        metered: Vec::new(),
+        fuel: None,
+    }
+}

@@ -1,0 +1,164 @@
+//! Writes what was recorded as lines, and replays each invocation at once: that measures its fuel, and shows whether
+//! the record holds all that the invocation went by. Meant for a thread of its own: compiling and replaying take long.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::differences::differences;
+use super::format::{Bounds, Component, End, Granted, Header, Invocation, Line};
+use super::format::{ENGINE, VERSION};
+use super::player::{self, Player};
+use super::tape::Taken;
+use crate::clock;
+use crate::ids::{ComponentName, Digest, StreamName};
+use crate::metering::Profile;
+use crate::registry::{self, Active, Generation, Registry};
+
+/// Why something recorded cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be replayed.
+    #[error(transparent)]
+    Player(#[from] player::Error),
+    /// A component's bytes cannot be had.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+}
+
+/// What makes a component in a record another one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Kept {
+    name: ComponentName,
+    digest: Digest,
+    grants: Granted,
+    limits: Bounds,
+    publish: Vec<StreamName>,
+}
+
+impl Kept {
+    fn of(active: &Active) -> Self {
+        let manifest = &active.manifest;
+        Self {
+            name: active.name.clone(),
+            digest: active.digest,
+            grants: Granted {
+                ledger: manifest.grants.ledger,
+                partners: manifest.grants.partners,
+            },
+            limits: Bounds {
+                memory_bytes: manifest.limits.memory_bytes,
+                deadline_ms: manifest.limits.deadline_ms,
+            },
+            publish: manifest.publish.clone(),
+        }
+    }
+}
+
+/// Writes one record.
+pub(super) struct Scribe {
+    registry: Registry,
+    player: Player,
+    privacy: Profile,
+    ids: HashMap<Kept, u32>,
+    /// Components that are not written yet: each is once invocations need it.
+    unwritten: HashMap<u32, Component>,
+    pub(super) end: End,
+}
+
+impl Scribe {
+    pub(super) fn new(registry: &Registry, cache: Option<PathBuf>) -> Result<Self, Error> {
+        let privacy = registry.generation().privacy;
+        Ok(Self {
+            registry: registry.clone(),
+            player: Player::start(cache, privacy)?,
+            privacy,
+            ids: HashMap::new(),
+            unwritten: HashMap::new(),
+            end: End::default(),
+        })
+    }
+
+    /// The first line.
+    pub(super) fn header(&self) -> Vec<u8> {
+        line(&Line::LeydenRecord(Header {
+            version: VERSION,
+            leyden: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: ENGINE.to_owned(),
+            started_at: clock::system_now().to_string(),
+            privacy_profile: self.privacy.name().to_owned(),
+            redacted: false,
+        }))
+    }
+
+    /// The last line.
+    pub(super) fn end(&self) -> Vec<u8> {
+        line(&Line::End(self.end.clone()))
+    }
+
+    /// Gets components ready that invocations may need.
+    pub(super) async fn prepare(
+        &mut self,
+        generation: &Generation,
+        of: &Arc<Active>,
+    ) -> Result<Vec<u32>, Error> {
+        let mut ids = Vec::new();
+        for active in generation.reach(of) {
+            ids.push(self.id(&active).await?);
+        }
+        Ok(ids)
+    }
+
+    async fn id(&mut self, active: &Active) -> Result<u32, Error> {
+        let kept = Kept::of(active);
+        if let Some(id) = self.ids.get(&kept) {
+            return Ok(*id);
+        }
+        let bytes = self.registry.bytes(active).await?;
+        let id = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let (digest, manifest) = (active.digest, &active.manifest);
+        let component = Component::new(id, &active.name, digest, manifest, &bytes);
+        self.player.load(&component, &bytes, component.manifest())?;
+        self.ids.insert(kept, id);
+        self.unwritten.insert(id, component);
+        Ok(id)
+    }
+
+    /// The lines that tell of an invocation: components that were not told of yet, and itself.
+    pub(super) async fn lines(&mut self, taken: Taken) -> Result<Vec<u8>, Error> {
+        let components = self.prepare(&taken.generation, &taken.active).await?;
+        let runs = components.first().copied().unwrap_or_default();
+        let new = components.iter().filter_map(|id| self.unwritten.remove(id));
+        let mut lines: Vec<u8> = new
+            .flat_map(|component| line(&Line::Component(component)))
+            .collect();
+        let mut invocation = taken.invocation(runs, components);
+        self.check(&mut invocation).await;
+        self.end.invocations += 1;
+        self.end.differing += u64::from(invocation.differs.is_some());
+        lines.extend(line(&Line::Invocation(Box::new(invocation))));
+        Ok(lines)
+    }
+
+    /// Replays an invocation and notes its fuel, or how it differed.
+    async fn check(&mut self, invocation: &mut Invocation) {
+        match self.player.play(invocation).await {
+            Ok(played) => {
+                let different = differences(&invocation.outcome, &played.outcome);
+                invocation.differs = different.first().map(ToString::to_string);
+                if different.is_empty() {
+                    invocation.outcome.fuel = played.outcome.fuel;
+                }
+            }
+            Err(error) => invocation.differs = Some(error.to_string()),
+        }
+    }
+}
+
+/// A line with its end.
+pub(super) fn line(line: &Line) -> Vec<u8> {
+    // What is in a line has no map whose keys are no texts, so this cannot fail.
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
