@@ -14,6 +14,8 @@ mod partner;
 mod plugin;
 #[path = "verbs/receipt.rs"]
 mod receipt;
+#[path = "verbs/record.rs"]
+mod record;
 #[path = "verbs/shared.rs"]
 mod shared;
 

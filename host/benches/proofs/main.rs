@@ -36,6 +36,7 @@ mod proof;
 mod proxy;
 #[path = "../../tests/support/redis.rs"]
 mod redis_server;
+mod replay;
 mod rig;
 #[path = "../../tests/support/partners.rs"]
 mod scripts;
@@ -45,7 +46,7 @@ mod watch;
 use proof::{Proof, Size};
 
 /// Names of the proofs, in the order they run.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "kills",
     "faults",
     "pause",
@@ -55,6 +56,7 @@ const NAMES: [&str; 11] = [
     "uploads",
     "gates",
     "differencing",
+    "replay",
     "failpoints",
     "mutations",
 ];
@@ -120,6 +122,7 @@ async fn run(name: &str, size: Size) -> Vec<Proof> {
         "uploads" => vec![uploads::prove(size).await],
         "gates" => gates::prove(size).await,
         "differencing" => differencing::prove(size).await,
+        "replay" => vec![replay::prove(size).await],
         "failpoints" => failpoints::prove(size).await,
         _ => mutations::prove(size).await,
     };
