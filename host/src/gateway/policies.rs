@@ -197,9 +197,7 @@ fn wish(query: &Query) -> Result<Wish, Problem> {
         let share = query.text(name).map(Share::parse).transpose();
         share.map_err(|rule| Problem::field(Kind::Invalid, name, rule))
     };
-    let stages = query.text("canary").unwrap_or("100%");
-    let stages = stages.split(['→', ',']).map(Share::parse).collect();
-    let stages: Result<Vec<Share>, _> = stages;
+    let stages = Share::parse_all(query.text("canary").unwrap_or("100%"));
     let plan = Plan {
         stages: stages.map_err(|rule| Problem::field(Kind::Invalid, "canary", rule))?,
         step_ms: query.number("stepMs", 0..=STEP_MS_MAX)?.unwrap_or(0),

@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_millis(100);
   leyden policy diff shed candidate.wasm --against shed.json      that `leyden --json policy decisions` has printed
   leyden policy diff shed candidate.wasm --max-diff 2%            for scripts
 
+What failed counts as differing. `slower` are those that took four times as long as then, and a millisecond more.
+
 Exit codes: 0 no more differs than may; 1 more does; 2 the command line or a file is wrong; 3 the host cannot be
 reached.")]
 pub(super) struct Diff {
@@ -93,7 +95,7 @@ fn read(file: &Path) -> Result<Vec<Part>, Error> {
     let bytes = client::read_file(file, FILE_BYTES_MAX)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Error::Usage(format!(
-            "{}: is no file of decisions: {error}",
+            "{}: it holds no decisions as `leyden --json policy decisions` prints them: {error}",
             file.display()
         ))
     })
@@ -111,10 +113,18 @@ fn load(kind: Kind, file: &Path) -> Result<Arc<Loaded>, Error> {
     let loaded = runtime
         .load(culprit, &bytes, None)
         .map_err(|e| wrong(e.to_string()))?;
-    match loaded.interface_of(kind) {
-        "" => Err(wrong(format!("it does not decide {kind}"))),
-        _ => Ok(Arc::new(loaded)),
+    if !loaded.interface_of(kind).is_empty() {
+        return Ok(Arc::new(loaded));
     }
+    let other = Kind::ALL
+        .into_iter()
+        .find(|other| !loaded.interface_of(*other).is_empty());
+    Err(wrong(match other {
+        Some(other) => format!("it decides {other}, not {kind}"),
+        None => format!(
+            "it is no policy: a policy exports one leyden:policy interface, here {kind}, and imports nothing"
+        ),
+    }))
 }
 
 async fn compare(kind: Kind, candidate: Arc<Loaded>, decisions: Vec<Decision>) -> Report {
@@ -135,10 +145,11 @@ async fn compare(kind: Kind, candidate: Arc<Loaded>, decisions: Vec<Decision>) -
 /// The table.
 fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error> {
     let all = report.decisions;
-    let percent = |count: u64| match all {
-        0 => String::new(),
-        all => format!("{:.1} %", count as f64 * 100.0 / all as f64),
-    };
+    if all == 0 {
+        let nothing = "no decision is recorded: there is nothing to compare with";
+        return Ok(context.screen.line(nothing)?);
+    }
+    let percent = |count: u64| format!("{:.1} %", count as f64 * 100.0 / all as f64);
     let row =
         |name: &str, count: u64| json!({"": name, "decisions": count, "share": percent(count)});
     let mut rows = vec![row("same", report.same), row("changed", report.changed)];
@@ -163,7 +174,7 @@ fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error>
     let seconds = took.as_secs_f64();
     Ok(context
         .screen
-        .line(&format!("\n{all} decisions in {seconds:.1} s"))?)
+        .line(&format!("\ncompared: {all}, in {seconds:.1} s"))?)
 }
 
 fn rounded(value: f64) -> f64 {

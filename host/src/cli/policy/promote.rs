@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use reqwest::Method;
+use serde_json::Value;
 
-use super::{Context, Error, Kind, kind, path, route, upload, watch};
+use super::{Context, Error, Kind, kind, path, route, show, upload, watch};
 use crate::cli::age;
-use crate::registry::rollout::Share;
+use crate::registry::rollout::{Guards, Plan, Share};
 
 /// How long all decisions are a candidate's before it is the active version, unless told otherwise.
 const OBSERVED: &str = "10s";
@@ -23,8 +24,8 @@ const OBSERVED: &str = "10s";
   leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10m --guard-diff 2%
   leyden policy promote shed candidate.wasm --detach; leyden policy watch shed
 
-Exit codes: 0 it is the active version; 1 it was refused or taken back; 2 the command line or the file is wrong; 3 the
-host cannot be reached.")]
+Exit codes: 0 it is the active version; 1 it was refused or taken back; 2 the command line is wrong or the file cannot be
+read; 3 the host cannot be reached.")]
 pub(super) struct Promote {
     /// What it decides: access, assignment, peak-limit, schedule or shed.
     #[arg(value_parser = kind)]
@@ -66,8 +67,20 @@ fn share(text: &str) -> Result<String, String> {
         .map_err(str::to_owned)
 }
 
+/// What it said to what was decided lately.
+fn tried(report: &Value) -> String {
+    match report["decisions"].as_u64() {
+        Some(0) | None => "no decision is recorded: tried on an input that was made up".to_owned(),
+        Some(decisions) => format!(
+            "tried on recorded decisions: {decisions}; same {}, changed {}, slower {}",
+            report["same"], report["changed"], report["slower"]
+        ),
+    }
+}
+
 impl Promote {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        self.check()?;
         let client = context.client()?;
         let query = self.query();
         let query: Vec<_> = query
@@ -79,16 +92,25 @@ impl Promote {
         let answer = upload(&client, Method::POST, &path, &self.file, then).await?;
         let digest = answer["candidate"]["digest"].as_str().map(str::to_owned);
         if !context.global.json {
-            let tried = &answer["tried"];
-            context.screen.line(&format!(
-                "tried on {} decisions: {} same, {} changed, {} slower",
-                tried["decisions"], tried["same"], tried["changed"], tried["slower"]
-            ))?;
+            context.screen.line(&tried(&answer["tried"]))?;
         }
         match self.detach {
-            true => context.show(&answer),
+            true => show(context, &answer),
             false => watch::follow(context, &client, self.kind, digest.as_deref()).await,
         }
+    }
+
+    /// A plan that no host would take is not sent.
+    fn check(&self) -> Result<(), Error> {
+        let stages = Share::parse_all(&self.canary);
+        let wrong = |rule: &str| Error::Usage(format!("--canary: {rule}"));
+        let plan = Plan {
+            stages: stages.map_err(wrong)?,
+            step_ms: self.step,
+            guards: Guards::default(),
+        };
+        let checked = plan.check();
+        checked.map_err(|(member, rule)| Error::Usage(format!("--{member}: {rule}")))
     }
 
     fn query(&self) -> Vec<(&'static str, String)> {

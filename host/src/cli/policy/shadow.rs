@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use reqwest::Method;
+use serde_json::json;
 
-use super::{Context, Error, Kind, kind, path, summary, upload};
+use super::{Context, Error, Kind, kind, path, show, upload};
 
 /// Runs a version beside the active one on live traffic: every invocation that asks the policy is run a second time with it,
 /// compared, and dropped.
@@ -33,15 +34,8 @@ impl Shadow {
         let (client, path) = (context.client()?, path(self.kind, "shadow"));
         let answer = match &self.file {
             Some(file) => upload(&client, Method::PUT, &path, file, "compiling").await?,
-            None => {
-                client
-                    .write(Method::DELETE, &path, &serde_json::json!({}))
-                    .await?
-            }
+            None => client.write(Method::DELETE, &path, &json!({})).await?,
         };
-        match context.global.json {
-            true => context.show(&answer),
-            false => context.show(&summary(&answer)),
-        }
+        show(context, &answer)
     }
 }
