@@ -1,7 +1,7 @@
 //! Projects of policies. Each begins with the rule that Leyden comes with; so once a host has decided by its own policies, what
 //! was built decides all of it alike, and takes over.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -22,7 +22,8 @@ pub(super) fn test(folder: &Path, toolchain: &GuestToolchain) -> Result<()> {
     let built = |kind| Ok((kind, build(folder, kind, toolchain)?));
     let components: Result<Vec<(&str, PathBuf)>> = KINDS.into_iter().map(built).collect();
     let host = Host::start(&folder.join("data"))?;
-    process::run(&mut host.leyden(&["scenario", "run", STORY, "--against", host.url()]))?;
+    let mut story = host.leyden(&["scenario", "run", STORY, "--against", host.url()]);
+    process::run(story.stdout(File::create(folder.join("story.txt"))?))?;
     for (kind, component) in components? {
         take_over(&host, kind, &component).with_context(|| format!("the template for {kind}"))?;
     }

@@ -24,8 +24,9 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Asks a version what was decided, and shows what it would have decided otherwise. It runs here, on all cores; the host is only
-/// asked for what it has logged.
+/// Shows what a version would have decided otherwise than was decided.
+///
+/// It is asked here, on all cores; the host only gives what it has logged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy diff shed candidate.wasm                          against the last 10,000 decisions

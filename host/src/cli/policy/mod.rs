@@ -26,8 +26,8 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Looks at policies and swaps them: compare, shadow, promote, roll back.
 ///
-/// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. Everything that it decides is
-/// logged, so that what another version would have decided is known before it decides.
+/// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. What it decides is logged, so
+/// what another version would have decided is known before it decides. To change something takes the role of a deployer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy new my-shed --kind shed --lang rust               a project that builds

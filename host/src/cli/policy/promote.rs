@@ -12,12 +12,12 @@ use crate::registry::rollout::{Guards, Plan, Share};
 /// How long all decisions are a candidate's before it is the active version, unless told otherwise.
 const OBSERVED: &str = "10s";
 
-/// Promotes a version: tries it on what was decided lately, lets it decide for more and more subjects, watches its guards,
-/// and makes it the active version.
+/// Makes a version the active one, step by step, and takes it back if it does badly.
 ///
-/// Until the end the former version is active, decides what the candidate does not, and steps in where it fails: taking
-/// the candidate back interrupts nothing. A subject (a community; a new house's client; a partner's trust level) is on one
-/// side and stays there.
+/// It is tried on what was decided lately, then decides for more and more subjects while its guards are watched, then is
+/// the active version. Until then the former version is active and decides what the candidate does not, and what it fails
+/// to decide (of access: nobody does), so taking it back interrupts nothing. A subject (a community; of assignment a new house's
+/// client; of access a trust level) is on one side and stays there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy promote shed candidate.wasm --max-diff 0

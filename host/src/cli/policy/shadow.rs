@@ -7,11 +7,10 @@ use serde_json::json;
 
 use super::{Context, Error, Kind, kind, path, show, upload};
 
-/// Runs a version beside the active one on live traffic: every invocation that asks the policy is run a second time with it,
-/// compared, and dropped.
+/// Runs a version beside the active one on live traffic, its effects dropped.
 ///
-/// Other policies that the invocation asks later are asked by what this version has led to. `leyden policy show` tells how
-/// often and how it differs.
+/// Every invocation that asks the policy is run a second time with it and compared: what it decides, what other policies
+/// decide after that, the effects, the answer. `leyden policy show` tells how often each differs, with examples.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy shadow shed candidate.wasm

@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 ///
 /// Without a promotion it follows what the active version decides, until it is interrupted. Decisions and failures are
 /// those on the host that answers, since it loaded the version; the 99th percentile is rounded up to a power of two of
-/// nanoseconds.
+/// nanoseconds. With --json each line is the policy as `leyden policy show` has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   leyden policy watch shed
