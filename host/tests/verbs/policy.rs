@@ -272,6 +272,35 @@ async fn a_version_takes_over_or_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_fails_is_told_in_the_list() {
+    let rig = Rig::start().await;
+    let state = |says: &str| {
+        let list = done(rig.url(), &["policy", "list"]);
+        assert!(list.contains(says), "{says}: {list}");
+    };
+    state("serving");
+    done(
+        rig.url(),
+        &["deploy", "assignment", &rig.path("traps-rarely")],
+    );
+    rig.add_house("Eve!");
+    state("failing: the former version decides then");
+    rig.add_house("Flo");
+    state("failing at times: the former version decides then");
+    let failed = &json_of(rig.url(), &["policy", "decisions", "assignment"]);
+    let decisions = failed.as_array().expect("parts").iter();
+    let failed: Vec<_> = decisions
+        .map(|part| &part["decisions"][0]["failed"])
+        .collect();
+    assert_eq!(
+        (failed[0], &failed[1]["policy"]),
+        (&Value::Null, &rig.active())
+    );
+    let reason = failed[1]["reason"].as_str().expect("why");
+    assert!(reason.contains("trapped"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_runs_in_the_shadow_until_it_is_told_not_to() {
     let rig = Rig::start().await;
     let seventh = rig.path("seventh");
