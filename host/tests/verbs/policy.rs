@@ -1,7 +1,9 @@
 //! Verbs of policies: what they tell of decisions, and how a version takes over, is taken back and is watched.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -55,6 +57,14 @@ impl Rig {
         let house = json!({ "client_name": client }).to_string();
         let add = ["invoke", "/house/house-editor/add-house", "--data", &house];
         done(self.url(), &add);
+    }
+
+    /// Starts a verb and goes on.
+    fn beside(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leyden"));
+        command.args(["--url", self.url()]).args(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the binary starts")
     }
 
     fn shown(&self) -> Value {
@@ -213,14 +223,17 @@ async fn a_version_takes_over_or_is_taken_back() {
     assert_eq!(rig.shown()["former"]["digest"], first);
 
     // What was recorded has no name that it fails on; the house gets its community nevertheless.
-    let failing = std::thread::scope(|scope| {
-        let promotion = scope.spawn(|| promote(&[&rarely, "--step", "10min"]));
-        while rig.shown()["candidate"].is_null() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        rig.add_house("Eve!");
-        promotion.join().expect("no panic")
-    });
+    let promotion = rig.beside(&[
+        "policy",
+        "promote",
+        "assignment",
+        &rarely,
+        "--step",
+        "10min",
+    ]);
+    rig.until(|shown| !shown["candidate"].is_null()).await;
+    rig.add_house("Eve!");
+    let failing = promotion.wait_with_output().expect("it ends");
     assert_eq!(code(&failing), 1);
     let says = complaint(&failing);
     assert!(
@@ -242,13 +255,13 @@ async fn a_version_takes_over_or_is_taken_back() {
     );
     let detached = promote(&[&rig.path("seventh"), "--step", "10min", "--detach"]);
     assert_eq!(code(&detached), 0, "{}", complaint(&detached));
-    let watched = std::thread::scope(|scope| {
-        let (url, watch) = (rig.url().to_owned(), ["policy", "watch", "assignment"]);
-        let watching = scope.spawn(move || leyden(&url, &watch));
-        std::thread::sleep(Duration::from_millis(700));
-        done(rig.url(), &["policy", "rollback", "assignment"]);
-        watching.join().expect("no panic")
-    });
+    let mut watching = rig.beside(&["policy", "watch", "assignment"]);
+    let mut lines = BufReader::new(watching.stdout.take().expect("piped"));
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("promoting, 100%: active "), "{line}");
+    done(rig.url(), &["policy", "rollback", "assignment"]);
+    let watched = watching.wait_with_output().expect("it ends");
     assert_eq!(code(&watched), 1);
     assert!(
         complaint(&watched).contains("rolled back by an operator"),
