@@ -2,6 +2,13 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on should stop")]
 
 mod support {
+    #[allow(
+        dead_code,
+        unreachable_pub,
+        clippy::expect_used,
+        reason = "each test file uses its part, and one that cannot go on should stop"
+    )]
+    pub mod policies;
     pub mod process;
     pub mod redis;
     pub mod verbs;
@@ -12,6 +19,8 @@ mod ledger;
 mod partner;
 #[path = "verbs/plugin.rs"]
 mod plugin;
+#[path = "verbs/policy.rs"]
+mod policy;
 #[path = "verbs/receipt.rs"]
 mod receipt;
 #[path = "verbs/record.rs"]

@@ -16,6 +16,7 @@ mod component;
 mod debian;
 mod demo;
 mod guests;
+mod host;
 mod kept;
 mod paths;
 mod process;

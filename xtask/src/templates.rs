@@ -1,5 +1,7 @@
-//! What `leyden plugin new` writes is built as a partner would build it: in a folder of its own, by the commands of its
-//! README. JavaScript's tools are some 400 MB, so of that template only the tests run.
+//! What `leyden plugin new` and `leyden policy new` write is built as a partner or an operator would build it: in a folder of its
+//! own, by the commands of its README. JavaScript's tools are some 400 MB, so of that template only the tests run.
+
+mod policy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,9 @@ pub(crate) fn test() -> Result<Vec<String>> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    rust(&new(&folder, "rust")?)?;
+    let toolchain = GuestToolchain::prepare()?;
+    check(&rust(&new(&folder, "rust")?, "plugin", &toolchain)?)?;
+    policy::test(&folder, &toolchain)?;
     let skipped = [python(&new(&folder, "python")?)?, js(&new(&folder, "js")?)?];
     Ok(skipped.into_iter().flatten().collect())
 }
@@ -41,23 +45,23 @@ fn check(component: &Path) -> Result<()> {
     process::run(leyden.arg(component))
 }
 
-fn rust(project: &Path) -> Result<()> {
-    // The workspace's own versions, so that nothing else has to be downloaded, and a target folder that lasts.
+/// Tests a project in Rust and builds its component, `artifact`. Nothing is downloaded: the versions are the workspace's own.
+fn rust(project: &Path, artifact: &str, toolchain: &GuestToolchain) -> Result<PathBuf> {
     fs::copy(paths::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
+    // A folder that lasts, so that dependencies are compiled once.
     let target = paths::target().join("template-rust");
-    let mut test = process::cargo();
-    test.arg("test")
-        .current_dir(project)
-        .env("CARGO_TARGET_DIR", &target);
-    process::run(&mut test)?;
-    let toolchain = GuestToolchain::prepare()?;
     let mut build = toolchain.cargo_build();
-    build
-        .arg("--release")
-        .current_dir(project)
-        .env("CARGO_TARGET_DIR", &target);
-    process::run(&mut build)?;
-    check(&target.join(TARGET).join("release/plugin.wasm"))
+    build.arg("--release");
+    let mut test = process::cargo();
+    test.arg("test");
+    for mut command in [test, build] {
+        command
+            .current_dir(project)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_NET_OFFLINE", "true");
+        process::run(&mut command)?;
+    }
+    Ok(target.join(TARGET).join(format!("release/{artifact}.wasm")))
 }
 
 fn python(project: &Path) -> Result<Option<String>> {

@@ -140,12 +140,12 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts = [
-            self.status.to_string(),
-            self.title.clone(),
-            self.detail.clone(),
-        ];
-        let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let status = match self.status {
+            0 => String::new(),
+            status => status.to_string(),
+        };
+        let parts = [status.as_str(), &self.title, &self.detail];
+        let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         f.write_str(&said.join(": "))
     }
 }
@@ -244,6 +244,16 @@ mod tests {
             Problem::of(502, b"bad gateway").to_string(),
             "502: bad gateway"
         );
+    }
+
+    #[test]
+    fn what_no_host_has_said_has_no_status() {
+        let problem = Problem {
+            title: "Taken back".to_owned(),
+            detail: "it trapped".to_owned(),
+            ..Problem::default()
+        };
+        assert_eq!(problem.to_string(), "Taken back: it trapped");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod partner;
 mod plugin;
 mod policy;
 mod progress;
+mod project;
 mod receipt;
 mod record;
 mod replay;

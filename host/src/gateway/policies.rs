@@ -107,18 +107,23 @@ fn policy_value(policy: &Policy) -> Value {
     value
 }
 
-/// In a word or two.
+/// In a few words.
 fn state(policy: &Policy) -> String {
-    let failures = policy.active.health.observed().failures;
-    match (&policy.rollout, failures, policy.kind.on_failure()) {
-        (Some((_, rollout)), ..) => format!("promoting, {}", rollout.share()),
-        (None, 0, _) => "serving".into(),
-        (None, _, policies::OnFailure::Closed) => "failing: refuses".into(),
-        (None, _, policies::OnFailure::LastGood) => match &policy.former {
-            Some(_) => "failing: the former version decides".into(),
-            None => "failing: there is no former version".into(),
-        },
+    if let Some((_, rollout)) = &policy.rollout {
+        return format!("promoting, {}", rollout.share());
     }
+    let seen = policy.active.health.observed();
+    let how = match (seen.failures, seen.decisions) {
+        (0, _) => return "serving".into(),
+        (_, 0) => "failing",
+        _ => "failing at times",
+    };
+    let then = match (policy.kind.on_failure(), &policy.former) {
+        (policies::OnFailure::Closed, _) => "nobody decides then",
+        (policies::OnFailure::LastGood, Some(_)) => "the former version decides then",
+        (policies::OnFailure::LastGood, None) => "there is no former version",
+    };
+    format!("{how}: {then}")
 }
 
 fn shares(shares: &[Share]) -> Vec<String> {
@@ -197,9 +202,7 @@ fn wish(query: &Query) -> Result<Wish, Problem> {
         let share = query.text(name).map(Share::parse).transpose();
         share.map_err(|rule| Problem::field(Kind::Invalid, name, rule))
     };
-    let stages = query.text("canary").unwrap_or("100%");
-    let stages = stages.split(['→', ',']).map(Share::parse).collect();
-    let stages: Result<Vec<Share>, _> = stages;
+    let stages = Share::parse_all(query.text("canary").unwrap_or("100%"));
     let plan = Plan {
         stages: stages.map_err(|rule| Problem::field(Kind::Invalid, "canary", rule))?,
         step_ms: query.number("stepMs", 0..=STEP_MS_MAX)?.unwrap_or(0),

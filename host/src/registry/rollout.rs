@@ -48,6 +48,14 @@ impl Share {
         }
     }
 
+    /// Reads percentages with a comma (or an arrow) between them, such as `5%,50%,100%`.
+    ///
+    /// # Errors
+    /// The rule that one of them breaks.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, &'static str> {
+        text.split(['→', ',']).map(Self::parse).collect()
+    }
+
     /// Whether `part` of `whole` is more than this share.
     #[must_use]
     pub fn is_passed_by(self, part: u64, whole: u64) -> bool {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::format::Outcome;
+use crate::policies::Decision;
 
 /// Most differences of one invocation that are told; whoever has seen so many looks at the first.
 const TOLD_MAX: usize = 100;
@@ -92,8 +93,15 @@ fn comparable(outcome: &Outcome) -> Value {
         },
         "datapoints": outcome.datapoints,
         "metered": outcome.metered,
+        "decisions": outcome.decisions.iter().map(decided).collect::<Vec<_>>(),
         "fuel": outcome.fuel,
     })
+}
+
+/// A decision without who made it and how long it took: another version that decides alike is no difference.
+fn decided(decision: &Decision) -> Value {
+    let asked = format!("{} {}", decision.interface, decision.function);
+    json!({ "asked": asked, "input": decision.input, "output": decision.output })
 }
 
 fn shown_whole(bytes: &[u8]) -> String {
@@ -166,6 +174,7 @@ mod tests {
             },
             datapoints: Default::default(),
             metered: Vec::new(),
+            decisions: Vec::new(),
             fuel,
         }
     }

@@ -13,6 +13,7 @@ use crate::dispatch::types::{Problem, Response, Tally};
 use crate::dispatch::work::Spent;
 use crate::ids::{ComponentName, Digest, StreamName};
 use crate::metering::ReadEntry;
+use crate::policies::Decision;
 use crate::registry::manifest::{Grants, Limits, Manifest};
 
 /// The version of the format that is written, and the only one that is read.
@@ -316,6 +317,8 @@ pub struct Outcome {
     pub datapoints: BTreeMap<String, i64>,
     /// Metered reads for a partner.
     pub metered: Vec<ReadEntry>,
+    /// What policies decided, in order; which version did and how long it took is not compared.
+    pub decisions: Vec<Decision>,
     /// Fuel that it burnt; none where it ran until its deadline, which is no certain place.
     pub fuel: Option<u64>,
 }

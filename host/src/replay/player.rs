@@ -210,6 +210,7 @@ pub(super) fn of_success(output: types::Output, work: &Work) -> Outcome {
         datapoints: datapoints(&effects),
         effects,
         metered: metered.unwrap_or_default(),
+        decisions: work.decisions().to_vec(),
         fuel: None,
     }
 }
@@ -230,6 +231,7 @@ pub(super) fn failed(output: Output) -> Outcome {
         effects: Effects::default(),
         datapoints: Default::default(),
         metered: Vec::new(),
+        decisions: Vec::new(),
         fuel: None,
     }
 }

@@ -65,6 +65,7 @@ async fn a_scenario_is_recorded_replayed_and_redacted() {
     let record = file.to_str().expect("a path");
     all_of_it_replays(record, &end);
     another_version_differs(record);
+    what_was_decided_is_compared(record);
     no_id_is_left(folder.path(), record);
 }
 
@@ -110,6 +111,28 @@ fn another_version_differs(record: &str) {
         assert_eq!(code(&refused), 2, "{wrong}");
         assert!(complaint(&refused).contains(why), "{}", complaint(&refused));
     }
+}
+
+/// A record is as good as the log of decisions for comparing a version of a policy.
+fn what_was_decided_is_compared(record: &str) {
+    let (same, other) = (
+        "target/plugins/schedule.wasm",
+        "target/plugins/alternatives/schedule-load-aware.wasm",
+    );
+    let diff = |version: &str| {
+        let verb = ["policy", "diff", "schedule", version, "--against", record];
+        json_of(NOBODY, &verb)
+    };
+    let told = diff(same);
+    assert!(
+        told["decisions"].as_u64().is_some_and(|all| all > 0),
+        "{told}"
+    );
+    assert_eq!(
+        (&told["same"], &told["failed"]),
+        (&told["decisions"], &json!(0))
+    );
+    assert_eq!(diff(other)["decisions"], told["decisions"]);
 }
 
 fn no_id_is_left(folder: &Path, record: &str) {

@@ -19,7 +19,7 @@ mod versions;
 
 use clap::Subcommand;
 
-use super::{Context, Error, progress, route, secret};
+use super::{Context, Error, progress, project, route, secret};
 
 /// Makes, checks, uploads and runs a partner's plugins.
 ///

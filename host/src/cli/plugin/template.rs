@@ -1,12 +1,11 @@
-//! The files of a new plugin. They lie in `plugins/partners/templates/`; the interfaces are the repository's own, so
-//! a project never has others than its host.
+//! The files of a new plugin. They lie in `plugins/partners/templates/`.
 
 use clap::ValueEnum;
 
+use super::project::{
+    CARGO_CONFIG, CARGO_TOML, File, RUST_BUILD, RUST_PREPARE, WIT_BINDGEN, filled, wit,
+};
 use crate::ids::ComponentName;
-
-/// The version of wit-bindgen that Rust projects begin with.
-const WIT_BINDGEN: &str = "0.61";
 
 /// The version of componentize-py that Python projects begin with, and that the repository's example is built with.
 const COMPONENTIZE_PY: &str = "0.25.1";
@@ -25,21 +24,9 @@ pub(super) enum Language {
     Js,
 }
 
-/// A file of a template: its path in the project and its text.
-type File = (&'static str, &'static str);
-
 macro_rules! template {
     ($path:literal) => {
         include_str!(concat!("../../../../plugins/partners/templates/", $path))
-    };
-}
-
-macro_rules! wit {
-    ($path:literal) => {
-        (
-            concat!("wit/deps/", $path),
-            include_str!(concat!("../../../../wit/deps/", $path)),
-        )
     };
 }
 
@@ -52,8 +39,8 @@ const COMMON: [File; 4] = [
 ];
 
 const RUST: [File; 6] = [
-    ("Cargo.toml", template!("rust/Cargo.toml.in")),
-    (".cargo/config.toml", template!("rust/cargo-config.toml")),
+    CARGO_TOML,
+    CARGO_CONFIG,
     (".gitignore", "/target\n"),
     ("src/lib.rs", template!("rust/src/lib.rs")),
     ("src/summary.rs", template!("rust/src/summary.rs")),
@@ -87,14 +74,14 @@ impl Language {
             Self::Python => &PYTHON,
             Self::Js => &JS,
         };
-        let filled = |(path, text): &File| (*path, self.filled(text, name));
-        COMMON.iter().chain(own).map(filled).collect()
+        let file = |(path, text): &File| (*path, self.filled(text, name));
+        COMMON.iter().chain(own).map(file).collect()
     }
 
     /// The commands that make a component of it, in order.
     pub(super) fn build(self) -> [&'static str; 2] {
         match self {
-            Self::Rust => ["rustup target add wasm32-unknown-unknown", "cargo wasm"],
+            Self::Rust => [RUST_PREPARE, RUST_BUILD],
             Self::Python => [
                 "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
                 ".venv/bin/componentize-py -d wit -w plugin componentize --stub-wasi app -o plugin.wasm",
@@ -112,12 +99,17 @@ impl Language {
     }
 
     fn filled(self, text: &str, name: &ComponentName) -> String {
-        text.replace("{{common}}", template!("common.md").trim_end())
-            .replace("{{component}}", self.component())
-            .replace("{{name}}", name.as_str())
-            .replace("{{wit-bindgen}}", WIT_BINDGEN)
-            .replace("{{componentize-py}}", COMPONENTIZE_PY)
-            .replace("{{componentize-js}}", COMPONENTIZE_JS)
+        let values = [
+            ("common", template!("common.md").trim_end()),
+            ("component", self.component()),
+            ("crate", "plugin"),
+            ("dependencies", "serde_json = \"1\"\n"),
+            ("name", name.as_str()),
+            ("wit-bindgen", WIT_BINDGEN),
+            ("componentize-py", COMPONENTIZE_PY),
+            ("componentize-js", COMPONENTIZE_JS),
+        ];
+        filled(text, &values)
     }
 }
 
@@ -156,14 +148,5 @@ mod tests {
         assert_eq!(package["name"], "my-report");
         let needs = text_of(Language::Python, "requirements.txt");
         assert_eq!(needs, format!("componentize-py=={COMPONENTIZE_PY}\n"));
-    }
-
-    #[test]
-    fn the_bindings_generator_is_the_repositorys_own() {
-        let workspace: toml::Table = include_str!("../../../../Cargo.toml")
-            .parse()
-            .expect("TOML");
-        let version = &workspace["workspace"]["dependencies"]["wit-bindgen"]["version"];
-        assert_eq!(version.as_str(), Some(WIT_BINDGEN));
     }
 }

@@ -1,5 +1,7 @@
 //! `leyden policy diff KIND FILE`.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +18,7 @@ use crate::policies::Decision;
 use crate::policies::diff::{Group, Report, diff};
 use crate::policies::log::Part;
 use crate::registry::rollout::Share;
+use crate::replay;
 use crate::runtime::{Loaded, Options, Runtime};
 
 /// Largest file of decisions, bytes.
@@ -24,14 +27,18 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Asks a version what was decided, and shows what it would have decided otherwise. It runs here, on all cores; the host is only
-/// asked for what it has logged.
+/// Shows what a version would have decided otherwise than was decided.
+///
+/// It is asked here, on all cores; the host only gives what it has logged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy diff shed candidate.wasm                          against the last 10,000 decisions
   leyden policy diff shed candidate.wasm --against last:100000
   leyden policy diff shed candidate.wasm --against shed.json      that `leyden --json policy decisions` has printed
+  leyden policy diff shed candidate.wasm --against traffic.lrec   a record of invocations (`leyden record`)
   leyden policy diff shed candidate.wasm --max-diff 2%            for scripts
+
+What failed counts as differing. `slower` are those that took four times as long as then, and a millisecond more.
 
 Exit codes: 0 no more differs than may; 1 more does; 2 the command line or a file is wrong; 3 the host cannot be
 reached.")]
@@ -69,16 +76,16 @@ impl Diff {
     }
 
     async fn decisions(&self, context: &Context) -> Result<Vec<Decision>, Error> {
-        let parts = match self.against.strip_prefix("last:") {
+        let mut decisions = match self.against.strip_prefix("last:") {
             Some(number) => {
                 let rule = |_| Error::Usage("--against: last:N takes a whole number".to_owned());
                 let last = number.parse().map_err(rule)?;
-                fetched(&context.client()?, self.kind, last).await?
+                decisions_of(fetched(&context.client()?, self.kind, last).await?)
             }
             None => read(Path::new(&self.against))?,
         };
-        let decisions = parts.into_iter().flat_map(|part| part.decisions);
-        Ok(decisions.filter(|d| d.kind() == Some(self.kind)).collect())
+        decisions.retain(|decision| decision.kind() == Some(self.kind));
+        Ok(decisions)
     }
 }
 
@@ -89,14 +96,39 @@ async fn fetched(client: &Client, kind: Kind, last: usize) -> Result<Vec<Part>, 
     parts
 }
 
-fn read(file: &Path) -> Result<Vec<Part>, Error> {
+/// What a file has of decisions: a record of invocations, or what `leyden policy decisions` printed.
+fn read(file: &Path) -> Result<Vec<Decision>, Error> {
+    let wrong = |why: String| Error::Usage(format!("{}: {why}", file.display()));
+    if file
+        .extension()
+        .is_some_and(|extension| extension == "lrec")
+    {
+        return recorded(file).map_err(|error| wrong(error.to_string()));
+    }
     let bytes = client::read_file(file, FILE_BYTES_MAX)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Error::Usage(format!(
-            "{}: is no file of decisions: {error}",
-            file.display()
+    let parts: Vec<Part> = serde_json::from_slice(&bytes).map_err(|error| {
+        wrong(format!(
+            "it holds no decisions as `leyden --json policy decisions` prints them: {error}"
         ))
-    })
+    })?;
+    Ok(decisions_of(parts))
+}
+
+fn decisions_of(parts: Vec<Part>) -> Vec<Decision> {
+    let decisions = parts.into_iter().flat_map(|part| part.decisions);
+    decisions.collect()
+}
+
+/// What was decided in the invocations of a record.
+fn recorded(file: &Path) -> Result<Vec<Decision>, replay::file::Error> {
+    let mut reader = replay::file::Reader::open(BufReader::new(File::open(file)?))?;
+    let mut decisions = Vec::new();
+    while let Some(line) = reader.next_line()? {
+        if let replay::format::Line::Invocation(invocation) = line {
+            decisions.extend(invocation.outcome.decisions);
+        }
+    }
+    Ok(decisions)
 }
 
 /// Compiles a version here.
@@ -111,10 +143,18 @@ fn load(kind: Kind, file: &Path) -> Result<Arc<Loaded>, Error> {
     let loaded = runtime
         .load(culprit, &bytes, None)
         .map_err(|e| wrong(e.to_string()))?;
-    match loaded.interface_of(kind) {
-        "" => Err(wrong(format!("it does not decide {kind}"))),
-        _ => Ok(Arc::new(loaded)),
+    if !loaded.interface_of(kind).is_empty() {
+        return Ok(Arc::new(loaded));
     }
+    let other = Kind::ALL
+        .into_iter()
+        .find(|other| !loaded.interface_of(*other).is_empty());
+    Err(wrong(match other {
+        Some(other) => format!("it decides {other}, not {kind}"),
+        None => format!(
+            "it is no policy: a policy exports one leyden:policy interface, here {kind}, and imports nothing"
+        ),
+    }))
 }
 
 async fn compare(kind: Kind, candidate: Arc<Loaded>, decisions: Vec<Decision>) -> Report {
@@ -135,10 +175,11 @@ async fn compare(kind: Kind, candidate: Arc<Loaded>, decisions: Vec<Decision>) -
 /// The table.
 fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error> {
     let all = report.decisions;
-    let percent = |count: u64| match all {
-        0 => String::new(),
-        all => format!("{:.1} %", count as f64 * 100.0 / all as f64),
-    };
+    if all == 0 {
+        let nothing = "no decision is recorded: there is nothing to compare with";
+        return Ok(context.screen.line(nothing)?);
+    }
+    let percent = |count: u64| format!("{:.1} %", count as f64 * 100.0 / all as f64);
     let row =
         |name: &str, count: u64| json!({"": name, "decisions": count, "share": percent(count)});
     let mut rows = vec![row("same", report.same), row("changed", report.changed)];
@@ -163,7 +204,7 @@ fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error>
     let seconds = took.as_secs_f64();
     Ok(context
         .screen
-        .line(&format!("\n{all} decisions in {seconds:.1} s"))?)
+        .line(&format!("\ncompared: {all}, in {seconds:.1} s"))?)
 }
 
 fn rounded(value: f64) -> f64 {

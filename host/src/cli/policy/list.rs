@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Context, Error, Kind, kind, path, summary};
+use super::{Context, Error, Kind, kind, path, summary, whole};
 
 /// Lists the policies: which version decides, how it does, and what is beside it.
+///
+/// `decided` and `failed` are what the active version did on the host that answers, since that host loaded it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  leyden policy list")]
 pub(super) struct List {}
@@ -32,6 +34,10 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        context.show(&context.client()?.get(&path(self.kind, "")).await?)
+        let policy = context.client()?.get(&path(self.kind, "")).await?;
+        match context.global.json {
+            true => context.show(&policy),
+            false => context.show(&whole(policy)),
+        }
     }
 }

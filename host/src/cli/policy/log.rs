@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Context, Error, Kind, kind, path, summary};
+use super::{Context, Error, Kind, kind, path, show};
 
 /// Says how much of what a policy decides is logged.
 #[derive(Debug, clap::Args)]
@@ -25,9 +25,6 @@ impl Log {
         let body = json!({ "oneIn": self.one_in });
         let (client, path) = (context.client()?, path(self.kind, "log"));
         let answer = client.write(Method::PUT, &path, &body).await?;
-        match context.global.json {
-            true => context.show(&answer),
-            false => context.show(&summary(&answer)),
-        }
+        show(context, &answer)
     }
 }

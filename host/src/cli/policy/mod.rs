@@ -5,18 +5,20 @@ mod diff;
 mod history;
 mod list;
 mod log;
+mod new;
 mod promote;
 mod rollback;
 mod shadow;
+mod template;
 mod watch;
 
 use std::path::Path;
 
 use clap::Subcommand;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Client, Context, Error, audit, client, progress, route, table};
+use super::{Client, Context, Error, audit, client, progress, project, route, table};
 use crate::policies::Kind;
 
 /// Largest component file, bytes; the host's own limit is lower and its word counts.
@@ -24,11 +26,12 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Looks at policies and swaps them: compare, shadow, promote, roll back.
 ///
-/// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. Everything that it decides is
-/// logged, so that what another version would have decided is known before it decides.
+/// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. What it decides is logged, so
+/// what another version would have decided is known before it decides. To change something takes the role of a deployer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  leyden policy list
+  leyden policy new my-shed --kind shed --lang rust               a project that builds
+  leyden policy list                                              which versions decide, and how they do
   leyden policy diff shed candidate.wasm --against last:10000     what would have been decided otherwise
   leyden policy shadow shed candidate.wasm                        beside the active one, effects dropped
   leyden policy promote shed candidate.wasm --max-diff 2%
@@ -46,6 +49,7 @@ pub(super) struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    New(new::New),
     List(list::List),
     Show(list::Show),
     History(history::History),
@@ -61,6 +65,7 @@ enum Verb {
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         match self.verb {
+            Verb::New(verb) => verb.run(context),
             Verb::List(verb) => verb.run(context).await,
             Verb::Show(verb) => verb.run(context).await,
             Verb::History(verb) => verb.run(context).await,
@@ -110,28 +115,50 @@ async fn upload(
     answer?.accepted()?.json()
 }
 
-/// A policy for people: the members that fit on a screen, digests short.
+/// A policy for people: what fits on a screen, digests short.
 fn summary(policy: &Value) -> Value {
-    let short = |version: &Value| {
-        version["digest"]
-            .as_str()
-            .map(|d| table::short(d).to_owned())
+    let short = |role: &str| {
+        let digest = policy[role]["digest"].as_str();
+        digest.map(|digest| table::short(digest).to_owned())
     };
-    let seen = |version: &Value| {
-        let seen = &version["onThisHost"];
-        seen["decisions"]
-            .as_u64()
-            .map(|_| format!("{} decided, {} failed", seen["decisions"], seen["failures"]))
-    };
-    serde_json::json!({
+    let seen = &policy["active"]["onThisHost"];
+    json!({
         "kind": policy["kind"],
-        "component": policy["component"],
-        "active": short(&policy["active"]),
+        "active": short("active"),
         "state": policy["state"],
-        "on this host": seen(&policy["active"]),
-        "former": short(&policy["former"]),
-        "candidate": short(&policy["candidate"]),
-        "shadow": short(&policy["shadow"]),
-        "on failure": policy["onFailure"],
+        "decided": seen["decisions"],
+        "failed": seen["failures"],
+        "former": short("former"),
+        "candidate": short("candidate"),
+        "shadow": short("shadow"),
+        "logged": logged(policy),
     })
+}
+
+/// A policy for people, whole.
+fn whole(mut policy: Value) -> Value {
+    policy["logged"] = logged(&policy).into();
+    let rule = match policy["onFailure"].as_str() {
+        Some("closed") => "nobody decides, so nobody reads",
+        _ => "the former version decides",
+    };
+    policy["onFailure"] = rule.into();
+    policy
+}
+
+/// How much of what a policy decides is logged, in words.
+fn logged(policy: &Value) -> String {
+    match policy["logged"].as_u64() {
+        Some(0) => "nothing".to_owned(),
+        Some(1) | None => "all".to_owned(),
+        Some(one_in) => format!("1 in {one_in}"),
+    }
+}
+
+/// Prints what a verb has made of a policy.
+fn show(context: &Context, policy: &Value) -> Result<(), Error> {
+    match context.global.json {
+        true => context.show(policy),
+        false => context.show(&summary(policy)),
+    }
 }

@@ -3,28 +3,29 @@
 use std::path::PathBuf;
 
 use reqwest::Method;
+use serde_json::Value;
 
-use super::{Context, Error, Kind, kind, path, route, upload, watch};
+use super::{Context, Error, Kind, kind, path, route, show, upload, watch};
 use crate::cli::age;
-use crate::registry::rollout::Share;
+use crate::registry::rollout::{Guards, Plan, Share};
 
 /// How long all decisions are a candidate's before it is the active version, unless told otherwise.
 const OBSERVED: &str = "10s";
 
-/// Promotes a version: tries it on what was decided lately, lets it decide for more and more subjects, watches its guards,
-/// and makes it the active version.
+/// Makes a version the active one, step by step, and takes it back if it does badly.
 ///
-/// Until the end the former version is active, decides what the candidate does not, and steps in where it fails: taking
-/// the candidate back interrupts nothing. A subject (a community; a new house's client; a partner's trust level) is on one
-/// side and stays there.
+/// It is tried on what was decided lately, then decides for more and more subjects while its guards are watched, then is
+/// the active version. Until then the former version is active and decides what the candidate does not, and what it fails
+/// to decide (of access: nobody does), so taking it back interrupts nothing. A subject (a community; of assignment a new house's
+/// client; of access a trust level) is on one side and stays there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy promote shed candidate.wasm --max-diff 0
   leyden policy promote shed candidate.wasm --canary 5%,50%,100% --step 10m --guard-diff 2%
   leyden policy promote shed candidate.wasm --detach; leyden policy watch shed
 
-Exit codes: 0 it is the active version; 1 it was refused or taken back; 2 the command line or the file is wrong; 3 the
-host cannot be reached.")]
+Exit codes: 0 it is the active version; 1 it was refused or taken back; 2 the command line is wrong or the file cannot be
+read; 3 the host cannot be reached.")]
 pub(super) struct Promote {
     /// What it decides: access, assignment, peak-limit, schedule or shed.
     #[arg(value_parser = kind)]
@@ -66,8 +67,20 @@ fn share(text: &str) -> Result<String, String> {
         .map_err(str::to_owned)
 }
 
+/// What it said to what was decided lately.
+fn tried(report: &Value) -> String {
+    match report["decisions"].as_u64() {
+        Some(0) | None => "no decision is recorded: tried on an input that was made up".to_owned(),
+        Some(decisions) => format!(
+            "tried on recorded decisions: {decisions}; same {}, changed {}, slower {}",
+            report["same"], report["changed"], report["slower"]
+        ),
+    }
+}
+
 impl Promote {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        self.check()?;
         let client = context.client()?;
         let query = self.query();
         let query: Vec<_> = query
@@ -79,16 +92,25 @@ impl Promote {
         let answer = upload(&client, Method::POST, &path, &self.file, then).await?;
         let digest = answer["candidate"]["digest"].as_str().map(str::to_owned);
         if !context.global.json {
-            let tried = &answer["tried"];
-            context.screen.line(&format!(
-                "tried on {} decisions: {} same, {} changed, {} slower",
-                tried["decisions"], tried["same"], tried["changed"], tried["slower"]
-            ))?;
+            context.screen.line(&tried(&answer["tried"]))?;
         }
         match self.detach {
-            true => context.show(&answer),
+            true => show(context, &answer),
             false => watch::follow(context, &client, self.kind, digest.as_deref()).await,
         }
+    }
+
+    /// A plan that no host would take is not sent.
+    fn check(&self) -> Result<(), Error> {
+        let stages = Share::parse_all(&self.canary);
+        let wrong = |rule: &str| Error::Usage(format!("--canary: {rule}"));
+        let plan = Plan {
+            stages: stages.map_err(wrong)?,
+            step_ms: self.step,
+            guards: Guards::default(),
+        };
+        let checked = plan.check();
+        checked.map_err(|(member, rule)| Error::Usage(format!("--{member}: {rule}")))
     }
 
     fn query(&self) -> Vec<(&'static str, String)> {

@@ -3,9 +3,11 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Context, Error, Kind, kind, path, summary};
+use super::{Context, Error, Kind, kind, path, show};
 
 /// Takes back the version that is being promoted; where none is, activates the version before, or the one named.
+///
+/// With --to it is the one named in any case, and a promotion ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy rollback shed
@@ -24,9 +26,6 @@ impl Rollback {
         let body = self.to.map_or_else(|| json!({}), |to| json!({ "to": to }));
         let (client, path) = (context.client()?, path(self.kind, "rollback"));
         let answer = client.write(Method::POST, &path, &body).await?;
-        match context.global.json {
-            true => context.show(&answer),
-            false => context.show(&summary(&answer)),
-        }
+        show(context, &answer)
     }
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use reqwest::Method;
+use serde_json::json;
 
-use super::{Context, Error, Kind, kind, path, summary, upload};
+use super::{Context, Error, Kind, kind, path, show, upload};
 
-/// Runs a version beside the active one on live traffic: every invocation that asks the policy is run a second time with it,
-/// compared, and dropped.
+/// Runs a version beside the active one on live traffic, its effects dropped.
 ///
-/// Other policies that the invocation asks later are asked by what this version has led to. `leyden policy show` tells how
-/// often and how it differs.
+/// Every invocation that asks the policy is run a second time with it and compared: what it decides, what other policies
+/// decide after that, the effects, the answer. `leyden policy show` tells how often each differs, with examples.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy shadow shed candidate.wasm
@@ -33,15 +33,8 @@ impl Shadow {
         let (client, path) = (context.client()?, path(self.kind, "shadow"));
         let answer = match &self.file {
             Some(file) => upload(&client, Method::PUT, &path, file, "compiling").await?,
-            None => {
-                client
-                    .write(Method::DELETE, &path, &serde_json::json!({}))
-                    .await?
-            }
+            None => client.write(Method::DELETE, &path, &json!({})).await?,
         };
-        match context.global.json {
-            true => context.show(&answer),
-            false => context.show(&summary(&answer)),
-        }
+        show(context, &answer)
     }
 }

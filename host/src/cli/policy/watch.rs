@@ -13,10 +13,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Follows a policy's promotion until it is over: a line whenever something has changed.
 ///
-/// Without a promotion it follows what the active version decides, until it is interrupted.
+/// Without a promotion it follows what the active version decides, until it is interrupted. Decisions and failures are
+/// those on the host that answers, since it loaded the version; the 99th percentile is rounded up to a power of two of
+/// nanoseconds. With --json each line is the policy as `leyden policy show` has it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  leyden policy watch shed\n
-Exit codes: 0 the candidate is active; 1 it was taken back.")]
+#[command(after_help = "Example:
+  leyden policy watch shed
+
+Exit codes: 0 the candidate is active; 1 it was taken back; 3 the host cannot be reached.")]
 pub(super) struct Watch {
     /// What it decides: access, assignment, peak-limit, schedule or shed.
     #[arg(value_parser = kind)]
@@ -55,7 +59,7 @@ pub(super) async fn follow(
         }
         if let Some(candidate) = candidate {
             if policy["active"]["digest"] == candidate {
-                return Ok(());
+                return done(context, kind, candidate);
             }
             if policy["candidate"]["digest"] != candidate {
                 return Err(taken_back(client, kind, candidate, &policy).await);
@@ -65,30 +69,39 @@ pub(super) async fn follow(
     }
 }
 
-/// What there is to see at one instant.
-fn line(policy: &Value) -> String {
-    let version = |name: &str| {
-        let version = &policy[name];
-        let seen = &version["onThisHost"];
-        let digest = table::short(version["digest"].as_str()?);
-        let (decisions, failures) = (&seen["decisions"], &seen["failures"]);
-        let p99 = &seen["p99Us"];
-        let differing = match seen["compared"].as_u64() {
-            None | Some(0) => String::new(),
-            Some(compared) => format!(", {} of {compared} differ", seen["differing"]),
-        };
-        Some(format!(
-            "{name} {digest}: {decisions} decided, {failures} failed{differing}, p99 {p99} µs"
-        ))
-    };
-    let state = policy["state"].as_str().unwrap_or_default();
-    let versions = ["active", "candidate", "shadow"]
-        .into_iter()
-        .filter_map(version);
-    format!("{state}  {}", versions.collect::<Vec<_>>().join(" · "))
+fn done(context: &Context, kind: Kind, candidate: &str) -> Result<(), Error> {
+    if context.global.json {
+        return Ok(());
+    }
+    let short = table::short(candidate);
+    let line = format!("{short} is the active version of {kind}");
+    Ok(context.screen.line(&line)?)
 }
 
-/// Why a candidate decides no more, as the audit tells.
+/// What there is to see at one instant.
+fn line(policy: &Value) -> String {
+    let state = policy["state"].as_str().unwrap_or_default();
+    let roles = ["active", "candidate", "shadow"];
+    let versions = roles.into_iter().filter_map(|role| version(policy, role));
+    format!("{state}: {}", versions.collect::<Vec<_>>().join("; "))
+}
+
+/// A version and how it does; what has no figure yet is left out.
+fn version(policy: &Value, role: &str) -> Option<String> {
+    let digest = table::short(policy[role]["digest"].as_str()?);
+    let seen = &policy[role]["onThisHost"];
+    let (decisions, failures) = (&seen["decisions"], &seen["failures"]);
+    let mut line = format!("{role} {digest} decided {decisions}, failed {failures}");
+    if let Some(compared) = seen["compared"].as_u64().filter(|count| *count > 0) {
+        line += &format!(", differs in {} of {compared}", seen["differing"]);
+    }
+    if decisions.as_u64() > Some(0) {
+        line += &format!(", p99 {} µs", seen["p99Us"]);
+    }
+    Some(line)
+}
+
+/// Why a candidate decides no more, as the audit tells: it was taken back, or another version was activated meanwhile.
 async fn taken_back(client: &Client, kind: Kind, candidate: &str, policy: &Value) -> Error {
     let component = policy["component"].as_str().unwrap_or_default();
     let path = super::route::with_query("/admin/audit", &[("subject", component)]);
@@ -97,7 +110,7 @@ async fn taken_back(client: &Client, kind: Kind, candidate: &str, policy: &Value
     let entry = entries.find(|entry| entry["change"] == "take-back" && entry["from"] == candidate);
     let reason = entry
         .and_then(|entry| entry["reason"].as_str())
-        .unwrap_or("it is gone");
+        .unwrap_or("another version was activated meanwhile");
     let short = table::short(candidate);
     Error::Refused(Box::new(Problem {
         title: "Taken back".into(),

@@ -34,7 +34,7 @@ const SETTLE_MS_MAX: u64 = 120_000;
 /// What a run comes to.
 enum Run {
     /// It is to be settled.
-    Over(Verdict, Tab),
+    Over(Box<Verdict>, Tab),
     /// What it has read has changed meanwhile.
     Overtaken,
 }
@@ -105,7 +105,7 @@ impl Shared {
                 turn = self.keep_or_wait(turn, &held).await;
                 continue;
             };
-            let ending = Ending::new(held.closing(verdict, Some(tab)));
+            let ending = Ending::new(held.closing(*verdict, Some(tab)));
             match self.settled(&ending, turn.take()).await? {
                 (Settled::Done(issued), _) => return self.ended(&ending.closing, issued),
                 (Settled::Again, kept) => turn = self.keep_or_wait(kept, &held).await,
@@ -126,7 +126,7 @@ impl Shared {
         let claim = Claim::of(&RunLimits::of(hold.trust_level));
         let _place = match self.room.enter(&hold.partner, claim).await {
             Ok(place) => place,
-            Err(full) => return Run::Over(Verdict::lost(full.to_string()), Tab::over(0)),
+            Err(full) => return Run::Over(Box::new(Verdict::lost(full.to_string())), Tab::over(0)),
         };
         failpoints::pass("run.begin");
         let run = held.run(self).await;
@@ -236,7 +236,7 @@ impl Held {
             compute_price: self.ready.terms.compute_price,
             ..Verdict::of(ran)
         };
-        Run::Over(verdict, tab)
+        Run::Over(Box::new(verdict), tab)
     }
 
     fn input(&self, shared: &Shared, tab: Tab) -> RunInput {

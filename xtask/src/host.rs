@@ -1,0 +1,65 @@
+//! A release host in the background, for what has to be tried on one.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{paths, process};
+
+/// A running `leyden up` with a simulated clock, on a free port; ended when dropped.
+pub(crate) struct Host {
+    child: Child,
+    url: String,
+}
+
+impl Host {
+    /// Starts it over a folder, and returns when it serves.
+    pub(crate) fn start(data: &Path) -> Result<Self> {
+        let mut command = process::command(paths::leyden());
+        command
+            .args(["up", "--json", "--port", "0", "--log", "warn"])
+            .args(["--clock", "simulated", "--data"])
+            .arg(data)
+            .env("LEYDEN_COMPILED", paths::compiled())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start a host")?;
+        let stdout = child.stdout.take();
+        let mut host = Self {
+            child,
+            url: String::new(),
+        };
+        let mut greeting = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut greeting)?;
+        }
+        let greeting: serde_json::Value =
+            serde_json::from_str(&greeting).context("the host does not start")?;
+        let Some(url) = greeting["url"].as_str() else {
+            bail!("the host does not tell where it listens");
+        };
+        url.clone_into(&mut host.url);
+        Ok(host)
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A command of `leyden` for this host.
+    pub(crate) fn leyden(&self, arguments: &[&str]) -> Command {
+        let mut command = process::command(paths::leyden());
+        command.args(["--url", &self.url]).args(arguments);
+        command
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Both can only fail when there is nothing left to end.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
