@@ -34,7 +34,11 @@ mod tests {
     use super::*;
 
     fn asked(dataset: Dataset, trust_level: u32) -> Decision {
-        decide(&Input { dataset, trust_level, at_ms: 0 })
+        decide(&Input {
+            dataset,
+            trust_level,
+            at_ms: 0,
+        })
     }
 
     #[test]
@@ -51,6 +55,12 @@ mod tests {
 
     #[test]
     fn computing_is_free() {
-        assert_eq!(compute_price(&Compute { trust_level: 1, at_ms: 0 }), 0);
+        assert_eq!(
+            compute_price(&Compute {
+                trust_level: 1,
+                at_ms: 0
+            }),
+            0
+        );
     }
 }

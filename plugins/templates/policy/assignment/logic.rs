@@ -7,8 +7,14 @@ const COMMUNITY_HOUSES: u32 = 3;
 
 /// The lowest community with room, or the first free id where all are full.
 pub fn assign(input: &Input) -> u64 {
-    let with_room = input.classes.iter().filter(|class| class.houses < COMMUNITY_HOUSES);
-    with_room.map(|class| class.lowest_id).min().unwrap_or(input.first_free_id)
+    let with_room = input
+        .classes
+        .iter()
+        .filter(|class| class.houses < COMMUNITY_HOUSES);
+    with_room
+        .map(|class| class.lowest_id)
+        .min()
+        .unwrap_or(input.first_free_id)
 }
 
 #[cfg(test)]
@@ -18,7 +24,11 @@ mod tests {
 
     /// Communities as (houses, lowest id).
     fn joins(classes: &[(u32, u64)], first_free_id: u64) -> u64 {
-        let class = |&(houses, lowest_id)| SizeClass { houses, communities: 1, lowest_id };
+        let class = |&(houses, lowest_id)| SizeClass {
+            houses,
+            communities: 1,
+            lowest_id,
+        };
         assign(&Input {
             client_name: "Ada".to_owned(),
             classes: classes.iter().map(class).collect(),

@@ -23,7 +23,11 @@ mod tests {
     #[test]
     fn a_peak_that_opens_can_close() {
         for (community, at_ms, houses) in [(1, 0, 1), (4, 1_636_300_702_144, 3)] {
-            let limits = limit(&Input { community, at_ms, houses });
+            let limits = limit(&Input {
+                community,
+                at_ms,
+                houses,
+            });
             assert!(limits.close_at_w <= limits.open_above_w);
         }
     }

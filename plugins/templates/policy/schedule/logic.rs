@@ -30,7 +30,10 @@ mod tests {
             house: "h".to_owned(),
             object: "Car".to_owned(),
             power_w: 9_000.0,
-            slot: Slot { starts_at_ms: 0, ends_at_ms: 500 },
+            slot: Slot {
+                starts_at_ms: 0,
+                ends_at_ms: 500,
+            },
         };
         let plan = decide(&Input {
             now_ms: 0,
@@ -43,7 +46,10 @@ mod tests {
             base_load_w: 1_500.0,
             planned: vec![planned],
         });
-        assert_eq!((plan.slot.ends_at_ms - plan.slot.starts_at_ms, plan.power_w), (100, 1_300.0));
+        assert_eq!(
+            (plan.slot.ends_at_ms - plan.slot.starts_at_ms, plan.power_w),
+            (100, 1_300.0)
+        );
         plan.slot.starts_at_ms
     }
 

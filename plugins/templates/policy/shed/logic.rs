@@ -5,7 +5,9 @@ use crate::exports::leyden::policy::shed::Input;
 
 /// Indices of all loads that draw power, the strongest first, equals in the order given.
 pub fn shed(input: &Input) -> Vec<u32> {
-    let drawing = (0..).zip(&input.loads).filter(|(_, load)| load.power_w > 0.0);
+    let drawing = (0..)
+        .zip(&input.loads)
+        .filter(|(_, load)| load.power_w > 0.0);
     let mut drawing: Vec<(u32, f64)> = drawing.map(|(index, load)| (index, load.power_w)).collect();
     drawing.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     drawing.into_iter().map(|(index, _)| index).collect()
