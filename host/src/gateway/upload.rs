@@ -13,8 +13,8 @@ use serde::ser::SerializeMap;
 use super::problem::{Kind, Problem};
 use super::rows::Splitter;
 use super::{Gateway, body};
-use crate::dispatch::IdempotencyKey;
 use crate::dispatch::types::{RequestHead, RowBatch, RowFormat, Tally};
+use crate::dispatch::{self, GENERATION_HEADER, IdempotencyKey};
 use crate::ids::ComponentName;
 use crate::registry::Generation;
 
@@ -90,7 +90,16 @@ pub(super) async fn answer(
     let _place = place.map_err(|_| Problem::new(Kind::Busy, "too many uploads at a time"))?;
     let mut progress = Progress::default();
     let result = take_in(gateway, &target, format, body, &mut progress).await;
-    result.map_err(|problem| problem.after(progress.rows))?;
+    // Batches that are repeated under a key may come from an earlier generation.
+    let generation = dispatch::generation_of(target.generation, target.component);
+    let generation = generation.filter(|_| target.key.is_none());
+    result.map_err(|problem| {
+        let problem = problem.after(progress.rows);
+        match generation.clone() {
+            Some(generation) => problem.of_generation(generation),
+            None => problem,
+        }
+    })?;
     let mut response = Response::new(Full::new(
         serde_json::to_vec(&progress).unwrap_or_default().into(),
     ));
@@ -98,6 +107,9 @@ pub(super) async fn answer(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
+    if let Some(Ok(generation)) = generation.map(HeaderValue::try_from) {
+        response.headers_mut().insert(GENERATION_HEADER, generation);
+    }
     Ok(response)
 }
 

@@ -37,6 +37,48 @@ fn traps_and_deadlines_name_component_and_version() {
     });
 }
 
+/// An answer, a refusal, a failure and an upload name the generation and the version; what is repeated is the first.
+#[test]
+fn answers_name_their_generation() {
+    run(async {
+        let web = own(|_| {}).await;
+        let digest = async || {
+            let components = web.get("/admin/components").await.json();
+            let probe = components
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|c| c["name"] == "probe");
+            probe.unwrap()["digest"].as_str().unwrap().to_owned()
+        };
+        let named = |answer: &Answer| answer.headers["leyden-generation"].clone();
+        let number = web.get("/admin/status").await.json()["generation"].to_string();
+        let expected = format!("{number};probe=\"{}\"", digest().await);
+        for path in ["/probe/status?status=200", "/probe/reject?kind=invalid"] {
+            assert_eq!(named(&web.get(path).await), expected, "{path}");
+        }
+        assert_eq!(named(&probe(&web, "trap").await), expected);
+        let rows = web
+            .request(Method::POST, "/probe/rows")
+            .header("content-type", "text/csv");
+        assert_eq!(named(&send(rows.body("column\n1\n")).await), expected);
+        let keyed = || {
+            let increment = web.request(Method::POST, "/probe/increment");
+            let increment = increment.header("content-type", "application/json");
+            send(
+                increment
+                    .header("idempotency-key", "g")
+                    .body(r#"{"key":"g"}"#),
+            )
+        };
+        assert_eq!(named(&keyed().await), expected);
+        // Another version of it: the repeated answer is still the first one.
+        web.deploy("probe", "name = \"probe\"\n[[routes]]\nmethods = [\"GET\", \"POST\"]\npath = \"/probe/{action}\"\n").await;
+        assert_eq!(named(&keyed().await), expected);
+        assert_ne!(named(&web.get("/probe/status?status=200").await), expected);
+    });
+}
+
 #[test]
 fn answers_that_are_not_http_are_the_components_fault() {
     run(async {
