@@ -139,6 +139,8 @@ pub struct Transaction {
     pub postings: Vec<Posting>,
     /// The instant it is stamped with.
     pub at: u64,
+    /// Whether it may wait a few ms for others, to be made durable together with them.
+    pub patient: bool,
 }
 
 impl Transaction {
