@@ -10,12 +10,13 @@ use std::sync::Arc;
 use faulty::{CommitFault, Faulty};
 use leyden::clock::Clock;
 use leyden::dispatch::types::{Request, RequestHead, Response};
+use leyden::dispatch::work::{Seed, Work};
 use leyden::dispatch::{Dispatcher, Error};
 use leyden::ids::{Instant, StreamName};
 use leyden::store::embedded::{Embedded, Options};
 use leyden::store::{
-    self, Acknowledgement, Append, Claim, CommitError, Holder, Partition, Record, Store,
-    Subscription, Transaction,
+    self, Acknowledgement, Append, Claim, CommitError, Holder, Partition, Range, Record, Space,
+    Store, Subscription, Transaction,
 };
 use support::{TestHost, name};
 
@@ -90,7 +91,7 @@ impl Bench {
     /// How many houses are registered.
     async fn houses(&self) -> u64 {
         let mut snapshot = self.store.snapshot().await.expect("a snapshot");
-        let all = store::Range {
+        let all = Range {
             start: b"h/".to_vec(),
             end: Some(b"h0".to_vec()),
         };
@@ -315,4 +316,40 @@ async fn a_dead_letter_is_redelivered_once() {
     let letters = partition("leyden.dead-letters");
     let left = bench.store.read_log(&letters, 0, 10, 1_000).await;
     assert_eq!(left.expect("records"), []);
+}
+
+#[tokio::test]
+async fn what_is_read_in_one_piece_is_checked_at_commit_as_far_as_it_goes() {
+    let data = tempfile::tempdir().expect("a folder");
+    let store: Arc<dyn Store> =
+        Arc::new(Embedded::open(Options::new(data.path())).expect("a store"));
+    let space = Space::from("s");
+    let all = || Range {
+        start: b"a".to_vec(),
+        end: Some(b"z".to_vec()),
+    };
+    let work = |key: &[u8]| {
+        let seed = Seed {
+            secret: Arc::new([0; 32]),
+            invocation: 0,
+        };
+        let mut work = Work::new(store.clone(), START, seed);
+        let written = work.write(&space, key.to_vec(), Some(b"value".to_vec()));
+        written.expect("within its budget");
+        work
+    };
+    let commit = async |work: Box<Work>| store.commit(work.into_transaction()).await.map(drop);
+    for key in [b"b", b"d"] {
+        commit(work(key)).await.expect("nothing was read");
+    }
+    let own = work(b"x").scan_block(&space, all(), 10).await;
+    assert_eq!(own.expect("a block").count(), 3, "own writes included");
+    for (limit, key, expected) in [(1, b"c", Ok(())), (10, b"e", Err(CommitError::Conflict))] {
+        let mut reader = work(b"~");
+        let block = reader.scan_block(&space, all(), limit).await;
+        assert_eq!(block.expect("a block").count(), limit.min(3));
+        commit(work(key)).await.expect("nothing was read");
+        let committed = commit(reader).await;
+        assert_eq!(format!("{committed:?}"), format!("{expected:?}"));
+    }
 }

@@ -584,3 +584,24 @@ async fn what_a_shadow_leads_to_is_asked_of_later_policies() {
     );
     assert_eq!(seen.answers_changed, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_that_reads_nothing_is_shadowed_too() {
+    let host = TestHost::start().await;
+    host.deploy("asker", support::guest("asker")).await;
+    let registry = &host.host.registry;
+    registry
+        .shadow(&Operator::local(), Kind::PeakLimit, Some(limit(5_000.0)))
+        .await
+        .expect("a shadow");
+    let body = r#"{"community":1,"at_ms":0,"houses":3}"#;
+    let params = [("policy", "peak-limit")];
+    host.post("asker", "/asker/{policy}", &params, body, None)
+        .await
+        .expect("limits");
+    let seen = shadowed(&host, Kind::PeakLimit, 1).await;
+    assert_eq!(
+        (seen.compared, seen.changed, seen.answers_changed),
+        (1, 1, 1)
+    );
+}

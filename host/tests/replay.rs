@@ -8,11 +8,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use leyden::dispatch::types::{RequestHead, RowBatch, RowFormat};
+use leyden::ids::Digest;
+use leyden::operators::Operator;
+use leyden::policies::Kind;
 use leyden::registry::manifest;
+use leyden::registry::rollout::{Guards, Plan, Share};
 use leyden::replay::file::Reader;
 use leyden::replay::format::{Blob, Component, Input, Invocation, Line, Output, Read};
 use leyden::replay::{Difference, Player, RecordError, RecordOptions, Redactor, differences};
 use serde_json::{Value, json};
+use support::policies::{alone, traps};
 use support::{TestHost, guest, name, plugin};
 
 fn options() -> RecordOptions {
@@ -607,4 +612,34 @@ async fn another_version_runs_under_its_own_manifest() {
     let narrower = manifest::attach(&bytes, manifest).expect("a component");
     let found = replayed(&record, &[("probe", &narrower)]).await;
     assert!(!found[0].1.is_empty(), "it may not publish there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_candidate_or_a_former_version_decided_is_replayed_by_it() {
+    for (candidate, is_promoted) in [(alone(), true), (traps(), false)] {
+        let host = TestHost::start().await;
+        let registry = &host.host.registry;
+        let mut decides = registry.generation().components[&name("assignment")].digest;
+        if is_promoted {
+            let plan = Plan {
+                stages: vec![Share::ALL],
+                step_ms: 600_000,
+                guards: Guards::default(),
+            };
+            decides = Digest::of(&candidate);
+            let by = Operator::local();
+            let promoted = registry.promote(&by, Kind::Assignment, candidate, plan, "untried");
+            promoted.await.expect("promoted");
+        } else {
+            host.deploy("assignment", candidate).await;
+        }
+        let record = recorded(&host, options(), async {
+            host.add_house("Ada").await;
+        });
+        let record = record.await;
+        let all = assert_identical(&record).await;
+        let decided = all.iter().flat_map(|one| &one.outcome.decisions);
+        let decided: Vec<_> = decided.map(|one| one.policy.clone()).collect();
+        assert_eq!(decided, [decides.to_string()]);
+    }
 }

@@ -14,7 +14,7 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask prove [NAME…] [--json] [--quick]
 
 Builds plugins and host in release and tries to break what Leyden promises of many hosts on Redis,
-of partners' plugins and of records, by the proofs NAME… (all without a name):
+of partners' plugins, of records and of policies, by the proofs NAME… (all without a name):
   kills         kill -9 of hosts and of Redis under load
   faults        a proxy between hosts and Redis that delays, cuts and drops replies
   pause         a host that is stopped for longer than its lease, and woken
@@ -25,6 +25,9 @@ of partners' plugins and of records, by the proofs NAME… (all without a name):
   gates         partners with adversarial names and keys; every import at every trust level
   differencing  cohorts that are chosen to single a household out
   replay        10,000 recorded invocations, replayed by another process; then with one bit of a policy changed
+  swaps         policies swapped 1,000 times under requests and a stream
+  candidates    versions of a policy that trap, loop or answer garbage on one input in a hundred
+  promotion     kill -9 of hosts in the middle of promotions
   failpoints    hosts that die at every point between the steps of a run (another build of the host)
   mutations     hosts broken on purpose: the proofs have to notice each (another build of the host)
 Prints a table and puts its rows into PROOFS.md, with the machine, the versions and the date. Each proof starts

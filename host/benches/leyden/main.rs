@@ -22,6 +22,7 @@ mod load;
 #[path = "../partner/mod.rs"]
 mod partner;
 mod partners;
+mod policies;
 #[path = "../../tests/support/process.rs"]
 mod process;
 mod redis;
@@ -36,7 +37,7 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names of the benchmarks, in the order they run.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "echo",
     "readings",
     "aggregates",
@@ -44,6 +45,7 @@ const NAMES: [&str; 7] = [
     "redis",
     "takeover",
     "partners",
+    "policies",
 ];
 
 /// Those that share two hosts on the embedded store.
@@ -103,6 +105,9 @@ fn run(names: &[&str], quick: bool) -> Vec<Figure> {
     }
     if names.contains(&"partners") {
         figures.extend(partners::run(quick));
+    }
+    if names.contains(&"policies") {
+        figures.extend(policies::run(quick));
     }
     figures
 }

@@ -9,6 +9,9 @@ use leyden::ids::Digest;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+/// The media type of components.
+pub const WASM: &str = "application/wasm";
+
 /// An answer: its status and its body, as text and as JSON (null where it is none).
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -191,7 +194,7 @@ impl Partner {
         let signature = self.sign(&bytes, name, "1");
         let request = self
             .request(Method::PUT, &format!("/plugins/{name}"))
-            .header("content-type", "application/wasm")
+            .header("content-type", WASM)
             .header("leyden-version", "1")
             .header("leyden-signature", signature)
             .body(bytes);

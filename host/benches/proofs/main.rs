@@ -1,4 +1,4 @@
-//! The proofs: what Leyden promises of many hosts on Redis and of partners' plugins, each tried with faults and
+//! The proofs: what Leyden promises of many hosts on Redis, of partners' plugins and of policies, each tried with faults and
 //! attacks, and counted. `cargo xtask prove` runs them. Not benchmarks: a proof holds or it does not; its time is only told.
 //!
 //! Each proof starts servers and hosts of its own, puts load on them, breaks things, and compares in the
@@ -16,10 +16,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "a program, not a library")]
 
 mod books;
+mod candidates;
 mod differencing;
 mod failpoints;
 mod faults;
 mod gates;
+mod history;
 mod hostile;
 mod kills;
 mod ledger;
@@ -32,6 +34,7 @@ mod pause;
 mod poison;
 #[path = "../../tests/support/process.rs"]
 mod process;
+mod promotion;
 mod proof;
 mod proxy;
 #[path = "../../tests/support/redis.rs"]
@@ -40,13 +43,17 @@ mod replay;
 mod rig;
 #[path = "../../tests/support/partners.rs"]
 mod scripts;
+mod swaps;
 mod uploads;
+#[allow(dead_code, reason = "tests and proofs use different parts of it")]
+#[path = "../../tests/support/policies.rs"]
+mod versions;
 mod watch;
 
 use proof::{Proof, Size};
 
 /// Names of the proofs, in the order they run.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
     "kills",
     "faults",
     "pause",
@@ -57,6 +64,9 @@ const NAMES: [&str; 12] = [
     "gates",
     "differencing",
     "replay",
+    "swaps",
+    "candidates",
+    "promotion",
     "failpoints",
     "mutations",
 ];
@@ -123,6 +133,9 @@ async fn run(name: &str, size: Size) -> Vec<Proof> {
         "gates" => gates::prove(size).await,
         "differencing" => differencing::prove(size).await,
         "replay" => vec![replay::prove(size).await],
+        "swaps" => vec![swaps::prove(size).await],
+        "candidates" => vec![candidates::prove(size).await],
+        "promotion" => promotion::prove(size).await,
         "failpoints" => failpoints::prove(size).await,
         _ => mutations::prove(size).await,
     };

@@ -34,6 +34,7 @@ mod bindings {
             "leyden:state/store.get": async | trappable,
             "leyden:state/store.prefetch": async | trappable,
             "leyden:state/store.scan": async | trappable,
+            "leyden:state/store.scan-block": async | trappable,
             "leyden:ledger/ledger.balance": async | trappable,
             "leyden:ledger/ledger.post": async | trappable,
             "leyden:partners/accounts.find": async | trappable,

@@ -1,6 +1,6 @@
 //! `leyden:state`: the component's own map, inside its own space of the store.
 
-use super::leyden::state::store::{Entry, Error, Host, KeyRange, Order};
+use super::leyden::state::store::{Block, Entry, Error, Host, KeyRange, Order};
 use crate::dispatch::work;
 use crate::runtime::Guest;
 use crate::store;
@@ -82,16 +82,29 @@ impl Host for Guest {
             Order::Ascending => store::Order::Ascending,
             Order::Descending => store::Order::Descending,
         };
-        let range = store::Range {
-            start: range.start,
-            end: range.end,
-        };
         let (space, work) = self.space_and_work()?;
-        let found = work.scan(space, range, order, limit as usize).await;
+        let found = work.scan(space, range.into(), order, limit as usize).await;
         let entry = |e: store::Entry| Entry {
             key: e.key,
             value: e.value,
         };
         answer(found.map(|entries| entries.into_iter().map(entry).collect()))
+    }
+
+    async fn scan_block(
+        &mut self,
+        range: KeyRange,
+        limit: u32,
+    ) -> wasmtime::Result<Result<Block, Error>> {
+        let (space, work) = self.space_and_work()?;
+        let found = work.scan_block(space, range.into(), limit as usize).await;
+        let block = |store::Block { bytes, lengths }| Block { bytes, lengths };
+        answer(found.map(block))
+    }
+}
+
+impl From<KeyRange> for store::Range {
+    fn from(KeyRange { start, end }: KeyRange) -> Self {
+        Self { start, end }
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct Shadow {
     generation: Arc<Generation>,
     active: Arc<Active>,
     input: Input,
+    /// Whether the invocation has read anything. One that has not may run without its snapshot: what a version leads to
+    /// read then is read as it is by now.
+    has_read: bool,
     snapshot: Option<Box<dyn Snapshot>>,
     now: Instant,
     seed: Seed,
@@ -86,6 +89,7 @@ impl Prepared {
             generation: generation.clone(),
             active: active.clone(),
             input: task.input.clone(),
+            has_read: ran.snapshot.is_some(),
             snapshot: ran.snapshot,
             now: ran.now,
             seed: ran.seed,
@@ -125,9 +129,10 @@ impl Shadow {
     }
 
     async fn compare(&mut self, kind: Kind, other: &Arc<Generation>) -> Outcome {
-        let Some(snapshot) = self.snapshot.take() else {
+        let snapshot = self.snapshot.take();
+        if self.has_read && snapshot.is_none() {
             return Outcome::LeftOut;
-        };
+        }
         let work = Work::shadow(self.store.clone(), self.now, self.seed.clone(), snapshot);
         let ran = self.active.loaded.invoke(other, &self.input, work).await;
         let (output, decisions, effects) = match ran {

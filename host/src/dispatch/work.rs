@@ -19,7 +19,7 @@ use crate::ids::{Instant, StreamName};
 use crate::metering::Meter;
 use crate::policies::Decision;
 use crate::store::{
-    Append, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction, Write,
+    Append, Block, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction, Write,
 };
 
 /// Most calls into the host of one invocation: a full batch of 1,000 readings needs some 5,000.
@@ -199,10 +199,10 @@ impl Work {
         store: Arc<dyn Store>,
         now: Instant,
         seed: Seed,
-        snapshot: Box<dyn Snapshot>,
+        snapshot: Option<Box<dyn Snapshot>>,
     ) -> Box<Self> {
         let mut work = Self::new(store, now, seed);
-        (work.snapshot, work.is_shadow) = (Some(snapshot), true);
+        (work.snapshot, work.is_shadow) = (snapshot, true);
         work
     }
 
@@ -401,11 +401,8 @@ impl Work {
         self.count_wait(since)?;
         let stored = scanned?;
         self.count_read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
-        let seen = seen_part(
-            &range,
-            order,
-            stored.last().filter(|_| stored.len() == fetch),
-        );
+        let last = stored.last().filter(|_| stored.len() == fetch);
+        let seen = seen_part(&range, order, last.map(|entry| entry.key.as_slice()));
         self.reads.keep_range(space, seen);
         Ok(merge(
             stored,
@@ -413,6 +410,38 @@ impl Work {
             order,
             limit,
         ))
+    }
+
+    /// The same in one piece, smallest key first.
+    ///
+    /// # Errors
+    /// The budget is used up, or the store did not answer.
+    pub async fn scan_block(
+        &mut self,
+        space: &Space,
+        range: Range,
+        limit: usize,
+    ) -> Result<Block, Error> {
+        let limit = limit.min(SCAN_LIMIT_MAX);
+        let is_empty = limit == 0 || range.end.as_ref().is_some_and(|end| *end <= range.start);
+        if is_empty || !self.overlay.range(space, &range).is_empty() {
+            let entries = self.scan(space, range, Order::Ascending, limit).await?;
+            return Ok(entries.into_iter().collect());
+        }
+        self.count_call()?;
+        let since = clock::monotonic();
+        let scanned = self
+            .snapshot()
+            .await?
+            .scan_block(space, &range, limit)
+            .await;
+        self.count_wait(since)?;
+        let block = scanned?;
+        self.count_read(block.bytes.len())?;
+        let last = block.last_key().filter(|_| block.count() == limit);
+        let seen = seen_part(&range, Order::Ascending, last);
+        self.reads.keep_range(space, seen);
+        Ok(block)
     }
 
     /// Appends a record to a stream.
@@ -548,12 +577,12 @@ impl Work {
 
 /// The part of a range that a scan has looked at: all of it, or up to the last entry where the scan
 /// stopped at its limit.
-fn seen_part(range: &Range, order: Order, last: Option<&Entry>) -> Range {
+fn seen_part(range: &Range, order: Order, last: Option<&[u8]>) -> Range {
     let mut seen = range.clone();
     match (order, last) {
         (_, None) => {}
-        (Order::Ascending, Some(entry)) => seen.end = Some(successor(&entry.key)),
-        (Order::Descending, Some(entry)) => seen.start.clone_from(&entry.key),
+        (Order::Ascending, Some(key)) => seen.end = Some(successor(key)),
+        (Order::Descending, Some(key)) => seen.start = key.to_vec(),
     }
     seen
 }

@@ -149,7 +149,7 @@ async fn commit(
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     if gateway.stopping.is_cancelled() {
-        return Err(crate::dispatch::Error::Stopping.into());
+        return Err(dispatch::Error::Stopping.into());
     }
     let rows = batch.rows.len() as u64;
     let key = target

@@ -1,6 +1,8 @@
 //! Made-up households, for estimates: what a plugin would read if a community were like these. Nobody's
 //! data have a part in them, so an estimate tells nothing and costs nothing. Pure.
 
+use std::sync::Arc;
+
 use super::{Dataset, Interval, Place, Row};
 
 /// Length of their intervals, ms: a quarter of an hour, as most meters report.
@@ -54,7 +56,7 @@ fn row(dataset: Dataset, number: u64, community: u64, house: u64) -> Option<Row>
             ends_at_ms: starts_at_ms + INTERVAL_MS,
         },
         community,
-        house: format!("made-up-{community}-{house:03}"),
+        house: format!("made-up-{community}-{house:03}").into(),
     };
     let quarter = starts_at_ms % DAY_MS / INTERVAL_MS;
     let (power_mw, objects) = match dataset {
@@ -71,14 +73,14 @@ fn row(dataset: Dataset, number: u64, community: u64, house: u64) -> Option<Row>
 }
 
 /// A household's base load and its cooking, which rises towards noon and evening.
-fn drawn_mw(quarter: u64, house: u64) -> (u64, Vec<(String, u64)>) {
+fn drawn_mw(quarter: u64, house: u64) -> (u64, Vec<(Arc<str>, u64)>) {
     let base = 200_000 + house * 1_000;
     let cooking = match quarter {
         44..52 | 68..80 => 400_000,
         28..36 => 150_000,
         _ => 20_000,
     };
-    let objects = vec![("base".to_owned(), base), ("kitchen".to_owned(), cooking)];
+    let objects = vec![("base".into(), base), ("kitchen".into(), cooking)];
     (base + cooking, objects)
 }
 

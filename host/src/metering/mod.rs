@@ -105,8 +105,8 @@ pub struct Place {
     pub interval: Interval,
     /// Its community.
     pub community: u64,
-    /// Its house; empty: before the first.
-    pub house: String,
+    /// Its house; empty: before the first. Many rows share one.
+    pub house: Arc<str>,
 }
 
 impl Place {
@@ -116,7 +116,7 @@ impl Place {
         Self {
             interval,
             community: 0,
-            house: String::new(),
+            house: "".into(),
         }
     }
 }
@@ -128,8 +128,8 @@ pub struct Row {
     pub place: Place,
     /// Mean power, mW.
     pub power_mw: u64,
-    /// The same per object, where known.
-    pub objects: Vec<(String, u64)>,
+    /// The same per object, where known; many rows share a name.
+    pub objects: Vec<(Arc<str>, u64)>,
     /// Whether its community's interval is closed.
     pub complete: bool,
 }

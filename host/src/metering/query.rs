@@ -91,7 +91,7 @@ fn decode(bytes: &[u8]) -> Option<Place> {
             ends_at_ms: u64::from_be_bytes(*ends_at),
         },
         community: u64::from_be_bytes(*community),
-        house: std::str::from_utf8(house).ok()?.to_owned(),
+        house: std::str::from_utf8(house).ok()?.into(),
     })
 }
 
@@ -147,7 +147,7 @@ mod tests {
                 ends_at_ms: 6,
             },
             community: 7,
-            house: "hé".to_owned(),
+            house: "hé".into(),
         };
         let cursor = Some(query().seal(&secrets(), &place));
         let same = Query {

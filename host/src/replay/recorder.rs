@@ -309,7 +309,7 @@ async fn prepare(
     let only = options.component.as_ref();
     let recorded = generation.components.values();
     for active in recorded.filter(|active| only.is_none_or(|only| *only == active.name)) {
-        scribe.prepare(&generation, active).await?;
+        scribe.prepare(&generation, active, &[]).await?;
     }
     Ok(scribe)
 }

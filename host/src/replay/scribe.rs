@@ -13,6 +13,7 @@ use super::tape::Taken;
 use crate::clock;
 use crate::ids::{ComponentName, Digest, StreamName};
 use crate::metering::Profile;
+use crate::policies::{Decision, Kind};
 use crate::registry::{self, Active, Generation, Registry};
 
 /// Why something recorded cannot be written.
@@ -96,15 +97,17 @@ impl Scribe {
         line(&Line::End(self.end.clone()))
     }
 
-    /// Gets components ready that invocations may need.
+    /// Gets components ready that invocations may need, given what policies have decided.
     pub(super) async fn prepare(
         &mut self,
         generation: &Generation,
         of: &Arc<Active>,
+        decided: &[Decision],
     ) -> Result<Vec<u32>, Error> {
         let mut ids = Vec::new();
         for active in generation.reach(of) {
-            ids.push(self.id(&active).await?);
+            let deciding = deciding(generation, &active, decided).unwrap_or(&active);
+            ids.push(self.id(deciding).await?);
         }
         Ok(ids)
     }
@@ -126,7 +129,10 @@ impl Scribe {
 
     /// The lines that tell of an invocation: components that were not told of yet, and itself.
     pub(super) async fn lines(&mut self, taken: Taken) -> Result<Vec<u8>, Error> {
-        let components = self.prepare(&taken.generation, &taken.active).await?;
+        let decided = &taken.outcome.decisions;
+        let components = self
+            .prepare(&taken.generation, &taken.active, decided)
+            .await?;
         let runs = components.first().copied().unwrap_or_default();
         let new = components.iter().filter_map(|id| self.unwritten.remove(id));
         let mut lines: Vec<u8> = new
@@ -153,6 +159,26 @@ impl Scribe {
             Err(error) => invocation.differs = Some(error.to_string()),
         }
     }
+}
+
+/// The version that made all decisions of a policy, where that was not the active one: a candidate, or the former one
+/// where the active one failed.
+fn deciding<'g>(
+    generation: &'g Generation,
+    active: &Active,
+    decided: &[Decision],
+) -> Option<&'g Arc<Active>> {
+    let kind = active
+        .exports
+        .iter()
+        .find_map(|name| Kind::of_interface(name))?;
+    let mut digests = decided.iter().filter(|d| d.kind() == Some(kind));
+    let digest = &digests.next()?.policy;
+    if !digests.all(|other| other.policy == *digest) {
+        return None;
+    }
+    let mut versions = generation.policy(kind)?.roles().map(|(_, version)| version);
+    versions.find(|version| version.digest.to_string() == *digest)
 }
 
 /// A line with its end.

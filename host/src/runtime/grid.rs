@@ -14,8 +14,11 @@
 mod bindings;
 mod callee;
 mod exports;
+mod pages;
+mod released;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 pub(super) use exports::{Exports, Indices};
 
@@ -24,15 +27,20 @@ use crate::dispatch::{Culprit, Error};
 use crate::metering::{Dataset, Interval, Place, Purse, Row, made_up};
 use crate::registry::Active;
 use bindings::consumption::leyden::grid::events;
-use bindings::{consumption, production, registry};
+use bindings::registry;
 use callee::Callee;
 
-const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
-const PRODUCTION: &str = "leyden:grid/production@0.1.0";
 const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
 
 /// What the host calls for who reads metered data.
-pub(super) const CALLED: [&str; 4] = [CONSUMPTION, PRODUCTION, REGISTRY, super::access::ACCESS];
+pub(super) const CALLED: [&str; 6] = [
+    pages::CONSUMPTION,
+    pages::PRODUCTION,
+    released::CONSUMPTION,
+    released::PRODUCTION,
+    REGISTRY,
+    super::access::ACCESS,
+];
 
 /// Rows that one call returns at most, as the interfaces say.
 pub(crate) const ROWS_MAX: u32 = 1_000;
@@ -57,6 +65,8 @@ pub(crate) struct Ask {
 pub(crate) struct Rows {
     /// At most as many as were asked for.
     pub(crate) rows: Vec<Row>,
+    /// The houses that they are of, mostly each once.
+    pub(crate) houses: Vec<Arc<str>>,
     /// Where more start; none at the end.
     pub(crate) next: Option<Place>,
 }
@@ -70,11 +80,24 @@ pub(crate) async fn rows(
     if is_made_up(call) {
         return Ok(made_up_rows(dataset, &ask));
     }
-    match dataset {
-        Dataset::Production => produced(call, ask).await,
-        Dataset::GlobalConsumption => drawn(call, ask, false).await,
-        Dataset::DetailedConsumption => drawn(call, ask, true).await,
+    let is_produced = dataset == Dataset::Production;
+    let objects = dataset == Dataset::DetailedConsumption;
+    let in_pages = match is_produced {
+        true => is_served(call, pages::PRODUCTION),
+        false => is_served(call, pages::CONSUMPTION),
+    };
+    match (is_produced, in_pages) {
+        (true, true) => pages::produced(call, ask).await,
+        (true, false) => released::produced(call, ask).await,
+        (false, true) => pages::drawn(call, ask, objects).await,
+        (false, false) => released::drawn(call, ask, objects).await,
     }
+}
+
+/// Whether a component of the invocation's generation exports an interface.
+fn is_served(call: &Option<Box<Call>>, interface: &str) -> bool {
+    let generation = call.as_ref().map(|call| &call.generation);
+    generation.is_some_and(|generation| generation.interface(interface).is_some())
 }
 
 /// Whether an invocation reads of made-up households.
@@ -91,7 +114,9 @@ fn made_up_rows(dataset: Dataset, ask: &Ask) -> Rows {
     let limit = usize::try_from(ask.limit).unwrap_or(1);
     let start = ask.start.as_ref();
     let (rows, next) = made_up::rows(dataset, time, ask.community, start, limit);
-    Rows { rows, next }
+    // Nobody asks what made-up households withhold.
+    let houses = Vec::new();
+    Rows { rows, houses, next }
 }
 
 /// Where an interface is asked to begin. Each interface has a type of its own for what is the same.
@@ -100,85 +125,17 @@ macro_rules! start_of {
         $ask.start.as_ref().map(|place| $wit::Place {
             interval: to_wit(place.interval),
             community: place.community,
-            house: place.house.clone(),
+            house: place.house.to_string(),
         })
     };
 }
-
-/// The rows of an interface's page, and where more start.
-macro_rules! rows_of {
-    ($page:ident, $house:ident => $objects:expr) => {
-        Rows {
-            rows: $page
-                .houses
-                .into_iter()
-                .map(|$house| Row {
-                    place: place($house.interval, $house.community, $house.house),
-                    power_mw: $house.power_mw,
-                    objects: $objects,
-                    complete: $house.complete,
-                })
-                .collect(),
-            next: $page
-                .next
-                .map(|next| place(next.interval, next.community, next.house)),
-        }
-    };
-}
-
-async fn drawn(call: &mut Option<Box<Call>>, ask: Ask, objects: bool) -> wasmtime::Result<Rows> {
-    use consumption::exports::leyden::grid::consumption as wit;
-    let mut callee = Callee::enter(call, CONSUMPTION).await?;
-    let Some(exports) = &callee.instance.grid.consumption else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_consumption()
-        .call_houses_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-            objects,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    let object = |object: wit::ObjectPower| (object.name, object.power_mw);
-    Ok(rows_of!(page, house => house.objects.into_iter().map(object).collect()))
-}
-
-async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
-    use production::exports::leyden::grid::production as wit;
-    let mut callee = Callee::enter(call, PRODUCTION).await?;
-    let Some(exports) = &callee.instance.grid.production else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_production()
-        .call_houses_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    Ok(rows_of!(page, house => Vec::new()))
-}
+use start_of;
 
 /// Of these houses (at most 10,000), those that withhold a dataset; others may be among them.
 pub(crate) async fn withheld(
     call: &mut Option<Box<Call>>,
     dataset: Dataset,
-    houses: &HashSet<&str>,
+    houses: &[Arc<str>],
 ) -> wasmtime::Result<HashSet<String>> {
     use registry::exports::leyden::grid::client_registry as wit;
     if is_made_up(call) {
@@ -206,7 +163,7 @@ pub(crate) async fn withheld(
     {
         Ok(Ok(Some(withheld))) => Ok(Ok(withheld)),
         Ok(Ok(None)) => {
-            let houses: Vec<&str> = houses.iter().copied().collect();
+            let houses: Vec<&str> = houses.iter().map(AsRef::as_ref).collect();
             exports.call_withheld(store, dataset, &houses).await
         }
         Ok(Err(error)) => Ok(Err(error)),
@@ -236,7 +193,7 @@ fn to_wit(interval: Interval) -> events::Interval {
     }
 }
 
-fn place(interval: events::Interval, community: u64, house: String) -> Place {
+fn place(interval: events::Interval, community: u64, house: Arc<str>) -> Place {
     Place {
         interval: Interval {
             starts_at_ms: interval.starts_at_ms,

@@ -32,7 +32,8 @@ pub use partition::{
     offset_text, partition_of,
 };
 pub use transaction::{
-    Account, Append, Entry, Order, Posting, Range, ReadSet, Record, Space, Transaction, Write,
+    Account, Append, Block, Entry, Order, Posting, Range, ReadSet, Record, Space, Transaction,
+    Write,
 };
 
 /// A commit's number; grows by one with every commit that changes something.
@@ -99,6 +100,22 @@ pub trait Snapshot: Send {
         order: Order,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Entry>>>;
+
+    /// Up to `limit` entries of a range in one piece, smallest key first.
+    ///
+    /// # Errors
+    /// The store did not answer, or [`Error::Overtaken`].
+    fn scan_block<'a>(
+        &'a mut self,
+        space: &'a Space,
+        range: &'a Range,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Block>> {
+        Box::pin(async move {
+            let entries = self.scan(space, range, Order::Ascending, limit).await?;
+            Ok(entries.into_iter().collect())
+        })
+    }
 
     /// An account's sums at this version or later; zero for one that never moved. Movements are
     /// judged at commit and never conflict, so this is not part of what was read.

@@ -27,6 +27,51 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
+/// Entries in one piece, for many of them that are only handed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Block {
+    /// The first key, its value, the second key, and so on.
+    pub bytes: Vec<u8>,
+    /// How many bytes each of them has.
+    pub lengths: Vec<u32>,
+}
+
+impl Block {
+    /// Appends an entry. Keys and values are far shorter than a length can tell.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        for part in [key, value] {
+            self.bytes.extend_from_slice(part);
+            self.lengths.push(part.len() as u32);
+        }
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lengths.len() / 2
+    }
+
+    /// The key of the last entry.
+    #[must_use]
+    pub fn last_key(&self) -> Option<&[u8]> {
+        let &[.., key, value] = self.lengths.as_slice() else {
+            return None;
+        };
+        let end = self.bytes.len() - value as usize;
+        Some(&self.bytes[end - key as usize..end])
+    }
+}
+
+impl FromIterator<Entry> for Block {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let mut block = Self::default();
+        for Entry { key, value } in entries {
+            block.push(&key, &value);
+        }
+        block
+    }
+}
+
 /// Keys from `start` (included) to `end` (excluded; none: no upper bound), by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Range {
@@ -139,6 +184,8 @@ pub struct Transaction {
     pub postings: Vec<Posting>,
     /// The instant it is stamped with.
     pub at: u64,
+    /// Whether it may wait a few ms for others, to be made durable together with them.
+    pub patient: bool,
 }
 
 impl Transaction {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use leyden::dispatch::Error;
 use leyden::dispatch::work::{Seed, Work};
 use leyden::metering::{self, Dataset, Decision};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::rig::{Rig, error, readings, run};
+use crate::rig::{HOUR_MS, Place, Rig, error, readings, run};
+use crate::support::{frozen, plugin};
 
 /// An empty transaction.
 fn work(rig: &Rig) -> Box<Work> {
@@ -75,5 +76,54 @@ fn a_component_that_cannot_be_read_is_at_fault_and_nothing_is_charged() {
             if culprit.component.as_str() == "production");
         assert!(blamed, "{failed:?}");
         assert_eq!(rig.balance(&place.partner).await, 70);
+    });
+}
+
+/// All readings of a place's day, two at a time.
+async fn all_of(rig: &Rig, place: &Place, dataset: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut members = json!({ "limit": 2 });
+    loop {
+        let page = rig
+            .one(&place.partner, place.read_with(dataset, &members))
+            .await;
+        all.extend(readings(&page).iter().cloned());
+        if page["next"].is_null() {
+            return all;
+        }
+        members["cursor"] = page["next"].clone();
+    }
+}
+
+#[test]
+fn components_of_the_first_release_are_read_as_those_of_today() {
+    run(async {
+        let rig = Rig::start().await;
+        for name in ["consumption", "production"] {
+            rig.host.deploy(name, frozen("0.1.0", name)).await;
+        }
+        let place = rig.place(3, 10_000).await;
+        let reading = |number: u64| {
+            let house = format!("h{}", number % 3);
+            let mut reading = place.reading(&house, number / 3, Some(1 + number), Some(number));
+            let object = |name| json!({ "name": name, "consumptionUj": number * 1_000 * HOUR_MS, "productionUj": 0 });
+            let objects = ["Car", "Oven"].iter().skip(number as usize % 2);
+            reading["objects"] = objects.map(object).collect();
+            reading
+        };
+        rig.lay((0..9).map(reading).collect()).await;
+        let mut before = Vec::new();
+        for dataset in ["production", "detailed-consumption"] {
+            before.push(all_of(&rig, &place, dataset).await);
+        }
+        assert!(before.iter().all(|all| all.len() == 9), "{before:?}");
+        let objects = |row: &Value| row["objects"].as_array().map_or(0, Vec::len);
+        assert_eq!(before[1].iter().map(objects).sum::<usize>(), 14);
+        for name in ["consumption", "production"] {
+            rig.host.deploy(name, plugin(name)).await;
+        }
+        for (dataset, before) in ["production", "detailed-consumption"].iter().zip(before) {
+            assert_eq!(all_of(&rig, &place, dataset).await, before, "{dataset}");
+        }
     });
 }

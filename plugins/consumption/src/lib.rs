@@ -1,32 +1,32 @@
 //! Consumption: takes in the stream of readings, keeps what every house drew and the sums per
 //! community and in total, and tells each interval's balance as it changes. Serves `consumption-api` and
-//! `consumption-detailed` and exports `leyden:grid/consumption` and `leyden:grid/balances`.
+//! `consumption-detailed` and exports `leyden:grid/consumption`, the same rows as `leyden:grid/consumption-rows`, and
+//! `leyden:grid/balances`.
 //!
 //! A date reads the interval that contains it. Powers are means over their interval, in W. Where
 //! nothing was measured the answer is `null`, never 0.
 
 mod latest;
 mod logic;
+mod rows;
 
-use leyden_sdk::exports::{balances, consumption};
+use leyden_sdk::exports::{balances, consumption, consumption_rows};
 use leyden_sdk::grid::{
     balances as grid_balances, client_registry, consumption as grid_consumption,
 };
 use leyden_sdk::http::{self, Params, Request, Response};
 use leyden_sdk::number::Number;
-use leyden_sdk::series::{self, HostState, HouseAt, Place, Reading, Span, watt_hours, watts};
+use leyden_sdk::series::{self, HostState, Reading, watt_hours, watts};
 use leyden_sdk::streams::{self, Event};
 use leyden_sdk::{Error, Result, time};
 use serde::Serialize;
-
-/// Rows of one page of `houses-between`, as its interface says.
-const PAGE_HOUSES_MAX: u32 = 1_000;
 
 struct Consumption;
 
 leyden_sdk::export_streams!(Consumption);
 leyden_sdk::export_http!(Consumption);
 leyden_sdk::export_interface!(consumption, Consumption);
+leyden_sdk::export_interface!(consumption_rows, Consumption);
 leyden_sdk::export_interface!(balances, Consumption);
 
 impl streams::Handler for Consumption {
@@ -170,57 +170,10 @@ impl consumption::Guest for Consumption {
         limit: u32,
         objects: bool,
     ) -> Result<grid_consumption::Page, grid_consumption::Error> {
-        leyden_sdk::init();
-        let start = start.map(place);
-        let span = Span {
-            from_ms,
-            to_ms,
-            community,
-            start: start.as_ref(),
-            limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
-            objects,
-        };
-        let (page, communities) = logic::drawn_between(&HostState, &span).map_err(Error::from)?;
-        let is_open = |at: &HouseAt| {
-            let latest = communities.get(&at.community);
-            latest.is_some_and(|latest| latest.is_open(at.interval))
-        };
-        let house = |at: HouseAt| house_power(!is_open(&at), at);
-        Ok(grid_consumption::Page {
-            houses: page.houses.into_iter().map(house).collect(),
-            next: page.next.map(grid_place),
-        })
-    }
-}
-
-fn place(place: grid_consumption::Place) -> Place {
-    Place {
-        interval: place.interval.into(),
-        community: place.community,
-        house: place.house,
-    }
-}
-
-fn grid_place(place: Place) -> grid_consumption::Place {
-    grid_consumption::Place {
-        interval: place.interval.into(),
-        community: place.community,
-        house: place.house,
-    }
-}
-
-fn house_power(complete: bool, at: HouseAt) -> grid_consumption::HousePower {
-    let object = |object: series::ObjectPower| grid_consumption::ObjectPower {
-        name: object.name,
-        power_mw: object.consumption_mw,
-    };
-    grid_consumption::HousePower {
-        house: at.house,
-        community: at.community,
-        interval: at.interval.into(),
-        power_mw: at.power.consumption_mw.unwrap_or(0),
-        objects: at.objects.into_iter().map(object).collect(),
-        complete,
+        use consumption_rows::Guest as _;
+        let start = start.map(rows::place);
+        let page = Self::between(from_ms, to_ms, community, start, limit, objects);
+        Ok(rows::one_by_one(page.map_err(Error::from)?))
     }
 }
 

@@ -212,7 +212,7 @@ pub(crate) fn drawn_between(
     span: &Span<'_>,
 ) -> Result<(HousePage, BTreeMap<u64, Latest>)> {
     let page = houses_between(state, span, |row| row.consumption_uj.is_some())?;
-    let ids: BTreeSet<u64> = page.houses.iter().map(|house| house.community).collect();
+    let ids: BTreeSet<u64> = page.rows.iter().map(|row| row.community).collect();
     let keys: Vec<_> = ids.iter().map(|id| latest_key(*id)).collect();
     state.prefetch(&keys)?;
     let mut communities = BTreeMap::new();

@@ -2,7 +2,7 @@
 //! published, what is refused. The registry is not there, so nothing here is unknown to it.
 
 use leyden_sdk::http::{Problem, ProblemKind, RequestHead};
-use leyden_sdk::testing;
+use leyden_sdk::{grid, testing};
 
 use super::*;
 
@@ -181,49 +181,77 @@ fn the_exported_interfaces_answer() {
     );
 }
 
+/// One page of all communities' rows, or one's, in the interval of `a_minute`.
+fn page(
+    community: Option<u64>,
+    start: Option<grid::consumption_rows::Place>,
+    limit: u32,
+) -> grid::consumption_rows::Page {
+    let page = <Consumption as consumption_rows::Guest>::between(
+        0,
+        u64::MAX,
+        community,
+        start,
+        limit,
+        true,
+    );
+    page.expect("a page")
+}
+
 #[test]
 fn rows_come_page_by_page_with_their_place() {
     <Consumption as streams::Handler>::handle("house.readings", a_minute()).expect("it is handled");
-    let at_ms = time::parse_ms(START).expect("an instant");
-    let page_from = |start| {
-        let page = <Consumption as consumption::Guest>::houses_between(
-            at_ms,
-            at_ms + 1,
-            None,
-            start,
-            2,
-            true,
-        );
-        page.expect("a page")
+    let first = page(None, None, 2);
+    let of = |row: &grid::consumption_rows::Row| {
+        let house = first.houses[row.house as usize].as_str();
+        (house, row.community, row.power_mw, row.complete)
     };
-    let page = page_from(None);
-    let rows: Vec<_> = page
-        .houses
-        .iter()
-        .map(|row| {
-            (
-                row.house.as_str(),
-                row.community,
-                row.power_mw,
-                row.complete,
-            )
-        })
-        .collect();
+    let rows: Vec<_> = first.rows.iter().map(of).collect();
     assert_eq!(rows, [("a", 4, 500_000, true), ("b", 4, 9_500_000, true)]);
-    let page = page_from(page.next);
-    assert_eq!((page.houses.len(), page.next), (1, None));
-    let of = |community| {
-        <Consumption as consumption::Guest>::houses_between(
-            0,
-            u64::MAX,
-            Some(community),
-            None,
-            9,
-            true,
-        )
-    };
-    assert_eq!(of(4).expect("a page").houses.len(), 3);
-    assert_eq!(of(5).expect("a page").houses.len(), 0);
+    let second = page(None, first.next, 2);
+    assert_eq!((second.rows.len(), second.next), (1, None));
+    assert_eq!(page(Some(4), None, 9).rows.len(), 3);
+    assert_eq!(page(Some(5), None, 9).rows.len(), 0);
+}
+
+#[test]
+fn callers_of_the_released_interface_get_the_same_rows_one_by_one() {
+    let mut minute = a_minute();
+    for (number, event) in (1_u64..).zip(&mut minute) {
+        let mut reading: serde_json::Value = serde_json::from_slice(&event.payload).expect("JSON");
+        let object = |name| serde_json::json!({ "name": name, "consumptionUj": number * 60_000_000, "productionUj": 0 });
+        let objects = ["Car", "Oven"].iter().skip(number as usize % 2);
+        reading["objects"] = objects.map(object).collect();
+        event.payload = reading.to_string().into_bytes();
+    }
+    <Consumption as streams::Handler>::handle("house.readings", minute).expect("it is handled");
+    let mut start = None;
+    let mut rows = Vec::new();
+    loop {
+        let page =
+            <Consumption as consumption::Guest>::houses_between(0, u64::MAX, None, start, 2, true);
+        let page = page.expect("a page");
+        rows.extend(page.houses);
+        start = page.next;
+        if start.is_none() {
+            break;
+        }
+    }
+    let compact = page(None, None, 9);
+    let mut objects = compact.objects.iter();
+    assert!(rows.len() == 3 && !compact.objects.is_empty());
+    for (row, of) in rows.iter().zip(&compact.rows) {
+        assert_eq!(row.house, compact.houses[of.house as usize]);
+        let same = (row.community, row.interval, row.power_mw, row.complete);
+        assert_eq!(same, (of.community, of.interval, of.power_mw, of.complete));
+        assert_eq!(row.objects.len(), of.objects as usize);
+        for object in &row.objects {
+            let known = objects.next().expect("an object");
+            assert_eq!(object.name, compact.object_names[known.name as usize]);
+            assert_eq!(object.power_mw, known.power_mw);
+        }
+    }
+    assert_eq!(objects.next(), None);
 }
 
 #[test]
@@ -231,8 +259,6 @@ fn a_row_of_an_interval_that_is_still_open_is_not_complete() {
     let mut minute = a_minute();
     minute.truncate(2);
     <Consumption as streams::Handler>::handle("house.readings", minute).expect("it is handled");
-    let page =
-        <Consumption as consumption::Guest>::houses_between(0, u64::MAX, None, None, 9, true);
-    let rows = page.expect("a page").houses;
+    let rows = page(None, None, 9).rows;
     assert!(rows.len() == 2 && rows.iter().all(|row| !row.complete));
 }

@@ -192,8 +192,9 @@ impl<'a> Days<'a> {
 }
 
 fn remove_before(state: &mut impl State, series: Series<'_>, day: u64) -> Result<()> {
-    for (key, _) in state.scan(&series.key(0), &series.key(day), REMOVED_MAX)? {
-        state.delete(&key)?;
+    let over = state.scan(&series.key(0), &series.key(day), REMOVED_MAX)?;
+    for (key, _) in over.iter() {
+        state.delete(key)?;
     }
     Ok(())
 }
@@ -219,7 +220,7 @@ pub(crate) fn between(
     let mut found = Vec::new();
     loop {
         let chunks = state.scan(&series.key(day), &end, CHUNKS)?;
-        for (key, value) in &chunks {
+        for (key, value) in chunks.iter() {
             day = day_of(key)?;
             let inside = |one: &Taken| (from_ms..to_ms).contains(&one.interval.starts_at_ms);
             found.extend(decode(day, value)?.into_iter().filter(inside));

@@ -1,26 +1,26 @@
 //! Production: takes in the stream of readings and keeps what every producer fed in and the sums per
-//! community and in total. Serves `production-api` and exports `leyden:grid/production`.
+//! community and in total. Serves `production-api` and exports `leyden:grid/production`, and the same
+//! rows as `leyden:grid/production-rows`.
 //!
 //! A date reads the interval that contains it. Powers are means over their interval, in W. Where
 //! nothing was measured the answer is `null`, never 0.
 
 mod logic;
+mod rows;
 
-use leyden_sdk::exports::production;
+use leyden_sdk::exports::{production, production_rows};
 use leyden_sdk::grid::{client_registry, production as grid_production};
 use leyden_sdk::http::{self, Params, Request, Response};
-use leyden_sdk::series::{self, HostState, HouseAt, Place, Reading, Span, watts};
+use leyden_sdk::series::{self, HostState, Reading, watts};
 use leyden_sdk::streams::{self, Event};
 use leyden_sdk::{Error, Result};
-
-/// Rows of one page of `houses-between`, as its interface says.
-const PAGE_HOUSES_MAX: u32 = 1_000;
 
 struct Production;
 
 leyden_sdk::export_streams!(Production);
 leyden_sdk::export_http!(Production);
 leyden_sdk::export_interface!(production, Production);
+leyden_sdk::export_interface!(production_rows, Production);
 
 impl streams::Handler for Production {
     fn handle(_stream: &str, batch: Vec<Event>) -> Result<()> {
@@ -77,51 +77,9 @@ impl production::Guest for Production {
         start: Option<grid_production::Place>,
         limit: u32,
     ) -> Result<grid_production::Page, grid_production::Error> {
-        leyden_sdk::init();
-        let start = start.map(place);
-        let span = Span {
-            from_ms,
-            to_ms,
-            community,
-            start: start.as_ref(),
-            limit: limit.clamp(1, PAGE_HOUSES_MAX) as usize,
-            objects: false,
-        };
-        let (page, records) = logic::produced_between(&HostState, &span).map_err(Error::from)?;
-        let is_open = |at: &HouseAt| {
-            let record = records.get(&at.community);
-            record.is_some_and(|record| record.is_open(at.interval))
-        };
-        let house = |at: HouseAt| house_power(!is_open(&at), at);
-        Ok(grid_production::Page {
-            houses: page.houses.into_iter().map(house).collect(),
-            next: page.next.map(grid_place),
-        })
-    }
-}
-
-fn place(place: grid_production::Place) -> Place {
-    Place {
-        interval: place.interval.into(),
-        community: place.community,
-        house: place.house,
-    }
-}
-
-fn grid_place(place: Place) -> grid_production::Place {
-    grid_production::Place {
-        interval: place.interval.into(),
-        community: place.community,
-        house: place.house,
-    }
-}
-
-fn house_power(complete: bool, at: HouseAt) -> grid_production::HousePower {
-    grid_production::HousePower {
-        house: at.house,
-        community: at.community,
-        interval: at.interval.into(),
-        power_mw: at.power.production_mw.unwrap_or(0),
-        complete,
+        use production_rows::Guest as _;
+        let start = start.map(rows::place);
+        let page = Self::between(from_ms, to_ms, community, start, limit);
+        Ok(rows::one_by_one(page.map_err(Error::from)?))
     }
 }

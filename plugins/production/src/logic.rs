@@ -172,7 +172,7 @@ pub(crate) fn produced_between(
     span: &Span<'_>,
 ) -> Result<(HousePage, BTreeMap<u64, Record>)> {
     let page = houses_between(state, span, |row| row.production_uj.is_some())?;
-    let ids: BTreeSet<u64> = page.houses.iter().map(|house| house.community).collect();
+    let ids: BTreeSet<u64> = page.rows.iter().map(|row| row.community).collect();
     let keys: Vec<_> = ids.iter().map(|id| record_key(*id)).collect();
     state.prefetch(&keys)?;
     let mut records = BTreeMap::new();
@@ -252,16 +252,15 @@ mod tests {
         .expect("it is applied");
         let (page, _) = produced_between(&state, &all()).expect("a page");
         let houses: Vec<_> = page
-            .houses
+            .rows
             .iter()
-            .map(|at| (at.house.as_str(), at.power.production_mw))
+            .map(|at| {
+                let house = &page.houses[at.house as usize];
+                (house.as_str(), at.power.production_mw)
+            })
             .collect();
         assert_eq!(houses, [("a", Some(1_700_000)), ("b", Some(0))]);
-        assert!(
-            page.houses
-                .iter()
-                .all(|at| at.power.consumption_mw.is_none())
-        );
+        assert!(page.rows.iter().all(|at| at.power.consumption_mw.is_none()));
     }
 
     #[test]

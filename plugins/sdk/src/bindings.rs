@@ -8,6 +8,8 @@ wit_bindgen::generate!({
             include leyden:worlds/service@0.2.0;
             import leyden:http/types@0.1.0;
             import leyden:streams/types@0.1.0;
+            import leyden:grid/consumption-rows@0.1.0;
+            import leyden:grid/production-rows@0.1.0;
         }
     ",
     path: "../../wit",
@@ -16,6 +18,7 @@ wit_bindgen::generate!({
     generate_unused_types: true,
     additional_derives: [PartialEq],
     additional_type_attributes: {
+        "leyden:state/store@0.1.0/block": [#[derive(Default)]],
         "leyden:grid/events@0.1.0/interval": [#[derive(serde::Serialize, serde::Deserialize)] #[serde(rename_all = "camelCase")]],
         "leyden:grid/events@0.1.0/tick": [#[derive(serde::Serialize, serde::Deserialize)] #[serde(rename_all = "camelCase")]],
         "leyden:grid/events@0.1.0/object-reading": [#[derive(serde::Serialize, serde::Deserialize)] #[serde(rename_all = "camelCase")]],

@@ -228,7 +228,13 @@ macro_rules! from_state_error {
         }
     )*};
 }
-from_state_error!(consumption, production, balances);
+from_state_error!(
+    consumption,
+    consumption_rows,
+    production,
+    production_rows,
+    balances
+);
 
 /// The other way, inside a component that exports the interface: its own state failed.
 macro_rules! into_state_error {
@@ -245,6 +251,8 @@ into_state_error!(
     devices,
     scheduler,
     consumption,
+    consumption_rows,
     production,
+    production_rows,
     balances
 );

@@ -141,6 +141,29 @@ pub mod consumption {
     pub use exports::leyden::grid::consumption::Guest;
 }
 
+/// Exports `leyden:grid/consumption-rows`.
+pub mod consumption_rows {
+    wit_bindgen::generate!({
+        inline: "package leyden:sdk@0.1.0; world exports-consumption-rows { export leyden:grid/consumption-rows@0.1.0; }",
+        path: "../../wit",
+        world: "exports-consumption-rows",
+        with: {
+            "leyden:grid/events@0.1.0": crate::bindings::leyden::grid::events,
+            "leyden:grid/consumption-rows@0.1.0/place": crate::bindings::leyden::grid::consumption_rows::Place,
+            "leyden:grid/consumption-rows@0.1.0/row": crate::bindings::leyden::grid::consumption_rows::Row,
+            "leyden:grid/consumption-rows@0.1.0/object-power": crate::bindings::leyden::grid::consumption_rows::ObjectPower,
+            "leyden:grid/consumption-rows@0.1.0/page": crate::bindings::leyden::grid::consumption_rows::Page,
+            "leyden:grid/consumption-rows@0.1.0/error": crate::bindings::leyden::grid::consumption_rows::Error,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_guest",
+        default_bindings_module: "leyden_sdk::exports::consumption_rows",
+    });
+
+    pub use exports::leyden::grid::consumption_rows::Guest;
+}
+
 /// Exports `leyden:grid/production`.
 pub mod production {
     wit_bindgen::generate!({
@@ -161,6 +184,28 @@ pub mod production {
     });
 
     pub use exports::leyden::grid::production::Guest;
+}
+
+/// Exports `leyden:grid/production-rows`.
+pub mod production_rows {
+    wit_bindgen::generate!({
+        inline: "package leyden:sdk@0.1.0; world exports-production-rows { export leyden:grid/production-rows@0.1.0; }",
+        path: "../../wit",
+        world: "exports-production-rows",
+        with: {
+            "leyden:grid/events@0.1.0": crate::bindings::leyden::grid::events,
+            "leyden:grid/production-rows@0.1.0/place": crate::bindings::leyden::grid::production_rows::Place,
+            "leyden:grid/production-rows@0.1.0/row": crate::bindings::leyden::grid::production_rows::Row,
+            "leyden:grid/production-rows@0.1.0/page": crate::bindings::leyden::grid::production_rows::Page,
+            "leyden:grid/production-rows@0.1.0/error": crate::bindings::leyden::grid::production_rows::Error,
+        },
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_guest",
+        default_bindings_module: "leyden_sdk::exports::production_rows",
+    });
+
+    pub use exports::leyden::grid::production_rows::Guest;
 }
 
 /// Exports `leyden:grid/balances`.

@@ -21,6 +21,7 @@ mod aggregate;
 mod batch;
 mod codec;
 pub mod keys;
+mod names;
 mod pages;
 mod read;
 mod reading;
@@ -37,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use aggregate::{Aggregate, Sum, mean_mw, watt_hours, watts};
 pub use batch::{Batch, Measurement, Slot, Touched};
 pub use codec::{Reader, put};
-pub use pages::{HousePage, Place, Span, houses_between};
+pub use pages::{HousePage, HouseRow, ObjectRow, Place, Span, houses_between};
 pub use read::{
     Energy, HouseAt, ObjectPower, Power, aggregate_of, community_at, energy, house_at,
     intervals_at, total_at,
@@ -48,7 +49,8 @@ pub use row::Row;
 pub use totals::{Totals, intervals_between};
 
 use crate::bindings::leyden::grid::events;
-use crate::{state, time};
+use crate::state::{self, Block};
+use crate::time;
 
 /// The longest interval a reading may have, ms. It bounds how far back the intervals that contain
 /// an instant can start.
@@ -90,9 +92,6 @@ impl From<crate::Error> for Error {
 /// A series' result.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A key and its value.
-pub type Entry = (Vec<u8>, Vec<u8>);
-
 /// The component's ordered map. [`HostState`] is the real one; a `BTreeMap` stands in for it in tests.
 pub trait State {
     /// The value under `key`.
@@ -126,7 +125,7 @@ pub trait State {
     ///
     /// # Errors
     /// The store does not answer.
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>>;
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Block>;
 }
 
 /// The component's own state in the host, inside the invocation's transaction.
@@ -150,13 +149,9 @@ impl State for HostState {
         Ok(state::delete(key)?)
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Block> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let entries = state::scan(start, Some(end), state::Order::Ascending, limit)?;
-        Ok(entries
-            .into_iter()
-            .map(|entry| (entry.key, entry.value))
-            .collect())
+        Ok(state::scan_block(start, end, limit)?)
     }
 }
 
@@ -175,12 +170,13 @@ impl State for BTreeMap<Vec<u8>, Vec<u8>> {
         Ok(())
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Block> {
         let range = self.range(start.to_vec()..end.max(start).to_vec());
-        Ok(range
+        let mut block = Block::default();
+        range
             .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+            .for_each(|(key, value)| block.push(key, value));
+        Ok(block)
     }
 }
 

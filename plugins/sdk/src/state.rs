@@ -11,7 +11,7 @@ use crate::testing as backend;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::bindings::leyden::state::store::{Entry, KeyRange, Order};
+pub use crate::bindings::leyden::state::store::{Block, Entry, KeyRange, Order};
 
 /// Entries that one scan returns at most; the host enforces it.
 pub const SCAN_ENTRIES_MAX: u32 = 10_000;
@@ -78,6 +78,53 @@ pub fn scan(start: &[u8], end: Option<&[u8]>, order: Order, limit: u32) -> Resul
         end: end.map(<[u8]>::to_vec),
     };
     Ok(backend::scan(&range, order, limit)?)
+}
+
+/// The same in one piece, smallest key first: where entries are many and each is only looked at.
+pub fn scan_block(start: &[u8], end: &[u8], limit: u32) -> Result<Block> {
+    let range = KeyRange {
+        start: start.to_vec(),
+        end: Some(end.to_vec()),
+    };
+    Ok(backend::scan_block(&range, limit)?)
+}
+
+impl Block {
+    /// Appends an entry.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        for part in [key, value] {
+            self.bytes.extend_from_slice(part);
+            // The host bounds keys and values far below.
+            self.lengths.push(part.len() as u32);
+        }
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lengths.len() / 2
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// Its entries, each as its key and its value.
+    ///
+    /// # Panics
+    /// Where the lengths are not those of the bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        let mut part = move |length: u32| {
+            let (part, after) = rest.split_at(length as usize);
+            rest = after;
+            part
+        };
+        let pairs = self.lengths.chunks_exact(2);
+        pairs.map(move |lengths| (part(lengths[0]), part(lengths[1])))
+    }
 }
 
 /// Up to `limit` entries whose keys start with `prefix`.
@@ -198,7 +245,19 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Reader, key_after, prefix_end};
+    use super::{Block, Key, Reader, key_after, prefix_end};
+
+    #[test]
+    fn a_block_tells_its_entries_apart() {
+        let mut block = Block::default();
+        assert!(block.is_empty());
+        let entries: [(&[u8], &[u8]); 3] = [(b"a", b"one"), (b"bc", b""), (b"d", b"two")];
+        for (key, value) in entries {
+            block.push(key, value);
+        }
+        assert_eq!(block.iter().collect::<Vec<_>>(), entries);
+        assert_eq!(block.len(), 3);
+    }
 
     #[test]
     fn the_end_of_a_prefix_is_the_next_key_without_it() {

@@ -2,7 +2,7 @@
 //! in memory. It commits nothing and enforces no budget; a test that needs those runs the host.
 //! Components do not contain it.
 
-use crate::bindings::leyden::state::store::{Entry, Error, KeyRange, Order};
+use crate::bindings::leyden::state::store::{Block, Entry, Error, KeyRange, Order};
 use crate::bindings::leyden::streams::publisher;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -84,6 +84,14 @@ pub(crate) fn set(key: &[u8], value: &[u8]) -> Result<(), Error> {
 pub(crate) fn delete(key: &[u8]) -> Result<(), Error> {
     STATE.with_borrow_mut(|state| state.remove(key));
     Ok(())
+}
+
+pub(crate) fn scan_block(range: &KeyRange, limit: u32) -> Result<Block, Error> {
+    let mut block = Block::default();
+    for entry in scan(range, Order::Ascending, limit)? {
+        block.push(&entry.key, &entry.value);
+    }
+    Ok(block)
 }
 
 pub(crate) fn scan(range: &KeyRange, order: Order, limit: u32) -> Result<Vec<Entry>, Error> {

@@ -4,15 +4,15 @@
 //! **Invariant.** A dataset that is not granted is not linked.
 
 mod read;
+mod rows;
 mod stop;
 mod sums;
 
 use wasmtime::component::{HasData, Linker};
 
-use super::leyden::data::{budget, detailed_consumption, global_consumption, production, types};
-use crate::metering::{Dataset, Interval, Query, Refusal, Row};
+use super::leyden::data::{budget, global_consumption, types};
+use crate::metering::{Dataset, Interval, Query, Refusal};
 use crate::runtime::Call;
-use read::Read;
 use stop::answer;
 
 /// What datasets are read through: the place where the invocation lies while its guest has it. The host
@@ -44,10 +44,8 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
             Dataset::GlobalConsumption => {
                 global_consumption::add_to_linker::<T, Metered>(linker, get)?;
             }
-            Dataset::Production => production::add_to_linker::<T, Metered>(linker, get)?,
-            Dataset::DetailedConsumption => {
-                detailed_consumption::add_to_linker::<T, Metered>(linker, get)?;
-            }
+            Dataset::Production => rows::link(linker, *dataset, get, rows::produced)?,
+            Dataset::DetailedConsumption => rows::link(linker, *dataset, get, rows::drawn)?,
         }
     }
     Ok(())
@@ -70,53 +68,6 @@ impl global_consumption::Host for DataView<'_> {
     ) -> wasmtime::Result<Result<global_consumption::Page, types::Error>> {
         let query = from_wit(Dataset::GlobalConsumption, query);
         answer(sums::read(self.call, query).await)
-    }
-}
-
-impl production::Host for DataView<'_> {
-    async fn read(
-        &mut self,
-        query: types::Query,
-    ) -> wasmtime::Result<Result<production::Page, types::Error>> {
-        let query = from_wit(Dataset::Production, query);
-        let reading = |household: String, row: Row| production::Reading {
-            household,
-            interval: to_wit(row.place.interval),
-            power_w: watts(row.power_mw),
-            quality: quality(row.complete),
-        };
-        let page = Read::rows(self.call, query, reading).await;
-        answer(page.map(|page| production::Page {
-            readings: page.readings,
-            next: page.next,
-            price: page.price,
-        }))
-    }
-}
-
-impl detailed_consumption::Host for DataView<'_> {
-    async fn read(
-        &mut self,
-        query: types::Query,
-    ) -> wasmtime::Result<Result<detailed_consumption::Page, types::Error>> {
-        let query = from_wit(Dataset::DetailedConsumption, query);
-        let object = |(name, power_mw)| detailed_consumption::ObjectPower {
-            name,
-            power_w: watts(power_mw),
-        };
-        let reading = |household: String, row: Row| detailed_consumption::Reading {
-            household,
-            interval: to_wit(row.place.interval),
-            power_w: watts(row.power_mw),
-            objects: row.objects.into_iter().map(object).collect(),
-            quality: quality(row.complete),
-        };
-        let page = Read::rows(self.call, query, reading).await;
-        answer(page.map(|page| detailed_consumption::Page {
-            readings: page.readings,
-            next: page.next,
-            price: page.price,
-        }))
     }
 }
 

@@ -8,6 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use wasmtime::component::{ComponentType, Lower};
+
 use super::stop::Stop;
 use crate::dispatch::work::{self, Work};
 use crate::metering::{
@@ -40,11 +42,13 @@ const PAGE_CALLS: u32 = 5 * ROWS_MAX;
 /// What a page of rows may take of the invocation's budget of bytes read.
 const PAGE_READ_BYTES: usize = 4 << 20;
 
-/// One page of a dataset.
+/// One page of a dataset of rows, as the guest gets it.
+#[derive(ComponentType, Lower)]
+#[component(record)]
 pub(super) struct Page<R> {
-    pub(super) readings: Vec<R>,
-    pub(super) next: Option<String>,
-    pub(super) price: u64,
+    readings: Vec<R>,
+    next: Option<String>,
+    price: u64,
 }
 
 /// Rows of consenting households, and what was passed over on the way.
@@ -104,7 +108,7 @@ impl<'a> Read<'a> {
     pub(super) async fn rows<R>(
         call: &'a mut Option<Box<Call>>,
         query: Query,
-        reading: impl Fn(String, Row) -> R,
+        reading: impl Fn(Arc<str>, Row) -> R,
     ) -> Result<Page<R>, Stop> {
         let mut read = Self::begin(call, query).await?;
         let found = read.find().await?;
@@ -165,8 +169,9 @@ impl<'a> Read<'a> {
         rows: Vec<Row>,
         withheld: &HashSet<String>,
     ) -> Result<bool, Refusal> {
+        found.rows.reserve(rows.len().min(self.limit));
         for row in rows {
-            if withheld.contains(&row.place.house) {
+            if withheld.contains(&*row.place.house) {
                 continue;
             }
             if found.rows.len() == self.limit {
@@ -210,18 +215,17 @@ impl<'a> Read<'a> {
             limit: u32::try_from(limit).unwrap_or(ROWS_MAX).min(ROWS_MAX),
         };
         let rows = runtime::rows(self.call, dataset, ask).await?;
-        let withheld = self.withheld(dataset, &rows.rows).await?;
+        let withheld = self.withheld(dataset, &rows.houses).await?;
         Ok((rows, withheld))
     }
 
-    /// Households of these rows that withhold a dataset.
+    /// Those of these households that withhold a dataset.
     pub(super) async fn withheld(
         &mut self,
         dataset: Dataset,
-        rows: &[Row],
+        houses: &[Arc<str>],
     ) -> Result<HashSet<String>, Stop> {
-        let houses: HashSet<&str> = rows.iter().map(|row| row.place.house.as_str()).collect();
-        Ok(runtime::withheld(self.call, dataset, &houses).await?)
+        Ok(runtime::withheld(self.call, dataset, houses).await?)
     }
 
     /// Whether the invocation's budget is enough for another page of rows.
@@ -295,24 +299,41 @@ pub(super) fn check_first(page: usize) -> Result<(), Refusal> {
 
 /// Readings by interval, and in each by pseudonym: any other order would be the same for every partner and
 /// so let two of them match their readings.
-fn named<R>(secrets: &Secrets, rows: Vec<Row>, reading: impl Fn(String, Row) -> R) -> Vec<R> {
-    let mut names: HashMap<String, String> = HashMap::new();
-    let mut named: Vec<(String, Row)> = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        let house = std::mem::take(&mut row.place.house);
-        let name = names
-            .entry(house)
-            .or_insert_with_key(|house| secrets.pseudonym(house));
-        named.push((name.clone(), row));
+fn named<R>(secrets: &Secrets, rows: Vec<Row>, reading: impl Fn(Arc<str>, Row) -> R) -> Vec<R> {
+    let (names, ranks) = pseudonyms(secrets, &rows);
+    let intervals = rows.iter().map(|row| row.place.interval);
+    let mut order: Vec<_> = intervals.zip(ranks).zip(0_usize..).collect();
+    order.sort_unstable();
+    let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+    let mut readings = Vec::with_capacity(rows.len());
+    readings.extend(order.into_iter().filter_map(|((_, rank), at)| {
+        let row = rows[at].take()?;
+        Some(reading(names[rank].clone(), row))
+    }));
+    readings
+}
+
+/// The pseudonyms of rows' houses in their order, and where each row's stands in it. Rows of one page share their
+/// houses' names, so these are told apart by where they lie.
+fn pseudonyms(secrets: &Secrets, rows: &[Row]) -> (Vec<Arc<str>>, Vec<usize>) {
+    let mut names: Vec<(Arc<str>, usize)> = Vec::new();
+    let mut known = HashMap::new();
+    let found: Vec<usize> = rows
+        .iter()
+        .map(|Row { place, .. }| {
+            *known.entry(place.house.as_ptr()).or_insert_with(|| {
+                names.push((secrets.pseudonym(&place.house).into(), names.len()));
+                names.len() - 1
+            })
+        })
+        .collect();
+    names.sort_unstable();
+    let mut rank_of = vec![0; names.len()];
+    for (rank, (_, at)) in names.iter().enumerate() {
+        rank_of[*at] = rank;
     }
-    named.sort_by(|(one, a), (other, b)| {
-        let intervals = a.place.interval.cmp(&b.place.interval);
-        intervals.then_with(|| one.cmp(other))
-    });
-    named
-        .into_iter()
-        .map(|(name, row)| reading(name, row))
-        .collect()
+    let names = names.into_iter().map(|(name, _)| name).collect();
+    (names, found.into_iter().map(|at| rank_of[at]).collect())
 }
 
 fn bytes_of(row: &Row) -> usize {

@@ -1,6 +1,7 @@
 //! Reads of sums: all rows of an interval, gathered into one value, where it tells nothing of a household.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::leyden::data::global_consumption::{Page, Reading};
 use super::read::{PAGES_MAX, Read, check_first, decide, give_way, meter, work};
@@ -68,9 +69,9 @@ async fn gather(read: &mut Read<'_>) -> Result<(Vec<Gathered>, Option<Place>), S
             break;
         }
         let (rows, withheld) = read.look(start, ROWS_MAX as usize).await?;
-        members.learn(read, &rows.rows).await?;
+        members.learn(read, &rows.houses).await?;
         for row in &rows.rows {
-            let member = (!withheld.contains(&row.place.house)).then(|| members.of(read, row));
+            let member = (!withheld.contains(&*row.place.house)).then(|| members.of(read, row));
             if let Err(interval) = gathering.add(row, member) {
                 let next = Place::beginning(interval);
                 return Ok((gathering.into_groups(), Some(next)));
@@ -109,7 +110,7 @@ fn cut(
 /// Who households are in the partner's cohorts. To a partner who reads details too, whoever does not
 /// withhold them is no secret.
 struct Members {
-    ids: HashMap<String, u64>,
+    ids: HashMap<Arc<str>, u64>,
     reads_details: bool,
     withheld: HashSet<String>,
 }
@@ -124,9 +125,9 @@ impl Members {
         })
     }
 
-    async fn learn(&mut self, read: &mut Read<'_>, rows: &[Row]) -> Result<(), Stop> {
+    async fn learn(&mut self, read: &mut Read<'_>, houses: &[Arc<str>]) -> Result<(), Stop> {
         if self.reads_details {
-            let withheld = read.withheld(Dataset::DetailedConsumption, rows).await?;
+            let withheld = read.withheld(Dataset::DetailedConsumption, houses).await?;
             self.withheld.extend(withheld);
         }
         Ok(())
@@ -144,7 +145,7 @@ impl Members {
         Member {
             id,
             power_mw: row.power_mw,
-            hidden: !self.reads_details || self.withheld.contains(house),
+            hidden: !self.reads_details || self.withheld.contains(&**house),
         }
     }
 }

@@ -29,6 +29,10 @@ const AWAY_MS_MAX: u64 = 1_000;
 /// Shortest wait for a store that is away, ms.
 const AWAY_MS_MIN: u64 = 20;
 
+/// Runs under way at which their commits wait for each other: so many keep the machine busy, and what it does for each
+/// commit counts for more than when that is done.
+const COMPANY_MIN: usize = 8;
+
 /// What settling came to.
 pub(super) enum Settled {
     /// It is done.
@@ -196,6 +200,10 @@ impl Shared {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), Refused> {
+        let transaction = Transaction {
+            patient: self.register.count() >= COMPANY_MIN,
+            ..transaction
+        };
         match self.options.store.commit(transaction).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict | CommitError::Overdrawn { .. }) => Err(Refused::Race),

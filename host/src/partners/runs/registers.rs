@@ -33,6 +33,11 @@ impl Register {
         self.lock().contains(run)
     }
 
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,6 +58,7 @@ mod tests {
         let register = Register::default();
         let (one, other) = (register.begin(), register.begin());
         assert!(register.has(&one.run) && register.has(&other.run));
+        assert_eq!(register.count(), 2);
         let run = one.run.clone();
         drop(one);
         assert!(!register.has(&run) && register.has(&other.run));

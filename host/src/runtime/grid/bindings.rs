@@ -19,6 +19,26 @@ pub(super) mod production {
     });
 }
 
+/// `leyden:grid/consumption-rows`.
+pub(super) mod consumption_rows {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-consumption-rows; world rows { export leyden:grid/consumption-rows@0.1.0; }",
+        exports: { default: async },
+        with: { "leyden:grid/events": super::consumption::leyden::grid::events },
+    });
+}
+
+/// `leyden:grid/production-rows`.
+pub(super) mod production_rows {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "package leyden:host-production-rows; world rows { export leyden:grid/production-rows@0.1.0; }",
+        exports: { default: async },
+        with: { "leyden:grid/events": super::consumption::leyden::grid::events },
+    });
+}
+
 /// `leyden:grid/client-registry`.
 pub(super) mod registry {
     wasmtime::component::bindgen!({

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::{Fault, backend};
+use crate::clock::{self, Monotonic};
 use crate::ids::StreamName;
 use crate::store::{CommitError, Error, Offset, Result, Subscription, Transaction, Version};
 
@@ -25,6 +27,10 @@ pub(super) const GROUP_JOBS_MAX: usize = 1024;
 /// Bytes after which a group is closed: below 100 ms of work.
 pub(super) const GROUP_BYTES_MAX: usize = 8 << 20;
 
+/// How long a patient transaction waits for others, those before it included: several times as long as a sync takes,
+/// and little beside what those who are patient have done before.
+const PATIENCE: Duration = Duration::from_millis(1);
+
 /// Greatest transaction, bytes: below SQLite's limit of a value, and a small part of the queue.
 pub(super) const TRANSACTION_BYTES_MAX: usize = 64 << 20;
 
@@ -39,6 +45,7 @@ pub(super) struct Commit {
     pub(super) outcome: std::result::Result<Version, CommitError>,
     reply: oneshot::Sender<std::result::Result<Version, CommitError>>,
     bytes: usize,
+    since: Monotonic,
 }
 
 /// A trim, and how many records went.
@@ -63,6 +70,14 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// Until when it waits for others; none: for nobody.
+    fn waits_until(&self) -> Option<Monotonic> {
+        match self {
+            Self::Commit(commit) if commit.transaction.patient => Some(commit.since + PATIENCE),
+            _ => None,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Commit(commit) => commit.bytes,
@@ -130,18 +145,29 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Waits for a job and takes those that wait with it; `None` when there will be none any more.
+    /// Waits for a job and takes those that wait with it, and those that come while all of them are patient; `None`
+    /// when there will be none any more.
     pub(super) fn next_group(&self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
         let mut group = vec![jobs.recv().ok()?];
         let mut bytes = group[0].bytes();
+        // Nothing is earlier than something.
+        let mut until = group[0].waits_until();
         while group.len() < GROUP_JOBS_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(job) = jobs.try_recv() else { break };
+            let Some(job) = jobs.try_recv().ok().or_else(|| wait(jobs, until?)) else {
+                break;
+            };
+            until = until.min(job.waits_until());
             bytes += job.bytes();
             group.push(job);
         }
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         Some(group)
     }
+}
+
+fn wait(jobs: &Receiver<Job>, until: Monotonic) -> Option<Job> {
+    let left = until.saturating_duration_since(clock::monotonic());
+    jobs.recv_timeout(left).ok()
 }
 
 /// The way in. Cheap to clone.
@@ -176,6 +202,7 @@ impl Queue {
             outcome,
             reply,
             bytes,
+            since: clock::monotonic(),
         })))?;
         answer
             .await
@@ -223,5 +250,49 @@ fn refused(error: &TrySendError<Job>) -> Error {
     match error {
         TrySendError::Full(_) => Error::Unavailable("too many transactions wait to be committed"),
         TrySendError::Disconnected(_) => STOPPED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn job(patient: bool) -> Job {
+        let (reply, _) = oneshot::channel();
+        let transaction = Transaction {
+            patient,
+            ..Transaction::default()
+        };
+        Job::Commit(Box::new(Commit {
+            transaction,
+            outcome: Ok(0),
+            reply,
+            bytes: 0,
+            since: clock::monotonic(),
+        }))
+    }
+
+    /// How many are in the first group of those that come, each so many tenths of their patience after the one before it.
+    fn first_group(coming: &'static [(u32, bool)]) -> usize {
+        let (send, jobs) = mpsc::channel();
+        std::thread::spawn(move || {
+            for (tenths, patient) in coming {
+                clock::block(PATIENCE / 10 * *tenths);
+                // The group may be complete already.
+                let _ = send.send(job(*patient));
+            }
+            clock::block(10 * PATIENCE);
+        });
+        let group = Intake::default().next_group(&jobs);
+        group.expect("jobs").len()
+    }
+
+    #[test]
+    fn patient_transactions_wait_for_more_and_others_for_nobody() {
+        assert_eq!(first_group(&[(0, true), (1, true), (50, true)]), 2);
+        assert_eq!(first_group(&[(0, true), (1, false), (5, true)]), 2);
+        assert_eq!(first_group(&[(0, false), (5, true)]), 1);
     }
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::OpenError;
@@ -35,12 +36,9 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
 /// Page cache of one reader, KiB. Another connection's commit empties it, so it pays within one
-/// snapshot only; what lasts is the page cache of the system, which all readers map.
+/// snapshot only; what lasts is the page cache of the system. Pages are copied out of that: a reader that maps
+/// the file has to unmap it after every commit of another, which interrupts all cores and costs more than the copies.
 const READER_CACHE_KIB: u32 = 512;
-
-/// How much of the file a reader maps instead of copying pages out of it, bytes. Address space,
-/// not memory: the pages are the system's and are shared by all readers.
-const READER_MMAP_BYTES: u64 = 8 << 30;
 
 /// A WAL file longer than this is cut back to it when it starts again, bytes.
 const WAL_KEPT_BYTES: u64 = 64 << 20;
@@ -304,9 +302,10 @@ impl Unchained {
 pub(super) fn open_reader(directory: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(directory.join(DATABASE_FILE), flags)?;
+    // Otherwise a statement with a bound limit is compiled anew whenever that is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(&format!(
         "PRAGMA cache_size = -{READER_CACHE_KIB};
-         PRAGMA mmap_size = {READER_MMAP_BYTES};
          PRAGMA query_only = ON;"
     ))?;
     Ok(connection)

@@ -2,11 +2,11 @@
 //! microseconds, less than handing them over would.
 
 use futures_util::future::BoxFuture;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, Rows, params};
 
 use super::readers::Lease;
 use super::schema::unsigned;
-use crate::store::{Account, Entry, Order, Range, Result, Snapshot, Space, Version};
+use crate::store::{Account, Block, Entry, Order, Range, Result, Snapshot, Space, Version};
 
 const READ: &str = "SELECT value FROM state WHERE space = ?1 AND key = ?2";
 const SCAN: &str =
@@ -68,6 +68,30 @@ impl ReadSnapshot {
         }
     }
 
+    fn scan_block_now(&self, space: &Space, range: &Range, limit: usize) -> Result<Block> {
+        let mut block = Block::default();
+        let Some(space) = self.lease.catalog().space(space) else {
+            return Ok(block);
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut take = |mut rows: Rows<'_>| {
+            while let Some(row) = rows.next()? {
+                block.push(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+            }
+            Ok(())
+        };
+        let start = &range.start;
+        match &range.end {
+            None => self.lease.read(SCAN, |mut statement| {
+                take(statement.query(params![space, start, limit])?)
+            }),
+            Some(end) => self.lease.read(SCAN_BOUNDED, |mut statement| {
+                take(statement.query(params![space, start, limit, end])?)
+            }),
+        }?;
+        Ok(block)
+    }
+
     fn account_now(&self, account: &str) -> Result<Account> {
         let found = self.lease.read(ACCOUNT, |mut statement| {
             statement.query_row([account], account_row).optional()
@@ -113,6 +137,15 @@ impl Snapshot for ReadSnapshot {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Entry>>> {
         Box::pin(async move { self.scan_now(space, range, order, limit) })
+    }
+
+    fn scan_block<'a>(
+        &'a mut self,
+        space: &'a Space,
+        range: &'a Range,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Block>> {
+        Box::pin(async move { self.scan_block_now(space, range, limit) })
     }
 
     fn account<'a>(&'a mut self, account: &'a str) -> BoxFuture<'a, Result<Account>> {

@@ -176,6 +176,7 @@ impl Run<'_> {
             acknowledgement,
             postings,
             at: self.numbers.below(1 << 40),
+            patient: self.numbers.once_in(4),
         };
         let given = Transaction {
             reads,

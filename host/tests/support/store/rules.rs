@@ -337,7 +337,7 @@ pub(crate) async fn scans_obey_order_limit_and_bounds(store: Shared) {
     let write = |key: &&[u8]| Write {
         space: space(),
         key: key.to_vec(),
-        value: Some(Vec::new()),
+        value: Some(key.repeat(2)),
     };
     let stranger = Write {
         space: Space::from("rules2"),
@@ -370,8 +370,15 @@ pub(crate) async fn scans_obey_order_limit_and_bounds(store: Shared) {
                         .scan(&space(), &range, order, limit)
                         .await
                         .expect("scanned");
-                    let found: Vec<_> = found.into_iter().map(|entry| entry.key).collect();
-                    assert_eq!(found, expected, "{range:?} {order:?} {limit}");
+                    let keys: Vec<_> = found.iter().map(|entry| entry.key.clone()).collect();
+                    assert_eq!(keys, expected, "{range:?} {order:?} {limit}");
+                    if order == Order::Ascending {
+                        let block = snapshot.scan_block(&space(), &range, limit).await;
+                        let block = block.expect("scanned");
+                        assert_eq!(block.count(), found.len());
+                        assert_eq!(block.last_key(), keys.last().map(Vec::as_slice));
+                        assert_eq!(block, found.into_iter().collect());
+                    }
                 }
             }
         }

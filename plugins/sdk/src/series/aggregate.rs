@@ -139,7 +139,14 @@ fn shifted(houses: u32, out: u32, into: u32) -> u32 {
 /// Mean power, mW, of an energy (µJ) over a length (ms), rounded half up: 1 µJ is 1 mW for 1 ms.
 #[must_use]
 pub fn mean_mw(energy_uj: u128, length_ms: u64) -> u64 {
-    let length_ms = u128::from(length_ms.max(1));
+    let length_ms = length_ms.max(1);
+    // One house's energy: divided in one step, which 128 bits are not.
+    if let Ok(energy_uj) = u64::try_from(energy_uj) {
+        let rest = energy_uj % length_ms;
+        let up = u64::from(rest >= length_ms - rest);
+        return energy_uj / length_ms + up;
+    }
+    let length_ms = u128::from(length_ms);
     let mean = energy_uj / length_ms;
     let up = u128::from(energy_uj % length_ms * 2 >= length_ms);
     u64::try_from(mean + up).unwrap_or(u64::MAX)

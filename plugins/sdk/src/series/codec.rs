@@ -3,6 +3,9 @@
 
 use super::{Error, Result};
 
+/// Bytes of a number of at most 63 bits.
+const SHORT_BYTES_MAX: usize = 9;
+
 /// Appends a number, seven bits a byte, lowest first.
 pub fn put(bytes: &mut Vec<u8>, number: u128) {
     let mut rest = number;
@@ -44,6 +47,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// The bytes end within it, or it has more than 128 bits.
     pub fn number(&mut self) -> Result<u128> {
+        if let Some(number) = self.short() {
+            return Ok(number.into());
+        }
         let mut number = 0_u128;
         for shift in (0..128).step_by(7) {
             let (byte, rest) = self.rest.split_first().ok_or(self.corrupt())?;
@@ -60,12 +66,29 @@ impl<'a> Reader<'a> {
         Err(self.corrupt())
     }
 
+    /// The next number, if it has at most 63 bits, as nearly all have: 64 bits at once are what a machine
+    /// reckons with, 128 take many steps.
+    fn short(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for (at, byte) in self.rest.iter().take(SHORT_BYTES_MAX).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if byte & 0x80 == 0 {
+                self.rest = &self.rest[at + 1..];
+                return Some(number);
+            }
+        }
+        None
+    }
+
     /// The next number, which fits `u64`.
     ///
     /// # Errors
     /// As [`Reader::number`], or it does not fit.
     pub fn u64(&mut self) -> Result<u64> {
-        u64::try_from(self.number()?).map_err(|_| self.corrupt())
+        match self.short() {
+            Some(number) => Ok(number),
+            None => u64::try_from(self.number()?).map_err(|_| self.corrupt()),
+        }
     }
 
     /// The next number, which fits `u32`.

@@ -1,8 +1,10 @@
 //! Houses over a time, page by page, in the order of their rows: by interval, community, house. What a page
 //! looks at is bounded, whatever it finds.
 
+use super::aggregate::mean_mw;
 use super::batch::Slot;
-use super::read::{HouseAt, INDEX_MAX, INTERVALS_AT_MAX};
+use super::names::Names;
+use super::read::{INDEX_MAX, INTERVALS_AT_MAX, Power};
 use super::row::Row;
 use super::totals::{PAGE, containing, starting};
 use super::{Interval, Result, State, keys};
@@ -72,11 +74,41 @@ pub struct Span<'a> {
     pub objects: bool,
 }
 
-/// One page of houses.
+/// A house in an interval, as a row of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HouseRow {
+    /// The house: its place in [`HousePage::houses`].
+    pub house: u32,
+    /// Its community.
+    pub community: u64,
+    /// The interval.
+    pub interval: Interval,
+    /// Mean powers.
+    pub power: Power,
+    /// How many of [`HousePage::objects`] are its: those after the ones of the rows before it.
+    pub objects: u32,
+}
+
+/// What an object of a row drew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectRow {
+    /// The object: the place of its name in [`HousePage::object_names`].
+    pub name: u32,
+    /// Mean power, mW.
+    pub consumption_mw: u64,
+}
+
+/// One page of houses. Most rows name the same few houses and objects, so these are told once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HousePage {
-    /// Houses by their place.
-    pub houses: Vec<HouseAt>,
+    /// Rows by their place.
+    pub rows: Vec<HouseRow>,
+    /// The houses that rows name.
+    pub houses: Vec<String>,
+    /// What objects drew, row by row.
+    pub objects: Vec<ObjectRow>,
+    /// The names of objects.
+    pub object_names: Vec<String>,
     /// Where the next page starts; none at the end.
     pub next: Option<Place>,
 }
@@ -99,6 +131,8 @@ pub fn houses_between(
         wanted,
         looked: 0,
         page: HousePage::default(),
+        houses: Names::default(),
+        object_names: Names::default(),
     };
     if span.from_ms < span.to_ms && !walk.early(span)? {
         match span.community {
@@ -109,7 +143,11 @@ pub fn houses_between(
             Some(community) => walk.late_of(span, community)?,
         };
     }
-    Ok(walk.page)
+    Ok(HousePage {
+        houses: walk.houses.into_list(),
+        object_names: walk.object_names.into_list(),
+        ..walk.page
+    })
 }
 
 /// A page while its rows are gathered.
@@ -122,6 +160,8 @@ struct Walk<'s, S, W> {
     wanted: W,
     looked: usize,
     page: HousePage,
+    houses: Names,
+    object_names: Names,
 }
 
 /// Each step says whether the page is done: it is full, or has looked at enough.
@@ -181,15 +221,16 @@ impl<S: State, W: Fn(&Row<'_>) -> bool> Walk<'_, S, W> {
     fn rows(&mut self, start: Vec<u8>, end: &[u8]) -> Result<bool> {
         let mut start = start.max(self.first.clone());
         while start.as_slice() < end {
-            let left = self.limit - self.page.houses.len();
+            let left = self.limit - self.page.rows.len();
             let few = (left + 1).clamp(SCAN_ROWS_MIN, PAGE);
             let entries = self.state.scan(&start, end, few)?;
-            for (key, value) in &entries {
+            self.page.rows.reserve(entries.len().min(left));
+            for (key, value) in entries.iter() {
                 if self.row(key, value)? {
                     return Ok(true);
                 }
             }
-            match entries.last() {
+            match entries.iter().last() {
                 Some((key, _)) if entries.len() == few => start = key_after(key),
                 _ => break,
             }
@@ -200,16 +241,38 @@ impl<S: State, W: Fn(&Row<'_>) -> bool> Walk<'_, S, W> {
     fn row(&mut self, key: &[u8], value: &[u8]) -> Result<bool> {
         let row = Row::decode(value)?;
         let is_wanted = (self.wanted)(&row);
-        if self.looked == PAGE_ROWS_MAX || is_wanted && self.page.houses.len() == self.limit {
+        if self.looked == PAGE_ROWS_MAX || is_wanted && self.page.rows.len() == self.limit {
             self.page.next = Some(Place::of(key)?);
             return Ok(true);
         }
         self.looked += 1;
         if is_wanted {
             let row = if self.objects { row } else { row.bare() };
-            let house = HouseAt::new(keys::house_of(key)?, keys::slot_of(key)?, &row)?;
-            self.page.houses.push(house);
+            self.keep(key, &row)?;
         }
         Ok(false)
+    }
+
+    fn keep(&mut self, key: &[u8], row: &Row<'_>) -> Result<()> {
+        let Slot {
+            interval,
+            community,
+        } = keys::slot_of(key)?;
+        let before = self.page.objects.len();
+        for object in row.objects() {
+            let (name, energy_uj) = object?;
+            self.page.objects.push(ObjectRow {
+                name: self.object_names.place(name),
+                consumption_mw: mean_mw(energy_uj.into(), interval.length_ms()),
+            });
+        }
+        self.page.rows.push(HouseRow {
+            house: self.houses.place(keys::house_of(key)?),
+            community,
+            interval,
+            power: Power::of(row, interval),
+            objects: (self.page.objects.len() - before) as u32,
+        });
+        Ok(())
     }
 }

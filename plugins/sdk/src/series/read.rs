@@ -23,6 +23,15 @@ pub struct Power {
 }
 
 impl Power {
+    /// What a row says of its interval.
+    pub(super) fn of(row: &Row<'_>, interval: Interval) -> Self {
+        let mean = |energy_uj: u64| mean_mw(energy_uj.into(), interval.length_ms());
+        Self {
+            consumption_mw: row.consumption_uj.map(mean),
+            production_mw: row.production_uj.map(mean),
+        }
+    }
+
     fn add(&mut self, interval: Interval, aggregate: &Aggregate) {
         let length_ms = interval.length_ms();
         add(
@@ -187,21 +196,19 @@ impl HouseAt {
             interval,
             community,
         } = slot;
-        let mut power = Power::default();
-        power.add(interval, &row.share());
-        let objects = row
-            .objects()?
-            .into_iter()
-            .map(|(name, energy_uj)| ObjectPower {
+        let object = |object: Result<(&str, u64)>| {
+            let (name, energy_uj) = object?;
+            Ok(ObjectPower {
                 name: name.to_owned(),
                 consumption_mw: mean_mw(energy_uj.into(), interval.length_ms()),
-            });
+            })
+        };
         Ok(Self {
             house: house.to_owned(),
             community,
             interval,
-            power,
-            objects: objects.collect(),
+            power: Power::of(row, interval),
+            objects: row.objects().map(object).collect::<Result<_>>()?,
         })
     }
 }

@@ -140,8 +140,8 @@ impl Sweep {
         for partition in BTreeSet::from([self.partition, kept.home]) {
             let start = keys::totals_from(partition, kept.from_ms);
             let end = keys::totals_from(partition, kept.cutoff_ms());
-            for (key, _) in state.scan(&start, &end, self.intervals_left)? {
-                intervals.insert(keys::interval_of(&key)?);
+            for (key, _) in state.scan(&start, &end, self.intervals_left)?.iter() {
+                intervals.insert(keys::interval_of(key)?);
             }
         }
         Ok(intervals.into_iter().take(self.intervals_left).collect())
@@ -156,7 +156,7 @@ impl Sweep {
         let prefix = keys::rows_of(slot);
         let end = prefix_end(&prefix).unwrap_or_default();
         let rows = state.scan(&prefix, &end, self.rows_left)?;
-        for (key, _) in &rows {
+        for (key, _) in rows.iter() {
             state.delete(key)?;
         }
         self.rows_left -= rows.len();

@@ -109,17 +109,14 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Its objects: name and energy drawn, µJ.
-    ///
-    /// # Errors
-    /// [`super::Error::Corrupt`] where they cannot be read.
-    pub fn objects(&self) -> Result<Vec<(&'a str, u64)>> {
+    /// Its objects: name and energy drawn, µJ; [`super::Error::Corrupt`] where they cannot be read.
+    pub fn objects(&self) -> impl Iterator<Item = Result<(&'a str, u64)>> + use<'a> {
         let mut reader = Reader::new(self.objects, "row");
-        let mut objects = Vec::new();
-        while !reader.is_empty() {
-            objects.push((reader.text()?, reader.u64()?));
-        }
-        Ok(objects)
+        std::iter::from_fn(move || {
+            let is_over = reader.is_empty();
+            let mut object = || Ok((reader.text()?, reader.u64()?));
+            (!is_over).then(&mut object)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::aggregate::Aggregate;
 use super::batch::read_aggregate;
 use super::codec::{Reader, put};
-use super::{Entry, Error, Interval, Result, State, keys};
+use super::{Error, Interval, Result, State, keys};
 use crate::state::{key_after, prefix_end};
 
 /// Entries of one scan: enough that most reads need one, small enough to stay far below a megabyte.
@@ -87,7 +87,7 @@ fn partitions(state: &impl State) -> Result<Vec<(u32, u64)>> {
     let start = keys::longest(0);
     let end = prefix_end(&start).unwrap_or_default();
     let entries = state.scan(&start, &end, PARTITIONS_MAX)?;
-    let partition = |(key, value): &Entry| Ok((keys::partition_of(key)?, length_of(Some(value))?));
+    let partition = |(key, value)| Ok((keys::partition_of(key)?, length_of(Some(value))?));
     entries.iter().map(partition).collect()
 }
 
@@ -150,10 +150,10 @@ pub(super) fn starting(
         let start = keys::totals_from(partition, from_ms);
         let end = keys::totals_from(partition, to_ms);
         let entries = state.scan(&start, &end, PAGE)?;
-        for (key, _) in &entries {
+        for (key, _) in entries.iter() {
             found.insert(keys::interval_of(key)?);
         }
-        if let (Some((key, _)), PAGE) = (entries.last(), entries.len()) {
+        if let (Some((key, _)), PAGE) = (entries.iter().last(), entries.len()) {
             let last_ms = keys::interval_of(key)?.starts_at_ms;
             known_ms = Some(known_ms.map_or(last_ms, |known: u64| known.min(last_ms)));
         }
@@ -214,10 +214,10 @@ fn each_row(
         if seen > max {
             return Err(Error::TooManyIntervals(max));
         }
-        for (key, value) in &entries {
+        for (key, value) in entries.iter() {
             visit(keys::interval_of(key)?, &Aggregate::decode(value)?)?;
         }
-        match entries.last() {
+        match entries.iter().last() {
             Some((key, _)) if entries.len() == PAGE => start = key_after(key),
             _ => return Ok(()),
         }

@@ -1,7 +1,9 @@
 //! The HTTP routes of the probe, one function per action.
 
 use crate::logic;
+use leyden_sdk::grid::client_registry;
 use leyden_sdk::http::{self, Params, ProblemKind, Request, Response};
+use leyden_sdk::policy::peak_limit;
 use leyden_sdk::state::{self, Key, Order};
 use leyden_sdk::streams;
 use leyden_sdk::{Error, Result, debug, time, uuid};
@@ -30,6 +32,7 @@ pub(crate) fn handle(request: &Request) -> Result<Response> {
         "set" | "get" | "delete" | "scan" => state_action(&params, &action),
         "calls" | "effects" | "logs" | "publish" => flood(&params, &action),
         "huge" | "status" | "header" => odd_answer(&params, &action),
+        "call-others" | "ask-policy" => others(&params, &action),
         _ => plain(&params, &action, request),
     }
 }
@@ -131,6 +134,24 @@ fn flood(params: &Params, action: &str) -> Result<Response> {
             "effects" => state::set(&Key::new("flood/").u64(at), &[1])?,
             "logs" => debug!("line {at} of {n}"),
             _ => publish(params)?,
+        }
+    }
+    Ok(http::json(&json!({ "n": n })))
+}
+
+/// Calls another component so many times, for nothing.
+fn others(params: &Params, action: &str) -> Result<Response> {
+    let n = params.u64("n")?;
+    for community in 0..n {
+        if action == "ask-policy" {
+            let input = peak_limit::Input {
+                community,
+                at_ms: community,
+                houses: 3,
+            };
+            std::hint::black_box(peak_limit::limit(input));
+        } else {
+            client_registry::find(&[])?;
         }
     }
     Ok(http::json(&json!({ "n": n })))

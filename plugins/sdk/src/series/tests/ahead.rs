@@ -33,7 +33,7 @@ impl State for Far {
         State::delete(&mut self.map, key)
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Block> {
         State::scan(&self.map, start, end, limit)
     }
 }

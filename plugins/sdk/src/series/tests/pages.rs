@@ -16,11 +16,11 @@ fn all(state: &impl State, span: Span<'_>, wanted: fn(&Row<'_>) -> bool) -> Vec<
             wanted,
         );
         let page = page.expect("a page");
-        assert!(page.houses.len() <= span.limit);
-        rows.extend(page.houses.into_iter().map(|at| Place {
+        assert!(page.rows.len() <= span.limit);
+        rows.extend(page.rows.iter().map(|at| Place {
             interval: at.interval,
             community: at.community,
-            house: at.house,
+            house: page.houses[at.house as usize].clone(),
         }));
         pages += 1;
         assert!(pages < 10_000, "pages come to an end");
@@ -78,7 +78,7 @@ fn the_last_page_has_no_next_even_if_it_is_full() {
         ],
     );
     let page = houses_between(&state, &span(0, 1, None, 2), drew).expect("a page");
-    assert_eq!((page.houses.len(), page.next), (2, None));
+    assert_eq!((page.rows.len(), page.next), (2, None));
 }
 
 #[test]
@@ -174,33 +174,57 @@ fn a_page_can_start_at_the_beginning_of_any_interval() {
             ..span(0, DAY_MS, community, 9)
         };
         let page = houses_between(&state, &from, drew).expect("a page");
-        assert_eq!(page.houses.len(), 4);
-        assert_eq!(page.houses[0].interval, third.interval);
+        assert_eq!(page.rows.len(), 4);
+        assert_eq!(page.rows[0].interval, third.interval);
     }
 }
 
 #[test]
-fn objects_come_where_they_are_asked_for() {
+fn objects_come_where_they_are_asked_for_each_with_its_row() {
     let mut state = Map::new();
-    let objects = [ObjectReading {
-        name: "Car".into(),
-        consumption_uj: 5 * WH,
+    let object = |name: &'static str, consumption_wh: u64| ObjectReading {
+        name: name.into(),
+        consumption_uj: consumption_wh * WH,
         production_uj: 0,
-    }];
-    let with_objects = Measurement {
-        objects: &objects,
-        ..measured(slot(0, 1, 1), "a", Some(5), None)
     };
-    record(&mut state, &[with_objects]);
-    let count = |objects| {
+    let (one, two) = ([object("Car", 5)], [object("Oven", 2), object("Car", 1)]);
+    for (house, objects) in [("a", one.as_slice()), ("b", &[]), ("c", &two)] {
+        for hour in 0..2 {
+            let with_objects = Measurement {
+                objects,
+                ..measured(slot(hour, hour + 1, 1), house, Some(5), None)
+            };
+            record(&mut state, &[with_objects]);
+        }
+    }
+    let page = |objects| {
         let span = Span {
             objects,
-            ..span(0, 1, None, 5)
+            ..span(0, DAY_MS, None, 9)
         };
-        let page = houses_between(&state, &span, drew).expect("a page");
-        page.houses[0].objects.len()
+        houses_between(&state, &span, drew).expect("a page")
     };
-    assert_eq!((count(false), count(true)), (0, 1));
+    let bare = page(false);
+    assert_eq!((bare.rows.len(), bare.objects.len()), (6, 0));
+    assert!(bare.rows.iter().all(|row| row.objects == 0));
+    let page = page(true);
+    assert_eq!(page.houses, ["a", "b", "c"]);
+    let mut objects = page.objects.iter();
+    let told = page.rows.iter().map(|row| {
+        let of_row = objects.by_ref().take(row.objects as usize);
+        let named = of_row.map(|object| {
+            let name = &page.object_names[object.name as usize];
+            (name.as_str(), object.consumption_mw)
+        });
+        (row.house, named.collect::<Vec<_>>())
+    });
+    let hour = [
+        (0, vec![("Car", 5_000)]),
+        (1, vec![]),
+        (2, vec![("Oven", 2_000), ("Car", 1_000)]),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), [hour.clone(), hour].concat());
+    assert!(objects.next().is_none());
 }
 
 #[test]
@@ -215,7 +239,7 @@ fn rows_that_are_not_wanted_bound_a_page_too() {
     record(&mut state, &rows);
     let page = houses_between(&state, &span(0, 1, None, 5), drew).expect("a page");
     let next = page.next.expect("a next");
-    assert_eq!((page.houses.len(), next.house.as_str()), (0, "10000"));
+    assert_eq!((page.rows.len(), next.house.as_str()), (0, "10000"));
 }
 
 #[test]
@@ -233,7 +257,7 @@ fn a_community_is_looked_for_in_a_bounded_number_of_intervals() {
     }
     let page = houses_between(&state, &span(0, 2_500, Some(2), 5), drew).expect("a page");
     let next = page.next.expect("a next");
-    assert_eq!((page.houses.len(), next.interval.starts_at_ms), (0, 1_000));
+    assert_eq!((page.rows.len(), next.interval.starts_at_ms), (0, 1_000));
     let found = all(&state, span(0, 2_500, Some(2), 5), drew);
     assert_eq!(found.len(), 1);
 }

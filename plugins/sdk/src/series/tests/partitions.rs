@@ -40,7 +40,7 @@ impl State for Watched {
         State::delete(&mut self.map, key)
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Entry>> {
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Block> {
         self.read.borrow_mut().push((start.to_vec(), end.to_vec()));
         State::scan(&self.map, start, end, limit)
     }
