@@ -126,8 +126,6 @@ async fn the_log_is_read_in_pages_and_kept_inside_its_bounds() {
     let host = TestHost::start().await;
     for n in 0..30 {
         host.add_house(&format!("Client {n}")).await;
-        // What is committed in the same millisecond has no order.
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let store = host.host.store.as_ref();
     let first = log::page(store, KIND, None, 10).await.expect("a page");

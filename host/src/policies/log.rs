@@ -2,14 +2,16 @@
 //! asked, so it holds exactly the decisions that counted. A decision of an invocation that failed led to nothing and is
 //! not here.
 //!
-//! A key is the kind's name, 0, the instant of the commit (ms since 1970 by the system's clock, 8 bytes), the
-//! invocation's id (16 bytes) and the number of the part (2 bytes); a value is a [`Part`] as JSON.
+//! A key is the kind's name, 0, the instant of the commit (ms since 1970 by the system's clock, 8 bytes), a number that
+//! grows with each commit of a host (4 bytes), the invocation's id (16 bytes) and the number of the part (2 bytes); a value
+//! is a [`Part`] as JSON. So what a host decides in one millisecond has an order, too.
 //!
 //! **Invariant.** The log is bounded by age and by size ([`Bounds`]), whatever is written to it.
 
 mod retention;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,10 @@ const PART_BYTES: usize = 64 << 10;
 const PARTS_MAX: usize = 256;
 
 /// Bytes of a key behind the kind's name and 0.
-const PLACE_BYTES: usize = 26;
+const PLACE_BYTES: usize = 30;
+
+/// Commits of this host so far, to tell those of one millisecond apart.
+static COMMITS: AtomicU32 = AtomicU32::new(0);
 
 /// How many decisions of a kind are kept: all of one invocation out of so many; 0: none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +139,7 @@ pub(crate) fn write(
 ) -> Result<(), work::Error> {
     let number = u128::from_str_radix(invocation, 16).unwrap_or(0);
     let committed_ms = clock::system_now().0;
+    let commit = COMMITS.fetch_add(1, Ordering::Relaxed);
     for (kind, sampling) in &decided.sampling {
         let of_kind = decided.decisions.iter().filter(|d| d.kind() == Some(*kind));
         if !sampling.keeps(number) {
@@ -143,6 +149,7 @@ pub(crate) fn write(
         for (part, decisions) in (0_u16..).zip(parts(of_kind)) {
             let mut key = prefix(*kind);
             key.extend_from_slice(&committed_ms.to_be_bytes());
+            key.extend_from_slice(&commit.to_be_bytes());
             key.extend_from_slice(&number.to_be_bytes());
             key.extend_from_slice(&part.to_be_bytes());
             let (at, generation) = (work.now().0, decided.generation);
@@ -274,9 +281,9 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_told() {
-        let place = Place((0..26).collect());
+        let place = Place((0..30).collect());
         assert_eq!(Place::parse(&place.to_string()), Some(place));
-        for other in ["", "zz", "00", &"0".repeat(53), &"é".repeat(26)] {
+        for other in ["", "zz", "00", &"0".repeat(61), &"é".repeat(30)] {
             assert_eq!(Place::parse(other), None, "{other}");
         }
     }
