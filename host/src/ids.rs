@@ -203,15 +203,8 @@ impl Digest {
     /// The rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let rule = Invalid("must be 64 hexadecimal digits");
-        // A pair of signs is read as a number, and numbers may have a plus.
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(rule);
-        }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| rule.clone())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| rule.clone())?;
-        }
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| rule)?;
         Ok(Self(bytes))
     }
 
@@ -238,7 +231,10 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut digits = [0; 64];
+        // Twice as many digits as bytes always fit, and are text.
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which component versions an invocation has used, kept outside the transaction: it is known of invocations that fail,
 //! too.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ids::ComponentName;
@@ -44,8 +43,7 @@ impl Used {
     fn listed(&self, mut value: String) -> String {
         let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for active in used.iter() {
-            // Writing to a string does not fail.
-            let _ = write!(value, ";{}=\"{}\"", active.name, active.digest);
+            value.push_str(&active.label);
         }
         value
     }
@@ -58,5 +56,5 @@ pub(crate) fn generation_of(generation: &Generation, component: &ComponentName) 
 }
 
 fn named(generation: &Generation, first: &Active) -> String {
-    format!("{};{}=\"{}\"", generation.number, first.name, first.digest)
+    generation.number.to_string() + &first.label
 }

@@ -77,12 +77,12 @@ impl Secrets {
         let tag = self.tag(context, text);
         let mut text = text.to_vec();
         self.apply_key_stream(&tag, &mut text);
-        to_hex(&tag) + &to_hex(&text)
+        hex::encode(tag) + &hex::encode(&text)
     }
 
     /// The text inside a sealed cursor; none where it was not sealed for this partner and context.
     pub(super) fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
-        let bytes = (sealed.len() <= CURSOR_CHARS_MAX).then(|| from_hex(sealed))??;
+        let bytes = (sealed.len() <= CURSOR_CHARS_MAX).then(|| hex::decode(sealed).ok())??;
         let (given, text) = bytes.split_first_chunk::<TAG_BYTES>()?;
         let mut text = text.to_vec();
         self.apply_key_stream(given, &mut text);
@@ -118,20 +118,6 @@ fn hmac(keyed: &Keyed, parts: &[&[u8]]) -> [u8; 32] {
 fn feed(mac: &mut Keyed, part: &[u8]) {
     mac.update(&(part.len() as u64).to_be_bytes());
     mac.update(part);
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pairs = (0..text.len()).step_by(2);
-    pairs
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]
@@ -173,13 +159,13 @@ mod tests {
         let mut mac = Keyed::new_from_slice(b"Jefe").expect("any length");
         mac.update(b"what do ya want for nothing?");
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(to_hex(&mac.finalize().into_bytes()), expected);
+        assert_eq!(hex::encode(mac.finalize().into_bytes()), expected);
         let mut mac = Keyed::new_from_slice(&[1; 32]).expect("any length");
         feed(&mut mac, b"member of a cohort");
         feed(&mut mac, HOUSE.as_bytes());
         let bytes = mac.finalize().into_bytes();
         let member = format!("{:016x}", one().member(HOUSE));
-        assert_eq!(member, to_hex(&bytes[..8]));
+        assert_eq!(member, hex::encode(&bytes[..8]));
     }
 
     #[test]
@@ -194,7 +180,7 @@ mod tests {
     #[test]
     fn a_cursor_shows_nothing_of_the_house() {
         let sealed = one().seal("p", HOUSE.as_bytes());
-        assert!(!sealed.contains(&to_hex(&HOUSE.as_bytes()[..4])));
+        assert!(!sealed.contains(&hex::encode(&HOUSE.as_bytes()[..4])));
         assert_ne!(sealed, two().seal("p", HOUSE.as_bytes()));
     }
 

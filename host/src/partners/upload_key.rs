@@ -100,7 +100,7 @@ mod tests {
     fn every_form_gives_the_same_key() {
         let key = public();
         assert_eq!(key[..4], [0x19, 0xbf, 0x44, 0x09]);
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(key);
         let ssh = STANDARD.encode([SSH_HEAD, &key[..]].concat());
         for text in [
             hex.clone(),

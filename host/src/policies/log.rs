@@ -78,15 +78,14 @@ impl Place {
     /// Reads one as it is told.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-        let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digits).collect();
+        let bytes = hex::decode(text).ok();
         bytes.filter(|b| b.len() == PLACE_BYTES).map(Self)
     }
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Active {
     pub name: ComponentName,
     /// Its version.
     pub digest: Digest,
+    /// Name and version as the header `Leyden-Generation` lists them.
+    pub(crate) label: String,
     /// Its kind.
     pub kind: Kind,
     /// Its manifest.
@@ -46,6 +48,11 @@ impl Active {
         Self {
             name: loaded.culprit().component.clone(),
             digest: loaded.culprit().version,
+            label: format!(
+                ";{}=\"{}\"",
+                loaded.culprit().component,
+                loaded.culprit().version
+            ),
             kind: loaded.kind(),
             exports: loaded.exports().to_vec(),
             source: listed.source,

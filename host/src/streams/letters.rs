@@ -88,7 +88,7 @@ impl Failure<'_> {
             offset: offset_text(record.offset),
             key: record.key,
             payload: String::from_utf8_lossy(&record.payload).into_owned(),
-            payload_hex: (!is_text).then(|| hex(&record.payload)),
+            payload_hex: (!is_text).then(|| hex::encode(&record.payload)),
             published_at_ms: record.published_at.0,
             reason: self.reason,
             component: self.version.to_string(),
@@ -112,7 +112,10 @@ impl Letter {
 
     /// The record as it was.
     fn record(&self) -> Record {
-        let bytes = self.payload_hex.as_deref().and_then(unhex);
+        let bytes = self
+            .payload_hex
+            .as_deref()
+            .and_then(|text| hex::decode(text).ok());
         Record {
             offset: offset_of(&self.offset).unwrap_or(0),
             key: self.key.clone(),
@@ -260,16 +263,6 @@ fn offset_of_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<St
     let value = serde_json::Value::deserialize(deserializer)?;
     let number = value.as_u64().map(offset_text);
     Ok(number.unwrap_or_else(|| value.as_str().unwrap_or_default().to_owned()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.map(byte).collect()
 }
 
 #[cfg(test)]

@@ -135,8 +135,7 @@ fn of_store(error: work::Error) -> crate::streams::Error {
 /// The group of one of a partner's triggers. There is a bounded number of them, whatever names triggers are
 /// given over time: who comes after takes a slot over, with what its group has not seen yet.
 fn group(partner: &PartnerId, slot: u8) -> Arc<str> {
-    let hash = Sha256::digest(partner.as_str());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(Sha256::digest(partner.as_str()));
     format!("{LISTENER_PREFIX}{}.{slot}", &hash[..HASH_CHARS]).into()
 }
 

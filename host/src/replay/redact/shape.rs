@@ -37,10 +37,7 @@ impl Shaper {
     /// 32 hexadecimal digits instead of others.
     pub(super) fn id(&self, id: &str) -> String {
         let bytes = self.secret(id);
-        bytes[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(&bytes[..16])
     }
 
     /// A text of the same shape: letters for letters, digits for digits, as many bytes.

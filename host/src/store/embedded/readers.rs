@@ -21,6 +21,10 @@ use crate::store::{Error, Result, Version};
 /// Statements a reader keeps compiled: all it has, with room.
 const STATEMENTS_CACHED: usize = 32;
 
+/// Reads of one snapshot after which its connection maps the database instead of copying pages. A mapping is
+/// torn down with the snapshot, which interrupts all cores: some 10 µs, against 1 µs for each page that is copied.
+const READS_COPIED: u32 = 64;
+
 const TOO_MANY: Error = Error::Unavailable("too many snapshots are held");
 
 /// A connection and, while a snapshot uses it, where the WAL stood when that began.
@@ -28,6 +32,8 @@ const TOO_MANY: Error = Error::Unavailable("too many snapshots are held");
 struct Slot {
     connection: Option<Connection>,
     leased_at: Option<u64>,
+    /// Reads of the snapshot that uses it.
+    reads: u32,
 }
 
 /// The pool.
@@ -143,13 +149,25 @@ impl Slot {
     /// Ends the read transaction; a connection that cannot is thrown away.
     fn end(&mut self) {
         self.leased_at = None;
-        let ended = self
-            .connection
-            .as_ref()
-            .is_some_and(|c| run(c, "ROLLBACK").is_ok());
+        let is_mapped = self.reads > READS_COPIED;
+        let ended = self.connection.as_ref().is_some_and(|c| {
+            run(c, "ROLLBACK").is_ok() && (!is_mapped || schema::map(c, false).is_ok())
+        });
         if !ended {
             self.connection = None;
         }
+    }
+
+    /// Its connection, for the next read of its snapshot.
+    fn next_read(&mut self) -> Result<&Connection> {
+        let (Some(connection), Some(_)) = (&self.connection, self.leased_at) else {
+            return Err(Error::Unavailable("the snapshot was held too long"));
+        };
+        self.reads = self.reads.saturating_add(1);
+        if self.reads == READS_COPIED + 1 {
+            schema::map(connection, true).map_err(backend)?;
+        }
+        Ok(connection)
     }
 }
 
@@ -178,6 +196,7 @@ impl Lease {
             slot.connection = Some(connection);
         }
         slot.leased_at = Some(self.pool.wal_frames.load(Ordering::Relaxed));
+        slot.reads = 0;
         let connection = slot
             .connection
             .as_ref()
@@ -219,11 +238,7 @@ impl Lease {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        let slot = self.pool.slot(self.slot);
-        match (&slot.connection, slot.leased_at) {
-            (Some(connection), Some(_)) => read(connection).map_err(backend),
-            _ => Err(Error::Unavailable("the snapshot was held too long")),
-        }
+        read(self.pool.slot(self.slot).next_read()?).map_err(backend)
     }
 }
 

@@ -36,9 +36,13 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 
 /// Page cache of one reader, KiB. Another connection's commit empties it, so it pays within one
-/// snapshot only; what lasts is the page cache of the system. Pages are copied out of that: a reader that maps
-/// the file has to unmap it after every commit of another, which interrupts all cores and costs more than the copies.
+/// snapshot only; what lasts is the page cache of the system. Pages are copied out of that, unless the snapshot reads
+/// many: see [`map`].
 const READER_CACHE_KIB: u32 = 512;
+
+/// How much of the file a reader maps instead of copying pages out of it, bytes. Address space,
+/// not memory: the pages are the system's and are shared by all readers.
+const READER_MMAP_BYTES: u64 = 8 << 30;
 
 /// A WAL file longer than this is cut back to it when it starts again, bytes.
 const WAL_KEPT_BYTES: u64 = 64 << 20;
@@ -309,6 +313,12 @@ pub(super) fn open_reader(directory: &Path) -> rusqlite::Result<Connection> {
          PRAGMA query_only = ON;"
     ))?;
     Ok(connection)
+}
+
+/// Lets a reader map the database from here on, or no more.
+pub(super) fn map(reader: &Connection, is_mapped: bool) -> rusqlite::Result<()> {
+    let bytes = if is_mapped { READER_MMAP_BYTES } else { 0 };
+    reader.pragma_update(None, "mmap_size", bytes.to_string())
 }
 
 /// The connection that checkpoints in the background.
