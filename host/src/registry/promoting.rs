@@ -41,8 +41,7 @@ impl Registry {
         tried: &str,
     ) -> Result<(), Error> {
         let bytes = Arc::new(bytes);
-        self.change(|present, listed| {
-            let policy = active_policy(present, kind)?;
+        self.set_beside(kind, |policy, listed| {
             let stored = Stored::brought(&policy.active.name, bytes.clone())?;
             let digest = stored.listed.digest;
             if let Some((candidate, _)) = &policy.rollout {
@@ -57,27 +56,15 @@ impl Registry {
                     digest.short()
                 )));
             }
-            let mut listed = of(listed, &policy.active.name)?.clone();
-            let stages: Vec<String> = plan.stages.iter().map(ToString::to_string).collect();
-            let stages = format!(
-                "{} of the subjects, {} ms each",
-                stages.join(", "),
-                plan.step_ms
-            );
-            let reason = format!("{stages}; {tried}");
+            let reason = format!("{plan}; {tried}");
             let entry = Entry::of(by, Change::Promote, listed.name.as_str());
             let entry = entry.because(Some(reason));
             let entry = entry.with(Some(listed.digest.to_string()), Some(digest.to_string()));
             let now_ms = clock::system_now().0;
             listed.beside.rollout = Some(Rollout::begin(digest, plan.clone(), by.clone(), now_ms));
-            Ok(Amendment {
-                stored: Some(stored),
-                listed,
-                entry,
-            })
+            Ok((Some(stored), entry))
         })
         .await
-        .map(|_| ())
     }
 
     /// The next stage of a candidate's promotion, if it is in the stage that the caller has judged.
@@ -85,11 +72,11 @@ impl Registry {
     /// # Errors
     /// It is not, or see [`Error`]; nothing changed.
     pub(crate) async fn advance(&self, kind: Kind, judged: &Rollout) -> Result<(), Error> {
-        self.change(|present, listed| {
-            let (name, mut next) = (judged_name(present, kind, judged)?, judged.clone());
+        self.set_beside(kind, |policy, listed| {
+            check_judged(policy, kind, judged)?;
+            let mut next = judged.clone();
             next.stage += 1;
             next.stage_since_ms = clock::system_now().0;
-            let mut listed = of(listed, name)?.clone();
             let entry = Entry::of(&Operator::host(), Change::Advance, listed.name.as_str());
             let entry = entry.because(Some(format!("{} of the subjects", next.share())));
             let entry = entry.with(
@@ -97,14 +84,9 @@ impl Registry {
                 Some(next.candidate.clone()),
             );
             listed.beside.rollout = Some(next);
-            Ok(Amendment {
-                stored: None,
-                listed,
-                entry,
-            })
+            Ok((None, entry))
         })
         .await
-        .map(|_| ())
     }
 
     /// The candidate becomes the active version, if its promotion is as the caller has judged.
@@ -138,8 +120,7 @@ impl Registry {
         candidate: Option<&str>,
         reason: &str,
     ) -> Result<(), Error> {
-        self.change(|present, listed| {
-            let mut listed = of(listed, &active_policy(present, kind)?.active.name)?.clone();
+        self.set_beside(kind, |_, listed| {
             let rollout = listed.beside.rollout.take();
             let same = |rollout: &Rollout| candidate.is_none_or(|c| c == rollout.candidate);
             let Some(rollout) = rollout.filter(same) else {
@@ -150,14 +131,9 @@ impl Registry {
             let entry = Entry::of(by, Change::TakeBack, listed.name.as_str());
             let entry = entry.because(Some(reason.to_owned()));
             let entry = entry.with(Some(rollout.candidate), Some(listed.digest.to_string()));
-            Ok(Amendment {
-                stored: None,
-                listed,
-                entry,
-            })
+            Ok((None, entry))
         })
         .await
-        .map(|_| ())
     }
 
     /// Runs a version of a policy in the shadow of the active one; none: not any more.
@@ -171,8 +147,7 @@ impl Registry {
         bytes: Option<Vec<u8>>,
     ) -> Result<(), Error> {
         let bytes = bytes.map(Arc::new);
-        self.change(|present, listed| {
-            let mut listed = of(listed, &active_policy(present, kind)?.active.name)?.clone();
+        self.set_beside(kind, |_, listed| {
             let stored = bytes.clone();
             let stored = stored
                 .map(|bytes| Stored::brought(&listed.name, bytes))
@@ -186,14 +161,9 @@ impl Registry {
             };
             let former = std::mem::replace(&mut listed.beside.shadow, digest.clone());
             let entry = Entry::of(by, change, listed.name.as_str()).with(former, digest);
-            Ok(Amendment {
-                stored,
-                listed,
-                entry,
-            })
+            Ok((stored, entry))
         })
         .await
-        .map(|_| ())
     }
 
     /// Says how much of what a policy decides is logged.
@@ -206,22 +176,36 @@ impl Registry {
         kind: Kind,
         sampling: Sampling,
     ) -> Result<(), Error> {
-        self.change(|present, listed| {
-            let mut listed = of(listed, &active_policy(present, kind)?.active.name)?.clone();
+        self.set_beside(kind, |_, listed| {
             listed.beside.log = sampling;
             let entry = Entry::of(by, Change::LogDecisions, listed.name.as_str());
             let entry = entry.because(Some(match sampling.0 {
                 0 => "none".to_owned(),
                 one_in => format!("one invocation in {one_in}"),
             }));
+            Ok((None, entry))
+        })
+        .await
+    }
+
+    /// Changes what a policy has beside its active version: `decide` does so in the component's record, and says which
+    /// version is to be stored with it and what the audit tells.
+    async fn set_beside(
+        &self,
+        kind: Kind,
+        decide: impl Fn(&Policy, &mut Listed) -> Result<(Option<Stored>, Entry), Error> + Sync,
+    ) -> Result<(), Error> {
+        let changed = self.change(|present, listed| {
+            let policy = active_policy(present, kind)?;
+            let mut listed = of(listed, &policy.active.name)?.clone();
+            let (stored, entry) = decide(policy, &mut listed)?;
             Ok(Amendment {
-                stored: None,
+                stored,
                 listed,
                 entry,
             })
-        })
-        .await
-        .map(|_| ())
+        });
+        changed.await.map(|_| ())
     }
 }
 
@@ -242,8 +226,12 @@ fn judged_name<'g>(
     judged: &Rollout,
 ) -> Result<&'g ComponentName, Error> {
     let policy = active_policy(present, kind)?;
+    check_judged(policy, kind, judged).map(|()| &policy.active.name)
+}
+
+fn check_judged(policy: &Policy, kind: Kind, judged: &Rollout) -> Result<(), Error> {
     match &policy.rollout {
-        Some((_, rollout)) if rollout == judged => Ok(&policy.active.name),
+        Some((_, rollout)) if rollout == judged => Ok(()),
         _ => Err(Error::Conflict(format!(
             "the promotion of {kind} has gone on already"
         ))),

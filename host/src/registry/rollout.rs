@@ -136,6 +136,15 @@ impl Plan {
     }
 }
 
+impl std::fmt::Display for Plan {
+    /// As the audit tells it; what a promotion's stages were is read from there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stages: Vec<String> = self.stages.iter().map(ToString::to_string).collect();
+        let (stages, step_ms) = (stages.join(", "), self.step_ms);
+        write!(f, "{stages} of the subjects, {step_ms} ms each")
+    }
+}
+
 /// A rollout, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
