@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::{Client, Context, Error, components};
 
-/// Activates a former version of a component: the one before, or the one named.
+/// Activates a former version of a component: the one that was active before, or the one named.
+///
+/// Once more goes further back, never forward to what it came from; where nothing was before, the error says which versions
+/// there are.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  leyden rollback schedule\n  leyden rollback schedule --to 3f8a…"

@@ -35,6 +35,8 @@ const OWNERS: &str = "leyden.plugin-owners";
 pub const PLUGINS_MAX: usize = 32;
 /// Most versions of a plugin that are kept: enough to go back over a bad week.
 pub const VERSIONS_MAX: usize = 10;
+/// Most activations that a rollback goes back along: each version twice.
+const LED_MAX: usize = 2 * VERSIONS_MAX;
 /// Most bytes of all versions of a partner: ten of the longest components.
 pub const BYTES_MAX: u64 = 256 << 20;
 
@@ -68,6 +70,10 @@ pub struct Plugin {
     pub active: Digest,
     /// The versions that are kept, the newest first.
     pub versions: Vec<Version>,
+    /// The versions that led to the one that runs, that one last: what a rollback goes back along. What was rolled back
+    /// from is not among them. Nothing in a record of a former version of Leyden.
+    #[serde(default)]
+    pub led: Vec<Digest>,
 }
 
 impl Plugin {
@@ -90,9 +96,21 @@ impl Plugin {
             .filter(move |version| version.digest != active)
     }
 
-    /// The version that was active before the present one.
+    /// The version that was active before the present one, of those that are kept.
     fn before(&self) -> Option<&Version> {
-        self.inactive().max_by_key(|version| version.activation)
+        let mut earlier = self.led().into_iter().rev();
+        earlier.find_map(|digest| self.version(&digest).filter(|v| v.digest != self.active))
+    }
+
+    fn led(&self) -> Vec<Digest> {
+        if !self.led.is_empty() {
+            return self.led.clone();
+        }
+        // One that has just been taken in has not been active.
+        let versions = self.versions.iter().filter(|v| v.activation > 0);
+        let mut versions: Vec<&Version> = versions.collect();
+        versions.sort_by_key(|version| version.activation);
+        versions.iter().map(|version| version.digest).collect()
     }
 
     /// The version that is the last one would go back to.
@@ -113,12 +131,34 @@ impl Plugin {
         })
     }
 
-    /// Makes a version that is kept the active one.
+    /// Makes a version that is kept the active one, after the present one.
     fn activate(&mut self, digest: Digest) {
         let last = self.versions.iter().map(|version| version.activation).max();
         if self.active == digest && last.is_some_and(|last| last > 0) {
             return;
         }
+        let mut led = self.led();
+        led.push(digest);
+        led.drain(..led.len().saturating_sub(LED_MAX));
+        self.led = led;
+        self.run(digest);
+    }
+
+    /// Goes back to a version that is kept: to where it led to the present one, or else as [`Self::activate`].
+    fn roll_back(&mut self, digest: Digest) {
+        let mut led = self.led();
+        match led.iter().rposition(|led| *led == digest) {
+            Some(place) => {
+                led.truncate(place + 1);
+                self.led = led;
+                self.run(digest);
+            }
+            None => self.activate(digest),
+        }
+    }
+
+    fn run(&mut self, digest: Digest) {
+        let last = self.versions.iter().map(|version| version.activation).max();
         self.active = digest;
         let version = self
             .versions

@@ -16,7 +16,7 @@ use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
 use crate::store::{self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction};
 pub use records::Built;
-pub(super) use records::{Beside, Listed};
+pub(super) use records::{Activated, Beside, Listed, along};
 use records::{VersionRecord, json, parse, put, text};
 
 /// Bytes of every version, by digest.
@@ -25,7 +25,7 @@ const BYTES: &str = "leyden.components";
 const VERSIONS: &str = "leyden.versions";
 /// What is active: name → `ActiveRecord`.
 const ACTIVE: &str = "leyden.active";
-/// Every activation: name, 0, its number (8 bytes) → digest.
+/// Every activation: name, 0, its number (8 bytes) → [`Activated`].
 const ACTIVATIONS: &str = "leyden.activations";
 /// Under [`NUMBER`]: how often what is active has changed (8 bytes).
 const REGISTRY: &str = "leyden.registry";
@@ -77,6 +77,8 @@ pub(super) struct Amended {
     pub(super) entry: Entry,
     /// Whether another version is the active one.
     pub(super) activates: bool,
+    /// The earlier activation that this one goes back to, if it does.
+    pub(super) returns_to: Option<Activated>,
 }
 
 /// The registry's part of the store.
@@ -213,21 +215,14 @@ impl Catalog {
         Ok(versions)
     }
 
-    /// The version that was active before `present`.
-    pub(super) async fn before(
-        &self,
-        name: &ComponentName,
-        present: Digest,
-    ) -> Result<Digest, Error> {
-        let none = || Error::UnknownVersion(name.to_string(), "none was active before".into());
-        let history = self
+    /// How a component came to its active version: the activations that a rollback goes back along, the present one
+    /// first. What was rolled back from is not among them.
+    pub(super) async fn history(&self, name: &ComponentName) -> Result<Vec<Activated>, Error> {
+        let found = self
             .scan(ACTIVATIONS, of_name(name), Order::Descending)
             .await?;
-        let earlier = history
-            .iter()
-            .map(|entry| text(&entry.value))
-            .find(|d| *d != present.to_string());
-        Digest::parse(&earlier.ok_or_else(none)?).map_err(|_| none())
+        let activated = found.iter().map(Activated::from_entry);
+        Ok(along(activated.collect::<Result<_, _>>()?))
     }
 
     /// Stores versions, and then, in one commit, what has changed in the generation after `present` and the audit of
@@ -251,6 +246,7 @@ impl Catalog {
             listed,
             entry,
             activates,
+            returns_to,
         } in amended
         {
             writes.push(entry.write());
@@ -258,8 +254,14 @@ impl Catalog {
             if activates {
                 let last = last_activation(snapshot.as_mut(), &listed.name).await;
                 let number = last.map_err(overtaken)?.map_or(0, |n| n + 1);
-                let (key, digest) = (activation_key(&listed.name, number), listed.digest);
-                writes.push(put(ACTIVATIONS, key, digest.to_string().into_bytes()));
+                let before = returns_to.map_or(number.checked_sub(1), |to| to.before);
+                let activated = Activated {
+                    number,
+                    digest: listed.digest,
+                    before,
+                };
+                let key = activation_key(&listed.name, number);
+                writes.push(put(ACTIVATIONS, key, activated.record()));
             }
         }
         writes.push(put(REGISTRY, NUMBER.into(), next.to_be_bytes().into()));
@@ -373,6 +375,7 @@ impl Stored {
             listed,
             entry: entry.with(former, to),
             activates: true,
+            returns_to: None,
         }
     }
 }
@@ -395,7 +398,9 @@ async fn last_activation(
 ) -> store::Result<Option<u64>> {
     let (space, range) = (Space::from(ACTIVATIONS), of_name(name));
     let last = snapshot.scan(&space, &range, Order::Descending, 1).await?;
-    Ok(last.first().map(|entry| activation_number(&entry.key)))
+    Ok(last
+        .first()
+        .map(|entry| records::activation_number(&entry.key)))
 }
 
 /// Somebody else was faster, or the store failed.
@@ -423,11 +428,6 @@ fn activation_key(name: &ComponentName, number: u64) -> Vec<u8> {
     let mut key = format!("{name}\0").into_bytes();
     key.extend_from_slice(&number.to_be_bytes());
     key
-}
-
-fn activation_number(key: &[u8]) -> u64 {
-    key.last_chunk::<8>()
-        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// All keys that begin with a name and 0.

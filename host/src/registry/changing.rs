@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::catalog::{Amended, Beside, Listed, Stored};
+use super::catalog::{Activated, Amended, Beside, Listed, Stored};
 use super::manifest::Manifest;
 use super::policy::Policy;
 use super::{Activation, Active, Error, Generation, Kind, Registry, load};
@@ -17,7 +17,7 @@ use crate::operators::audit::{Change, Entry};
 use crate::policies;
 
 /// Most tries of a change that others come before: each then stands on what they changed.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 /// What a change makes of a component.
 pub(super) struct Amendment {
@@ -26,6 +26,8 @@ pub(super) struct Amendment {
     /// Its record afterwards.
     pub(super) listed: Listed,
     pub(super) entry: Entry,
+    /// The earlier activation that it goes back to, if it does.
+    pub(super) returns_to: Option<Activated>,
 }
 
 impl Registry {
@@ -53,51 +55,6 @@ impl Registry {
             })
             .await?;
         self.activation(name, &generation)
-    }
-
-    /// Makes an earlier version active again: `to`, or the one that was active before the present one. A version that
-    /// is being promoted is taken back.
-    ///
-    /// # Errors
-    /// See [`Error`]; nothing changed.
-    pub async fn rollback(
-        &self,
-        by: &Operator,
-        name: &ComponentName,
-        to: Option<Digest>,
-    ) -> Result<Activation, Error> {
-        for _ in 0..TRIES_MAX {
-            let present = self
-                .generation()
-                .components
-                .get(name)
-                .map(|active| active.digest);
-            let present = present.ok_or_else(|| Error::UnknownComponent(name.to_string()))?;
-            let target = match to {
-                Some(digest) => digest,
-                None => self.shared.catalog.before(name, present).await?,
-            };
-            let bytes = self.shared.catalog.version(name, target).await?;
-            let changed = self.change(|generation, listed| {
-                let former = listed.iter().find(|listed| listed.name == *name);
-                if former.is_none_or(|former| former.digest != present) {
-                    return Err(Error::Overtaken);
-                }
-                let stored = Stored::brought(name, bytes.clone())?;
-                let entry = Entry::of(by, Change::Rollback, name.as_str());
-                let mut amendment = activating(generation, stored, former, entry)?;
-                // What was rolled back from is not what decides where this one fails.
-                let earlier = former.and_then(|former| former.beside.former.clone());
-                amendment.listed.beside.former = earlier.filter(|f| *f != target.to_string());
-                Ok(amendment)
-            });
-            match changed.await {
-                Err(Error::Overtaken) => self.refresh().await?,
-                Err(error) => return Err(error),
-                Ok(generation) => return self.activation(name, &generation),
-            }
-        }
-        Err(Error::Overtaken)
     }
 
     /// Carries a change out: decides on it, loads what it needs, records it, swaps. The new generation's predecessor.
@@ -133,6 +90,7 @@ impl Registry {
             stored,
             listed,
             entry,
+            returns_to,
         } = amendment;
         let place = all.iter().position(|former| former.name == listed.name);
         let activates = place.is_none_or(|place| all[place].digest != listed.digest);
@@ -152,6 +110,7 @@ impl Registry {
             listed,
             entry,
             activates,
+            returns_to,
         };
         let versions: Vec<&Stored> = stored.iter().collect();
         let catalog = &self.shared.catalog;
@@ -260,7 +219,11 @@ impl Registry {
         Ok(Arc::new(load(&self.shared.runtime, stored).await?))
     }
 
-    fn activation(&self, name: &ComponentName, former: &Generation) -> Result<Activation, Error> {
+    pub(super) fn activation(
+        &self,
+        name: &ComponentName,
+        former: &Generation,
+    ) -> Result<Activation, Error> {
         let generation = self.generation();
         let active = generation.components.get(name);
         let active = active.ok_or_else(|| Error::UnknownComponent(name.to_string()))?;
@@ -336,6 +299,7 @@ pub(super) fn activating(
         listed,
         stored: Some(stored),
         entry,
+        returns_to: None,
     })
 }
 

@@ -13,6 +13,7 @@ mod generation;
 pub mod manifest;
 mod policy;
 mod promoting;
+mod rollback;
 pub mod rollout;
 pub mod router;
 

@@ -203,6 +203,7 @@ impl Registry {
                 stored,
                 listed,
                 entry,
+                returns_to: None,
             })
         });
         changed.await.map(|_| ())

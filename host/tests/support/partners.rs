@@ -182,6 +182,7 @@ impl Bench {
         let plugin = plugins::Plugin {
             active: digest,
             versions: vec![version],
+            led: vec![digest],
         };
         let write = Write {
             space: "leyden.plugins".into(),

@@ -117,14 +117,17 @@ pub async fn swap(
 ) -> Swapped {
     let mut swapped = Swapped::default();
     let mut told = Instant::now();
+    // Versions of each kind that led to the present one.
+    let mut led = [0_usize; 2];
     for number in 0..swaps {
         tokio::time::sleep(APART).await;
         let kind = ["assignment", "peak-limit"][number % 2];
         let policy = operator.get(&format!("/admin/policies/{kind}")).await;
         let active = policy["active"]["digest"].as_str().unwrap_or_default();
         let other = versions.other(kind, active, random);
-        // The first ones are deployed, so that there is something to go back to.
-        let way = if number < 4 { 0 } else { random.below(3) };
+        // Where nothing led to the present version there is nothing to go back to.
+        let led = &mut led[number % 2];
+        let way = if *led == 0 { 0 } else { random.below(3) };
         let done = match way {
             0 => deploy(operator, other).await,
             1 => promote(operator, other, CANARIES[random.below(3) as usize]).await,
@@ -132,9 +135,9 @@ pub async fn swap(
         };
         match (done, way) {
             (Err(why), _) => swapped.refused.push(why),
-            (Ok(()), 0) => swapped.deployed += 1,
-            (Ok(()), 1) => swapped.promoted += 1,
-            (Ok(()), _) => swapped.rolled_back += 1,
+            (Ok(()), 0) => (swapped.deployed, *led) = (swapped.deployed + 1, *led + 1),
+            (Ok(()), 1) => (swapped.promoted, *led) = (swapped.promoted + 1, *led + 1),
+            (Ok(()), _) => (swapped.rolled_back, *led) = (swapped.rolled_back + 1, *led - 1),
         }
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();

@@ -6,7 +6,10 @@ use serde_json::json;
 use super::route::Identity;
 use super::{Context, Error};
 
-/// Makes a former version of a plugin the active one: the one before, or the one named.
+/// Makes a former version of a plugin the active one: the one that was active before, or the one named.
+///
+/// Once more goes further back, never forward to what it came from; where nothing was before, the error says which versions
+/// are kept.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  leyden plugin rollback my-report\n  leyden plugin rollback my-report --to 3f8a…"

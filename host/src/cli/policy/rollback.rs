@@ -7,7 +7,8 @@ use super::{Context, Error, Kind, kind, path, show};
 
 /// Takes back the version that is being promoted; where none is, activates the version before, or the one named.
 ///
-/// With --to it is the one named in any case, and a promotion ends.
+/// With --to it is the one named in any case, and a promotion ends. Once more goes further back, never forward to what it
+/// came from; where nothing was before, the error says which versions there are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden policy rollback shed

@@ -100,6 +100,7 @@ pub(super) fn take(former: Option<&Plugin>, version: &Version, elsewhere: u64) -
     let first = || Plugin {
         active: version.digest,
         versions: Vec::new(),
+        led: Vec::new(),
     };
     let mut plugin = former.cloned().unwrap_or_else(first);
     let known = plugin

@@ -31,7 +31,7 @@ impl Operation for RollBack<'_> {
         let mut plugin = found(work, self.partner, self.name).await?;
         let previous = plugin.active_version().cloned().ok_or_else(Error::broken)?;
         let digest = wanted(&plugin, self.to)?.digest;
-        plugin.activate(digest);
+        plugin.roll_back(digest);
         let version = plugin.active_version().cloned().ok_or_else(Error::broken)?;
         put(work, self.partner, self.name, &plugin)?;
         Ok(RolledBack { version, previous })
@@ -39,17 +39,33 @@ impl Operation for RollBack<'_> {
 }
 
 fn wanted<'p>(plugin: &'p Plugin, to: Option<&str>) -> Result<&'p Version, Error> {
-    let (version, rule) = match to {
-        Some(to) => (
-            plugin.named(to),
-            "no version that is kept has this digest or name",
-        ),
-        None => (plugin.before(), "no other version is kept"),
+    let version = match to {
+        Some(to) => plugin.named(to),
+        None => plugin.before(),
     };
-    version.ok_or_else(|| Error::Unknown {
-        field: "to",
-        rule: rule.to_owned(),
+    version.ok_or_else(|| {
+        let rule = match to {
+            Some(_) => "no version that is kept has this digest or name".to_owned(),
+            None => nothing_before(plugin),
+        };
+        Error::Unknown { field: "to", rule }
     })
+}
+
+/// Why a plugin cannot go back, and to which versions it can be brought.
+fn nothing_before(plugin: &Plugin) -> String {
+    let others = plugin.inactive().map(|version| {
+        let (name, digest) = (version.version.as_str(), version.digest);
+        format!("{digest} ({name})")
+    });
+    let others: Vec<String> = others.collect();
+    match others.as_slice() {
+        [] => "no other version is kept".to_owned(),
+        others => format!(
+            "no version that is kept was active before; name another one: {}",
+            others.join(", ")
+        ),
+    }
 }
 
 /// Removes a plugin with all its versions; tells how many there were.

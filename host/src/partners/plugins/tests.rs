@@ -44,6 +44,31 @@ fn the_last_upload_is_active_and_the_one_before_is_found() {
 }
 
 #[test]
+fn going_back_goes_further_back_each_time_and_never_forward() {
+    let mut plugin = taken(None, "a", "1").plugin;
+    for (bytes, name) in [("b", "2"), ("c", "3")] {
+        plugin = taken(Some(&plugin), bytes, name).plugin;
+    }
+    let back = |plugin: &mut Plugin| {
+        let before = plugin.before().map(|before| before.digest);
+        before.inspect(|digest| plugin.roll_back(*digest))
+    };
+    let digest = |bytes: &str| Some(Digest::of(bytes.as_bytes()));
+    assert_eq!(back(&mut plugin), digest("b"));
+    assert_eq!(back(&mut plugin), digest("a"));
+    assert_eq!(back(&mut plugin), None, "not to what it came back from");
+    // Named, it goes forward, and from there back again.
+    plugin.roll_back(Digest::of(b"c"));
+    assert_eq!(back(&mut plugin), digest("a"));
+    // What is uploaded after a rollback follows the version that ran then.
+    plugin = taken(Some(&plugin), "b", "2").plugin;
+    assert_eq!(back(&mut plugin), digest("a"));
+    // Records of former versions tell the order of the last activations.
+    plugin.led.clear();
+    assert_eq!(plugin.before().unwrap().digest, Digest::of(b"b"));
+}
+
+#[test]
 fn the_same_bytes_under_another_name_are_the_same_version() {
     let one = taken(None, "a", "1").plugin;
     let two = taken(Some(&one), "a", "2").plugin;

@@ -61,6 +61,65 @@ pub(super) struct ActiveRecord {
     beside: Beside,
 }
 
+/// One activation of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Activated {
+    /// Which one it is of the component's, from 0.
+    pub(super) number: u64,
+    /// The version that became active.
+    pub(in super::super) digest: Digest,
+    /// The activation that a rollback from this one goes back to: the one before it, or, where this one was a rollback
+    /// itself, what came before the one that it went back to.
+    pub(super) before: Option<u64>,
+}
+
+impl Activated {
+    /// Reads one: the digest, and, unless it is the activation just before, the number of the one to go back to (`-`: none).
+    pub(super) fn from_entry(entry: &Entry) -> Result<Self, Error> {
+        let (number, value) = (activation_number(&entry.key), text(&entry.value));
+        let (digest, before) = match value.split_once(' ') {
+            Some((digest, before)) => (digest, before.parse().ok()),
+            None => (value.as_str(), number.checked_sub(1)),
+        };
+        Ok(Self {
+            number,
+            digest: Digest::parse(digest).map_err(|_| corrupt("an activation"))?,
+            before,
+        })
+    }
+
+    /// Its record.
+    pub(super) fn record(&self) -> Vec<u8> {
+        let digest = self.digest;
+        let text = match self.before {
+            before if before == self.number.checked_sub(1) => digest.to_string(),
+            Some(before) => format!("{digest} {before}"),
+            None => format!("{digest} -"),
+        };
+        text.into_bytes()
+    }
+}
+
+/// The activations that lead to the present one, backwards: each with the one that a rollback from it goes back to. All
+/// are given, the latest first.
+pub(in super::super) fn along(all: Vec<Activated>) -> Vec<Activated> {
+    let mut wanted = all.first().map(|present| present.number);
+    let mut is_next = |activated: &Activated| {
+        let is_wanted = wanted == Some(activated.number);
+        if is_wanted {
+            wanted = activated.before;
+        }
+        is_wanted
+    };
+    all.into_iter().filter(|one| is_next(one)).collect()
+}
+
+/// The number at the end of an activation's key.
+pub(super) fn activation_number(key: &[u8]) -> u64 {
+    key.last_chunk::<8>()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// What a policy has beside the active version, by digest.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(in super::super) struct Beside {
@@ -189,6 +248,37 @@ mod tests {
             modified_ms: 0,
         };
         assert!(next_version > new.built);
+    }
+
+    #[test]
+    fn a_rollback_goes_back_along_what_led_here() {
+        let digest = |name: &str| Digest::of(name.as_bytes());
+        let activated = |number, name, before| Activated {
+            number,
+            digest: digest(name),
+            before,
+        };
+        // a, b, c, back to b, back to a, then d.
+        let all = [
+            activated(0, "a", None),
+            activated(1, "b", Some(0)),
+            activated(2, "c", Some(1)),
+            activated(3, "b", Some(0)),
+            activated(4, "a", None),
+            activated(5, "d", Some(4)),
+        ];
+        for one in &all {
+            let key = [b"x\0".as_slice(), &one.number.to_be_bytes()].concat();
+            let value = one.record();
+            let read = Activated::from_entry(&Entry { key, value });
+            assert_eq!(read.expect("an activation"), *one);
+        }
+        for (present, led) in [(2, "cba"), (3, "ba"), (4, "a"), (5, "da")] {
+            let until = all[..=present].iter().rev().copied().collect();
+            let led: Vec<_> = led.chars().map(|c| digest(&c.to_string())).collect();
+            let along: Vec<_> = along(until).iter().map(|one| one.digest).collect();
+            assert_eq!(along, led, "{present}");
+        }
     }
 
     #[test]
