@@ -4,7 +4,7 @@
 //! The host's clock stamps what components see; deadlines never use it, since a simulated clock
 //! stands still.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::ids::Instant;
@@ -99,6 +99,23 @@ impl Clock {
 pub fn system_now() -> Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Instant(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Bytes of a stamp.
+pub(crate) const STAMP_BYTES: usize = 12;
+
+/// Stamps of this process so far.
+static STAMPS: AtomicU32 = AtomicU32::new(0);
+
+/// The beginning of a key of what is read in the order of time: an instant (ms since 1970, 8 bytes) and a number that
+/// grows with each stamp (4 bytes). So what one host stamps within a millisecond has an order, too; what several hosts
+/// do has none.
+pub(crate) fn stamp(at: Instant) -> [u8; STAMP_BYTES] {
+    let number = STAMPS.fetch_add(1, Ordering::Relaxed);
+    let mut stamp = [0; STAMP_BYTES];
+    stamp[..8].copy_from_slice(&at.0.to_be_bytes());
+    stamp[8..].copy_from_slice(&number.to_be_bytes());
+    stamp
 }
 
 /// Monotonic time.

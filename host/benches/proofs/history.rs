@@ -13,6 +13,20 @@ use crate::partner::people::Operator;
 /// Entries of one answer.
 const PAGE: usize = 200;
 
+/// What makes a new generation.
+const GENERATIONS: [&str; 10] = [
+    "deploy",
+    "rollback",
+    "bundle",
+    "promote",
+    "advance",
+    "complete",
+    "take-back",
+    "shadow",
+    "end-shadow",
+    "log-decisions",
+];
+
 /// A policy in a generation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Versions {
@@ -94,10 +108,9 @@ pub async fn audit(host: &Operator) -> Vec<Value> {
         }
     }
     entries.retain(|entry| {
-        !matches!(
-            entry["change"].as_str(),
-            Some("add-operator" | "revoke-operator")
-        )
+        entry["change"]
+            .as_str()
+            .is_some_and(|change| GENERATIONS.contains(&change))
     });
     entries.reverse();
     entries

@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 
 use super::{Context, Error, route, table};
+use crate::ids::Digest;
 
-/// Tells who deployed and rolled back what, and who was made an operator; the latest change first.
+/// Tells who changed what, the latest first: what is deployed, promoted and rolled back, operators, partners and what they
+/// deploy, recordings, consents.
 ///
 /// Entries are written by the commit that makes the change, and are never changed or removed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden audit
-  leyden audit schedule              what happened to one component
+  leyden audit schedule                  what happened to one component
+  leyden audit partner/acme              what was done with a partner, and what it deployed
+  leyden audit partner/acme/load-curve   one of its plugins
   leyden audit --limit 1000 --json")]
 pub(super) struct Audit {
-    /// The component or operator that was changed; everything where it is not given.
+    /// What was changed: a component, an operator, partner/ID or partner/ID/PLUGIN; everything where it is not given.
     subject: Option<String>,
     /// How many changes, at most.
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -54,8 +58,10 @@ pub(super) async fn show(
 /// Digests as short as lists tell them.
 fn shorten(entry: &mut Value) {
     for member in ["from", "to"] {
-        let short = entry[member].as_str().map(|text| json!(table::short(text)));
-        if let Some(short) = short {
+        let digest = entry[member]
+            .as_str()
+            .filter(|text| Digest::parse(text).is_ok());
+        if let Some(short) = digest.map(|digest| json!(table::short(digest))) {
             entry[member] = short;
         }
     }

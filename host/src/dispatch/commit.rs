@@ -38,6 +38,9 @@ impl Dispatcher {
                 .attest_invocation(&mut work, &reader, generation.number, trigger)
                 .await?;
         }
+        if let Some(entry) = task.entry.filter(|_| is_done(&answer)) {
+            entry.enter(&mut work)?;
+        }
         if let Some(key) = task.key {
             key.remember(&mut work, active, task.input, &answer)?;
         }
@@ -68,6 +71,11 @@ impl Dispatcher {
         }
         Ok(answer)
     }
+}
+
+/// Whether an answer says that what was asked for is done: a status below 400.
+fn is_done(answer: &Result<Output, Problem>) -> bool {
+    matches!(answer, Ok(Output::Http(response)) if response.status < 400)
 }
 
 /// What the component itself has answered.

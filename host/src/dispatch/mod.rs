@@ -35,6 +35,7 @@ use work::{Seed, Work};
 
 use crate::clock::{self, Clock};
 use crate::ids::ComponentName;
+use crate::operators::audit::Entry;
 use crate::partners::Notary;
 use crate::registry::{Active, Generation};
 use crate::replay::Recorder;
@@ -74,6 +75,21 @@ struct Task<'a> {
     acknowledgement: Option<&'a Acknowledgement>,
     /// A dead letter that is retried, removed by the same commit as the effects.
     letter: Option<&'a (Partition, Offset)>,
+    /// What the audit says of it, entered by the same commit as the effects.
+    entry: Option<&'a Entry>,
+}
+
+impl<'a> Task<'a> {
+    /// An input with nothing else to be committed with it.
+    fn of(input: &'a Input, key: Option<&'a IdempotencyKey>) -> Self {
+        Self {
+            input,
+            key,
+            acknowledgement: None,
+            letter: None,
+            entry: None,
+        }
+    }
 }
 
 impl Dispatcher {
@@ -123,11 +139,28 @@ impl Dispatcher {
         request: Request,
         key: Option<IdempotencyKey>,
     ) -> Result<Response, Error> {
+        self.audited(generation, component, request, key, None)
+            .await
+    }
+
+    /// As [`Self::http`]; an answer that is no refusal commits with its entry in the audit.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing was kept.
+    pub async fn audited(
+        &self,
+        generation: &Arc<Generation>,
+        component: &ComponentName,
+        request: Request,
+        key: Option<IdempotencyKey>,
+        entry: Option<&Entry>,
+    ) -> Result<Response, Error> {
         let input = Input::Http(request);
-        match self
-            .admitted(generation, component, &input, key.as_ref())
-            .await?
-        {
+        let task = Task {
+            entry,
+            ..Task::of(&input, key.as_ref())
+        };
+        match self.admitted(generation, component, &task).await? {
             Output::Http(response) => Ok(response),
             Output::Rows(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -146,10 +179,8 @@ impl Dispatcher {
         key: Option<IdempotencyKey>,
     ) -> Result<Vec<Tally>, Error> {
         let input = Input::Rows(head, batch);
-        match self
-            .admitted(generation, component, &input, key.as_ref())
-            .await?
-        {
+        let task = Task::of(&input, key.as_ref());
+        match self.admitted(generation, component, &task).await? {
             Output::Rows(tallies) => Ok(tallies),
             Output::Http(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -171,10 +202,8 @@ impl Dispatcher {
     ) -> Result<(), Error> {
         let input = self.delivered(partition, batch);
         let task = Task {
-            input: &input,
-            key: None,
             acknowledgement: Some(acknowledgement),
-            letter: None,
+            ..Task::of(&input, None)
         };
         let active = find(generation, component)?;
         self.run(generation, active, &task).await.map(|_| ())
@@ -193,22 +222,11 @@ impl Dispatcher {
         &self,
         generation: &Arc<Generation>,
         component: &ComponentName,
-        input: &Input,
-        key: Option<&IdempotencyKey>,
+        task: &Task<'_>,
     ) -> Result<Output, Error> {
         let active = find(generation, component)?;
         let _place = self.shared.admission.enter(active).await?;
-        self.run(
-            generation,
-            active,
-            &Task {
-                input,
-                key,
-                acknowledgement: None,
-                letter: None,
-            },
-        )
-        .await
+        self.run(generation, active, task).await
     }
 
     /// Runs until the effects are committed, or the invocation fails for a reason of its own.

@@ -29,10 +29,8 @@ impl Dispatcher {
     ) -> Result<(), Error> {
         let input = self.delivered(partition, vec![record]);
         let task = Task {
-            input: &input,
-            key: None,
-            acknowledgement: None,
             letter: Some(letter),
+            ..Task::of(&input, None)
         };
         let active = find(generation, component)?;
         self.run(generation, active, &task).await.map(|_| ())

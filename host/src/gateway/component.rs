@@ -9,18 +9,24 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::principal::Principal;
 use super::problem::Problem;
 use super::{Gateway, body, headers, upload};
 use crate::dispatch::types::{Request, RequestHead, Response as Answer};
 use crate::dispatch::{self, Culprit};
 use crate::ids::ComponentName;
+use crate::operators::audit::{Change, Entry};
 use crate::registry::Generation;
 use crate::registry::router::Matched;
+
+/// Most characters of a call's path and query, and of what was sent, in the audit: what it says of one thing.
+const AUDITED_CHARS_MAX: usize = 512;
 
 /// Answers a request with the component whose route it is. One generation of components serves it
 /// from start to end.
 pub(super) async fn answer(
     gateway: &Gateway,
+    principal: &Principal,
     parts: &request::Parts,
     body: &mut Incoming,
 ) -> Result<Response<Full<Bytes>>, Problem> {
@@ -60,12 +66,16 @@ pub(super) async fn answer(
         head,
         body: held.bytes,
     };
+    let entry = match route.audited && !parts.method.is_safe() {
+        true => entry(principal, component, &request),
+        false => None,
+    };
     // A refusal that is repeated under a key may come from an earlier generation.
     let is_repeatable = key.is_some();
     let answer = gateway
         .host
         .dispatch
-        .http(&generation, component, request, key)
+        .audited(&generation, component, request, key, entry.as_ref())
         .await;
     let answer = answer.map_err(|error| {
         let is_known = !(is_repeatable && matches!(error, dispatch::Error::Rejected(_)));
@@ -76,6 +86,24 @@ pub(super) async fn answer(
         }
     })?;
     checked(answer).map_err(|rule| Problem::misbehaved(culprit(&generation, component), &rule))
+}
+
+/// What the audit says of a call, once it has changed something.
+fn entry(principal: &Principal, component: &ComponentName, request: &Request) -> Option<Entry> {
+    let head = &request.head;
+    let query = head.query.as_ref().map(|query| format!("?{query}"));
+    let called = format!("{} {}{}", head.method, head.path, query.unwrap_or_default());
+    let entry = Entry::of(principal.by()?, Change::Call, component.as_str());
+    let sent = Some(cut(&String::from_utf8_lossy(&request.body))).filter(|sent| !sent.is_empty());
+    Some(entry.with(None, sent).because(Some(cut(&called))))
+}
+
+/// The beginning of what may be long.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(AUDITED_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// While the store is down nothing can be read or kept: callers are told at once, and no component runs

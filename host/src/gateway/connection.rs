@@ -167,18 +167,18 @@ async fn respond(
     running: Running,
     mut request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    let refusal = match admit(&gateway, &request).await {
+    let admitted = match admit(&gateway, &request).await {
         Ok(principal) if control::owns(request.uri().path()) => {
             request.extensions_mut().insert(principal);
             let request = request.map(|body| Lingering::new(body, gateway.tasks.clone()));
             return own(&control, running, request).await;
         }
-        admitted => admitted.err(),
+        admitted => admitted,
     };
     let (parts, mut body) = request.into_parts();
-    let answer = match refusal {
-        Some(problem) => Err(problem),
-        None => component::answer(&gateway, &parts, &mut body).await,
+    let answer = match admitted {
+        Err(problem) => Err(problem),
+        Ok(principal) => component::answer(&gateway, &principal, &parts, &mut body).await,
     };
     let answer = answer.unwrap_or_else(|problem| {
         if !hyper::body::Body::is_end_stream(&body) {

@@ -75,7 +75,6 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/admin/record/status", get(recordings::status))
         .route("/admin/ledger", get(ledger::verify))
         .route("/admin/ledger/accounts", get(ledger::accounts))
-        .route("/admin/audit", get(operators::audit))
         .route("/admin/policies", get(policies::list))
         .route("/admin/policies/{kind}", get(policies::show))
         .route("/admin/policies/{kind}/decisions", get(policies::decisions))

@@ -105,7 +105,8 @@ fn entry_value(entry: &Entry) -> Value {
     json!({
         "at": Instant(entry.at_ms).to_string(),
         "by": entry.by.name,
-        "role": entry.by.role,
+        "role": entry.by.role.map_or_else(|| json!("partner"), |role| json!(role)),
+        "keyId": entry.by.key_id,
         "change": entry.change,
         "subject": entry.subject,
         "from": entry.from,

@@ -16,6 +16,7 @@ use super::problem::{Kind, Problem};
 use super::{Gateway, auth, control, roles};
 use crate::ids::{ComponentName, PartnerId};
 use crate::keys::Of;
+use crate::operators::audit::By;
 use crate::operators::{self, Operator};
 use crate::partners::keys::{self, Rejected};
 use crate::partners::triggers;
@@ -28,8 +29,19 @@ pub(super) enum Principal {
     Anybody,
     /// An operator: by a key of its own, by the host's token, or, where the host has none, from this machine.
     Operator(Operator),
-    /// A partner, by an API key of its own.
-    Partner(PartnerId),
+    /// A partner, by an API key of its own, which this names.
+    Partner(PartnerId, String),
+}
+
+impl Principal {
+    /// As the audit names it; nobody changes anything anonymously.
+    pub(super) fn by(&self) -> Option<By> {
+        match self {
+            Self::Anybody => None,
+            Self::Operator(operator) => Some(operator.into()),
+            Self::Partner(id, key_id) => Some(By::partner(id, key_id)),
+        }
+    }
 }
 
 /// Finds out who sends a request. Whoever may not send it is refused.
@@ -60,9 +72,9 @@ pub(super) async fn identify(
 /// The partner whose key a request carries, where the path is its own.
 async fn partner(gateway: &Gateway, path: &str, headers: &HeaderMap) -> Result<Principal, Problem> {
     let found = keys::authenticate(gateway.host.store.as_ref(), key(headers)?).await;
-    let id = found.map_err(rejected)?;
+    let (id, key_id) = found.map_err(rejected)?;
     match named_in(path).is_some_and(|named| named == id.as_str()) {
-        true => Ok(Principal::Partner(id)),
+        true => Ok(Principal::Partner(id, key_id)),
         false => Err(not_yours()),
     }
 }
@@ -78,7 +90,7 @@ async fn operator(
     let operator = found.map_err(rejected)?;
     let needed = roles::needed(method, path);
     if operator.role < needed {
-        let Operator { name, role } = operator;
+        let Operator { name, role, .. } = operator;
         let detail = format!("operator '{name}' has the role {role}; this takes the role {needed}");
         return Err(Problem::new(Kind::Forbidden, detail));
     }
@@ -169,6 +181,22 @@ impl FromRequestParts<Arc<Gateway>> for Acting {
     }
 }
 
+/// Who asks, operator or partner, as the audit names it.
+#[derive(Debug)]
+pub(super) struct Somebody(pub(super) By);
+
+impl FromRequestParts<Arc<Gateway>> for Somebody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Gateway>) -> Result<Self, Problem> {
+        let principal = parts.extensions.get::<Principal>();
+        principal
+            .and_then(Principal::by)
+            .map(Self)
+            .ok_or_else(not_yours)
+    }
+}
+
 /// A partner and a plugin of its, as a path names them; checked like [`Named`].
 #[derive(Debug)]
 pub(super) struct NamedPlugin {
@@ -189,7 +217,7 @@ impl FromRequestParts<Arc<Gateway>> for Named {
         let principal = parts.extensions.get::<Principal>();
         match principal {
             Some(Principal::Operator(_)) => {}
-            Some(Principal::Partner(own)) if own.as_str() == id => {}
+            Some(Principal::Partner(own, _)) if own.as_str() == id => {}
             _ => return Err(not_yours()),
         }
         let id = PartnerId::parse(&id);

@@ -1,16 +1,18 @@
 //! The audit: what was changed, by whom, when, from what to what. Entries are only ever added, by the commit that
 //! makes the change.
 //!
-//! A key is the instant (ms since 1970 by the system's clock, 8 bytes) and 8 random bytes: entries are read in the
-//! order of their time, and hosts that add some at once do not meet.
+//! A key is a stamp (`clock::stamp`, 12 bytes, by the system's clock) and 4 random bytes: entries are read in the order
+//! of their time, and hosts that add some at once do not meet.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use super::{Operator, Role};
 use crate::clock;
 use crate::dispatch::work::{self, Work};
+use crate::ids::{ComponentName, Instant, PartnerId};
 use crate::store::{self, Order, Range, Space, Store, Transaction, Write};
 
 /// Entries: key → [`Entry`].
@@ -23,7 +25,7 @@ pub const LISTED_MAX: usize = 200;
 const LOOKED_AT_MAX: usize = 10_000;
 
 /// Bytes of a key.
-const KEY_BYTES: usize = 16;
+const KEY_BYTES: usize = clock::STAMP_BYTES + 4;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,28 @@ pub enum Change {
     Record,
     /// A key of an operator was revoked; `from` is its id.
     RevokeOperator,
+    /// A partner was registered; `to` is its trust level, `reason` its first key and its credit.
+    AddPartner,
+    /// A partner is trusted more or less; `from` and `to` are the levels.
+    Trust,
+    /// A partner got datapoints; `to` is how many, `reason` the reference.
+    Credit,
+    /// Datapoints went back; `to` is how many, `reason` what for.
+    Refund,
+    /// A partner got an API key; `to` is its id.
+    IssueKey,
+    /// An API key of a partner was revoked; `from` is its id.
+    RevokeKey,
+    /// Another key signs a partner's uploads; `from` and `to` are the public keys, base64.
+    UploadKey,
+    /// A version of a partner's plugin was uploaded and is active; `reason` is what the partner calls it.
+    UploadPlugin,
+    /// An earlier version of a partner's plugin is active again; `reason` is what the partner calls it.
+    RollBackPlugin,
+    /// A partner's plugin was removed with all its versions.
+    RemovePlugin,
+    /// A route that is to be audited was called and has changed something; `reason` is which, `to` what was sent.
+    Call,
 }
 
 impl fmt::Display for Change {
@@ -73,8 +97,73 @@ impl fmt::Display for Change {
             Self::AddOperator => "add-operator",
             Self::Record => "record",
             Self::RevokeOperator => "revoke-operator",
+            Self::AddPartner => "add-partner",
+            Self::Trust => "trust",
+            Self::Credit => "credit",
+            Self::Refund => "refund",
+            Self::IssueKey => "issue-key",
+            Self::RevokeKey => "revoke-key",
+            Self::UploadKey => "upload-key",
+            Self::UploadPlugin => "upload-plugin",
+            Self::RollBackPlugin => "roll-back-plugin",
+            Self::RemovePlugin => "remove-plugin",
+            Self::Call => "call",
         })
     }
+}
+
+/// Who acted: an operator, or a partner on what is its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct By {
+    /// The operator's name, or the partner's id.
+    pub name: Cow<'static, str>,
+    /// The operator's role; none: it is a partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// What names the key that was shown; none where it was none of its own, but the host's token or no key at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+}
+
+impl By {
+    /// A partner that shows a key of its own.
+    #[must_use]
+    pub fn partner(id: &PartnerId, key_id: &str) -> Self {
+        Self {
+            name: Cow::Owned(id.to_string()),
+            role: None,
+            key_id: Some(key_id.to_owned()),
+        }
+    }
+}
+
+impl From<&Operator> for By {
+    fn from(operator: &Operator) -> Self {
+        Self {
+            name: operator.name.clone(),
+            role: Some(operator.role),
+            key_id: operator.key_id.clone(),
+        }
+    }
+}
+
+impl From<&Self> for By {
+    fn from(by: &Self) -> Self {
+        by.clone()
+    }
+}
+
+/// What entries about a partner have as their subject.
+#[must_use]
+pub fn partner(id: &PartnerId) -> String {
+    format!("partner/{id}")
+}
+
+/// What entries about a partner's plugin have as their subject.
+#[must_use]
+pub fn plugin(id: &PartnerId, name: &ComponentName) -> String {
+    format!("partner/{id}/{name}")
 }
 
 /// One change.
@@ -84,15 +173,15 @@ pub struct Entry {
     /// When, ms since 1970 by the system's clock.
     pub at_ms: u64,
     /// Who did it.
-    pub by: Operator,
+    pub by: By,
     /// What was done.
     pub change: Change,
-    /// To which component or operator.
+    /// To which component, operator, partner (`partner/ID`) or plugin (`partner/ID/NAME`).
     pub subject: String,
-    /// What was there before: of a component, the digest that was active.
+    /// What was there before: of a component or a plugin, the digest that was active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// What is there now: of a component, the digest.
+    /// What is there now: of a component or a plugin, the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Why or how, in words.
@@ -103,10 +192,10 @@ pub struct Entry {
 impl Entry {
     /// What somebody does now.
     #[must_use]
-    pub fn of(by: &Operator, change: Change, subject: &str) -> Self {
+    pub fn of(by: impl Into<By>, change: Change, subject: &str) -> Self {
         Self {
             at_ms: clock::system_now().0,
-            by: by.clone(),
+            by: by.into(),
             change,
             subject: subject.to_owned(),
             from: None,
@@ -143,20 +232,17 @@ impl Entry {
 
     /// What enters it, for the transaction that makes the change.
     pub(crate) fn write(&self) -> Write {
-        let random = uuid::Uuid::new_v4();
-        let key = [
-            self.at_ms.to_be_bytes(),
-            random.into_bytes()[8..].try_into().unwrap_or_default(),
-        ];
+        let random = uuid::Uuid::new_v4().into_bytes();
+        let stamp = clock::stamp(Instant(self.at_ms));
         Write {
             space: Space::from(AUDIT),
-            key: key.concat(),
+            key: [&stamp, &random[12..]].concat(),
             value: Some(serde_json::to_vec(self).unwrap_or_default()),
         }
     }
 
     /// Enters it into a transaction.
-    pub(super) fn enter(&self, work: &mut Work) -> Result<(), work::Error> {
+    pub(crate) fn enter(&self, work: &mut Work) -> Result<(), work::Error> {
         let Write { space, key, value } = self.write();
         work.write(&space, key, value)
     }
@@ -190,7 +276,8 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// The entries that come after a place, the latest first, of one subject or of all, at most [`LISTED_MAX`] of them.
+/// The entries that come after a place, the latest first, of one subject and what belongs to it or of all, at most
+/// [`LISTED_MAX`] of them.
 ///
 /// # Errors
 /// The store did not answer.
@@ -219,7 +306,7 @@ pub async fn list(
         let entry = serde_json::from_slice::<Entry>(&row.value);
         let entry = entry
             .map_err(|_| store::Error::Unavailable("it holds a broken record of the audit"))?;
-        if subject.is_none_or(|subject| entry.subject == subject) {
+        if subject.is_none_or(|subject| belongs(&entry.subject, subject)) {
             entries.push(entry);
         }
     }
@@ -228,6 +315,12 @@ pub async fn list(
         entries,
         next: last.filter(|_| is_cut),
     })
+}
+
+/// Whether an entry is about this subject, or about what belongs to it: a partner's plugins.
+fn belongs(to: &str, subject: &str) -> bool {
+    let rest = to.strip_prefix(subject);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -252,8 +345,32 @@ mod tests {
     fn keys_are_in_the_order_of_time_and_differ() {
         let mut entry = Entry::of(&Operator::host(), Change::Deploy, "a");
         let (one, other) = (entry.write().key, entry.write().key);
-        assert!(one.len() == KEY_BYTES && one != other);
+        assert!(one.len() == KEY_BYTES && one < other, "in one millisecond");
         entry.at_ms += 1;
-        assert!(entry.write().key > one.max(other));
+        assert!(entry.write().key > other);
+    }
+
+    #[test]
+    fn a_partners_entries_are_those_of_its_plugins_too() {
+        for (to, subject, is_told) in [
+            ("partner/acme", "partner/acme", true),
+            ("partner/acme/peaks", "partner/acme", true),
+            ("partner/acme-2", "partner/acme", false),
+            ("schedule", "sched", false),
+            ("schedule", "schedule", true),
+        ] {
+            assert_eq!(belongs(to, subject), is_told, "{to} {subject}");
+        }
+    }
+
+    #[test]
+    fn entries_of_earlier_versions_are_read() {
+        let old =
+            r#"{"atMs":1,"by":{"name":"marie","role":"deployer"},"change":"deploy","subject":"a"}"#;
+        let entry: Entry = serde_json::from_str(old).expect("an entry");
+        assert_eq!(
+            (entry.by.role, entry.by.key_id),
+            (Some(Role::Deployer), None)
+        );
     }
 }

@@ -44,6 +44,9 @@ pub struct Operator {
     pub name: Cow<'static, str>,
     /// What it may do.
     pub role: Role,
+    /// What names the key that it has shown, if it is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
 }
 
 impl Operator {
@@ -70,6 +73,7 @@ impl Operator {
         Self {
             name: Cow::Borrowed(name),
             role: Role::Admin,
+            key_id: None,
         }
     }
 }

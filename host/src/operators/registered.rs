@@ -62,6 +62,7 @@ pub async fn authenticate(store: &dyn Store, given: &[u8]) -> Result<Operator, R
             Ok(Operator {
                 name: kept.name.into(),
                 role: kept.role,
+                key_id: Some(key.id().to_owned()),
             })
         }
         _ => Err(Rejected::Unknown),
@@ -218,6 +219,7 @@ fn listed((id, kept): &Row) -> Listed {
         operator: Operator {
             name: kept.name.clone().into(),
             role: kept.role,
+            key_id: Some(id.clone()),
         },
         created_at_ms: kept.created_at_ms,
         revoked_at_ms: kept.revoked_at_ms,

@@ -1,11 +1,14 @@
 //! What the operator does with partners: registers them, gives them credit, trusts them more or less, looks
-//! at them. Each is one small transaction.
+//! at them. Each is one small transaction; what changes something has its entry in the audit.
 //!
 //! **Invariants.** Datapoints come from the issuer under a reference that counts once for a partner,
 //! whoever sends it how often: an invoice is credited once. What was given wrongly is taken back by
 //! `refunds`.
 
 use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::keys;
 use super::{
@@ -16,6 +19,8 @@ use crate::clock::Clock;
 use crate::dispatch::work::Work;
 use crate::ids::PartnerId;
 use crate::keys::{ApiKey, Of};
+use crate::operators::Operator;
+use crate::operators::audit::{self, Change, Entry};
 use crate::store::{Order, Range, Store};
 
 /// Greatest credit given at once, datapoints: a thousandth of what a sum can hold.
@@ -83,6 +88,7 @@ impl Accounts {
     /// It is registered already, or see [`Error`].
     pub async fn add(
         &self,
+        by: &Operator,
         id: &PartnerId,
         trust_level: u32,
         credit: u64,
@@ -96,6 +102,7 @@ impl Accounts {
         let key = &ApiKey::generate(Of::Partner);
         let overview = self
             .perform(&Add {
+                by,
                 id,
                 trust_level,
                 credit,
@@ -111,12 +118,14 @@ impl Accounts {
     /// The reference was used for another amount, or see [`Error`].
     pub async fn credit(
         &self,
+        by: &Operator,
         id: &PartnerId,
         amount: u64,
         reference: &str,
     ) -> Result<Credited, Error> {
         credits::check_reference(reference)?;
         self.perform(&credits::Give {
+            by,
             id,
             amount,
             reference,
@@ -128,8 +137,14 @@ impl Accounts {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn set_trust(&self, id: &PartnerId, level: u32) -> Result<Overview, Error> {
-        self.perform(&Change {
+    pub async fn set_trust(
+        &self,
+        by: &Operator,
+        id: &PartnerId,
+        level: u32,
+    ) -> Result<Overview, Error> {
+        self.perform(&Set {
+            by,
             id,
             to: Changed::Trust(level),
         })
@@ -140,9 +155,15 @@ impl Accounts {
     ///
     /// # Errors
     /// It is no such key, or see [`Error`].
-    pub async fn set_upload_key(&self, id: &PartnerId, text: &str) -> Result<Overview, Error> {
+    pub async fn set_upload_key(
+        &self,
+        by: &Operator,
+        id: &PartnerId,
+        text: &str,
+    ) -> Result<Overview, Error> {
         let key = upload_key::parse(text).map_err(|rule| Error::invalid("pem", rule.0))?;
-        self.perform(&Change {
+        self.perform(&Set {
+            by,
             id,
             to: Changed::UploadKey(key),
         })
@@ -170,9 +191,10 @@ impl Accounts {
     ///
     /// # Errors
     /// It has as many as it may, or see [`Error`].
-    pub async fn issue_key(&self, id: &PartnerId) -> Result<ApiKey, Error> {
+    pub async fn issue_key(&self, by: &Operator, id: &PartnerId) -> Result<ApiKey, Error> {
         let key = &ApiKey::generate(Of::Partner);
-        self.perform(&keys::Issue { partner: id, key }).await?;
+        let partner = id;
+        self.perform(&keys::Issue { by, partner, key }).await?;
         Ok(key.clone())
     }
 
@@ -180,8 +202,14 @@ impl Accounts {
     ///
     /// # Errors
     /// The partner has no such key, or see [`Error`].
-    pub async fn revoke_key(&self, id: &PartnerId, key_id: &str) -> Result<keys::Listed, Error> {
+    pub async fn revoke_key(
+        &self,
+        by: &Operator,
+        id: &PartnerId,
+        key_id: &str,
+    ) -> Result<keys::Listed, Error> {
         self.perform(&keys::Revoke {
+            by,
             partner: id,
             key_id,
         })
@@ -218,6 +246,7 @@ pub(super) async fn overview(work: &mut Work, partner: Partner) -> Result<Overvi
 }
 
 struct Add<'a> {
+    by: &'a Operator,
     id: &'a PartnerId,
     trust_level: u32,
     credit: u64,
@@ -242,6 +271,11 @@ impl Operation for Add<'_> {
             credits::give(work, self.id, self.credit, OPENING).await?;
         }
         keys::keep(work, self.id, self.key).await?;
+        let given = format!("key {}, credit {}", self.key.id(), self.credit);
+        Entry::of(self.by, Change::AddPartner, &audit::partner(self.id))
+            .with(None, Some(self.trust_level.to_string()))
+            .because(Some(given))
+            .enter(work)?;
         overview(work, partner).await
     }
 }
@@ -252,22 +286,43 @@ enum Changed {
     UploadKey([u8; 32]),
 }
 
-struct Change<'a> {
+struct Set<'a> {
+    by: &'a Operator,
     id: &'a PartnerId,
     to: Changed,
 }
 
-impl Operation for Change<'_> {
+impl Operation for Set<'_> {
     type Done = Overview;
 
     async fn apply(&self, work: &mut Work) -> Result<Overview, Error> {
         let mut partner = registered(work, self.id).await?;
-        match self.to {
-            Changed::Trust(level) => partner.trust_level = level,
-            Changed::UploadKey(key) => partner.upload_key = Some(key),
-        }
+        let (change, from, to) = self.apply_to(&mut partner);
         record::put(work, &partner)?;
+        if from != to {
+            Entry::of(self.by, change, &audit::partner(self.id))
+                .with(from, to)
+                .enter(work)?;
+        }
         overview(work, partner).await
+    }
+}
+
+impl Set<'_> {
+    /// Sets it; what the audit says of it, before and afterwards.
+    fn apply_to(&self, partner: &mut Partner) -> (Change, Option<String>, Option<String>) {
+        match self.to {
+            Changed::Trust(level) => {
+                let former = std::mem::replace(&mut partner.trust_level, level);
+                let (from, to) = (former.to_string(), level.to_string());
+                (Change::Trust, Some(from), Some(to))
+            }
+            Changed::UploadKey(key) => {
+                let former = partner.upload_key.replace(key);
+                let from = former.map(|key| STANDARD.encode(key));
+                (Change::UploadKey, from, Some(STANDARD.encode(key)))
+            }
+        }
     }
 }
 

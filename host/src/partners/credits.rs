@@ -6,6 +6,8 @@ use super::accounts::{Credited, REFERENCE_BYTES_MAX, overview, registered};
 use super::{Error, Operation, account};
 use crate::dispatch::work::Work;
 use crate::ids::PartnerId;
+use crate::operators::Operator;
+use crate::operators::audit::{self, Change, Entry};
 use crate::store::{ISSUER, Posting};
 
 /// Credits: partner, 0, reference → [`Credit`]. What makes a reference count once.
@@ -49,6 +51,7 @@ impl Credit {
 
 /// Gives a partner datapoints, unless the reference was used before.
 pub(super) struct Give<'a> {
+    pub(super) by: &'a Operator,
     pub(super) id: &'a PartnerId,
     pub(super) amount: u64,
     pub(super) reference: &'a str,
@@ -70,6 +73,10 @@ impl Operation for Give<'_> {
         }
         if given.is_none() {
             give(work, self.id, self.amount, self.reference).await?;
+            Entry::of(self.by, Change::Credit, &audit::partner(self.id))
+                .with(None, Some(self.amount.to_string()))
+                .because(Some(self.reference.to_owned()))
+                .enter(work)?;
         }
         Ok(Credited {
             overview: overview(work, partner).await?,

@@ -10,6 +10,8 @@ use super::{Error, record};
 use crate::dispatch::work::Work;
 use crate::ids::{Invalid, PartnerId};
 use crate::keys::{ApiKey, Of, same};
+use crate::operators::Operator;
+use crate::operators::audit::{self, Change, Entry};
 use crate::store::{self, Space, Store};
 
 /// Keys: id of the key → [`Kept`].
@@ -56,11 +58,14 @@ pub enum Rejected {
     Store(store::Error),
 }
 
-/// Whose key this is.
+/// Whose key this is, and what names it.
 ///
 /// # Errors
 /// See [`Rejected`].
-pub async fn authenticate(store: &dyn Store, given: &[u8]) -> Result<PartnerId, Rejected> {
+pub async fn authenticate(
+    store: &dyn Store,
+    given: &[u8],
+) -> Result<(PartnerId, String), Rejected> {
     let key = ApiKey::parse(Of::Partner, given).map_err(Rejected::Mistyped)?;
     let mut snapshot = store.snapshot().await.map_err(Rejected::Store)?;
     let stored = snapshot.read(&KEYS.into(), key.id().as_bytes()).await;
@@ -70,7 +75,7 @@ pub async fn authenticate(store: &dyn Store, given: &[u8]) -> Result<PartnerId, 
         .and_then(|bytes| parse(&bytes));
     match kept {
         Some(kept) if same(&kept.sha256, &key.sha256()) && kept.revoked_at_ms.is_none() => {
-            Ok(kept.partner)
+            Ok((kept.partner, key.id().to_owned()))
         }
         _ => Err(Rejected::Unknown),
     }
@@ -82,6 +87,7 @@ fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 /// Gives a partner one more key.
 pub(super) struct Issue<'a> {
+    pub(super) by: &'a Operator,
     pub(super) partner: &'a PartnerId,
     pub(super) key: &'a ApiKey,
 }
@@ -91,7 +97,10 @@ impl Operation for Issue<'_> {
 
     async fn apply(&self, work: &mut Work) -> Result<(), Error> {
         known(work, self.partner).await?;
-        keep(work, self.partner, self.key).await
+        keep(work, self.partner, self.key).await?;
+        let entry = Entry::of(self.by, Change::IssueKey, &audit::partner(self.partner));
+        let id = self.key.id().to_owned();
+        Ok(entry.with(None, Some(id)).enter(work)?)
     }
 }
 
@@ -117,6 +126,7 @@ pub(super) async fn keep(work: &mut Work, partner: &PartnerId, key: &ApiKey) -> 
 
 /// Revokes a key of a partner.
 pub(super) struct Revoke<'a> {
+    pub(super) by: &'a Operator,
     pub(super) partner: &'a PartnerId,
     pub(super) key_id: &'a str,
 }
@@ -136,10 +146,16 @@ impl Operation for Revoke<'_> {
             });
         };
         // Revoking again changes nothing.
+        let is_new = entry.1.revoked_at_ms.is_none();
         entry.1.revoked_at_ms.get_or_insert(now);
         write_key(work, entry)?;
         let revoked = listed(entry);
         write_ring(work, self.partner, &ring)?;
+        if is_new {
+            let subject = audit::partner(self.partner);
+            let entry = Entry::of(self.by, Change::RevokeKey, &subject);
+            entry.with(Some(revoked.id.clone()), None).enter(work)?;
+        }
         Ok(revoked)
     }
 }

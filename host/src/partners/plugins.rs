@@ -22,6 +22,7 @@ use super::{Error, Operation};
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::metering::Dataset;
+use crate::operators::audit::{self, By, Change, Entry};
 use crate::store::{self, Order, Range, Space, Store};
 
 /// Plugins: partner, 0, name → [`Plugin`].
@@ -314,6 +315,14 @@ struct Owner<'a> {
 }
 
 impl Owner<'_> {
+    /// What the audit says where a version is active now.
+    fn activated(&self, by: &By, change: Change, from: Option<&Version>, to: &Version) -> Entry {
+        let digest = |version: &Version| version.digest.to_string();
+        Entry::of(by, change, &audit::plugin(self.partner, self.name))
+            .with(from.map(digest), Some(digest(to)))
+            .because(Some(format!("version {}", to.version.as_str())))
+    }
+
     fn key(&self, digest: &Digest) -> Vec<u8> {
         let mut key = digest.bytes().to_vec();
         key.push(0);

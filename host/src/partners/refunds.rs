@@ -13,6 +13,8 @@ use super::receipts::Receipt;
 use super::{Error, Operation, RECEIPTS, REVENUE, account};
 use crate::dispatch::work::{self, Work};
 use crate::ids::PartnerId;
+use crate::operators::Operator;
+use crate::operators::audit::{self, Change, Entry};
 use crate::store::{ISSUER, Posting};
 
 /// Refunds: partner, 0, what was refunded → [`Refund`]. What makes a refund count once.
@@ -79,15 +81,17 @@ impl Accounts {
     /// There is no such receipt or credit, it moved less, another amount was refunded already, or see [`Error`].
     pub async fn refund(
         &self,
+        by: &Operator,
         id: &PartnerId,
         of: &Of,
         amount: Option<u64>,
     ) -> Result<Refunded, Error> {
-        self.perform(&Give { id, of, amount }).await
+        self.perform(&Give { by, id, of, amount }).await
     }
 }
 
 struct Give<'a> {
+    by: &'a Operator,
     id: &'a PartnerId,
     of: &'a Of,
     amount: Option<u64>,
@@ -111,6 +115,10 @@ impl Operation for Give<'_> {
         let repeated = self.made(work, amount, &first.name).await?;
         if !repeated {
             self.make(work, amount, &reference).await?;
+            Entry::of(self.by, Change::Refund, &audit::partner(self.id))
+                .with(None, Some(amount.to_string()))
+                .because(Some(reference.clone()))
+                .enter(work)?;
         }
         Ok(Refunded {
             overview: overview(work, partner).await?,

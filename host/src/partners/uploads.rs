@@ -26,6 +26,7 @@ use crate::dispatch::types::FieldError;
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::metering::{Decision, Terms};
+use crate::operators::audit::By;
 use crate::runtime::inspect::{Import, Need, Reason};
 use crate::runtime::{Inspection, PartnerLoadError, PartnerRuntime, Refused};
 use crate::store::Store;
@@ -89,7 +90,7 @@ impl Uploads {
     ///
     /// # Errors
     /// The signature does not fit, the component is refused, or see [`Error`].
-    pub async fn accept(&self, place: &Place, upload: Upload) -> Result<Kept, Error> {
+    pub async fn accept(&self, by: &By, place: &Place, upload: Upload) -> Result<Kept, Error> {
         let partner = &place.partner;
         let digest = Digest::of(&upload.bytes);
         let signed_by = check_signature(partner, &digest, &upload)?;
@@ -112,6 +113,7 @@ impl Uploads {
         };
         let (name, bytes) = (&upload.name, &bytes);
         self.perform(&Keep {
+            by,
             partner,
             name,
             version,
@@ -165,19 +167,31 @@ impl Uploads {
     /// There is no such version, or see [`Error`].
     pub async fn roll_back(
         &self,
+        by: &By,
         partner: &PartnerId,
         name: &ComponentName,
         to: Option<&str>,
     ) -> Result<RolledBack, Error> {
-        self.perform(&RollBack { partner, name, to }).await
+        self.perform(&RollBack {
+            by,
+            partner,
+            name,
+            to,
+        })
+        .await
     }
 
     /// Removes a plugin; tells how many versions it had.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn remove(&self, partner: &PartnerId, name: &ComponentName) -> Result<usize, Error> {
-        self.perform(&Remove { partner, name }).await
+    pub async fn remove(
+        &self,
+        by: &By,
+        partner: &PartnerId,
+        name: &ComponentName,
+    ) -> Result<usize, Error> {
+        self.perform(&Remove { by, partner, name }).await
     }
 
     async fn perform<O: Operation>(&self, operation: &O) -> Result<O::Done, Error> {

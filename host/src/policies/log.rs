@@ -2,16 +2,14 @@
 //! asked, so it holds exactly the decisions that counted. A decision of an invocation that failed led to nothing and is
 //! not here.
 //!
-//! A key is the kind's name, 0, the instant of the commit (ms since 1970 by the system's clock, 8 bytes), a number that
-//! grows with each commit of a host (4 bytes), the invocation's id (16 bytes) and the number of the part (2 bytes); a value
-//! is a [`Part`] as JSON. So what a host decides in one millisecond has an order, too.
+//! A key is the kind's name, 0, the commit's stamp by the system's clock (`clock::stamp`, 12 bytes), the invocation's id
+//! (16 bytes) and the number of the part (2 bytes); a value is a [`Part`] as JSON.
 //!
 //! **Invariant.** The log is bounded by age and by size ([`Bounds`]), whatever is written to it.
 
 mod retention;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +30,7 @@ const PART_BYTES: usize = 64 << 10;
 const PARTS_MAX: usize = 256;
 
 /// Bytes of a key behind the kind's name and 0.
-const PLACE_BYTES: usize = 30;
-
-/// Commits of this host so far, to tell those of one millisecond apart.
-static COMMITS: AtomicU32 = AtomicU32::new(0);
+const PLACE_BYTES: usize = clock::STAMP_BYTES + 16 + 2;
 
 /// How many decisions of a kind are kept: all of one invocation out of so many; 0: none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,8 +132,7 @@ pub(crate) fn write(
     decided: &Decided,
 ) -> Result<(), work::Error> {
     let number = u128::from_str_radix(invocation, 16).unwrap_or(0);
-    let committed_ms = clock::system_now().0;
-    let commit = COMMITS.fetch_add(1, Ordering::Relaxed);
+    let committed = clock::stamp(clock::system_now());
     for (kind, sampling) in &decided.sampling {
         let of_kind = decided.decisions.iter().filter(|d| d.kind() == Some(*kind));
         if !sampling.keeps(number) {
@@ -147,8 +141,7 @@ pub(crate) fn write(
         let of_kind = of_kind.map(|decision| serde_json::to_string(decision).unwrap_or_default());
         for (part, decisions) in (0_u16..).zip(parts(of_kind)) {
             let mut key = prefix(*kind);
-            key.extend_from_slice(&committed_ms.to_be_bytes());
-            key.extend_from_slice(&commit.to_be_bytes());
+            key.extend_from_slice(&committed);
             key.extend_from_slice(&number.to_be_bytes());
             key.extend_from_slice(&part.to_be_bytes());
             let (at, generation) = (work.now().0, decided.generation);

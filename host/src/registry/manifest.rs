@@ -116,6 +116,9 @@ pub struct RouteSpec {
     pub rows: bool,
     /// Longest body (bytes); a route with `rows` is not bound by it.
     pub body_limit_bytes: usize,
+    /// Whether the audit tells of each call that may change something (any method but GET and OPTIONS): by whom, and what
+    /// was sent. So bodies hold no secrets.
+    pub audited: bool,
 }
 
 /// What the operator lets a component do beyond its own state and streams.
@@ -200,6 +203,7 @@ impl Manifest {
             methods: Method::ALL.to_vec(),
             rows: false,
             body_limit_bytes: BODY_BYTES_DEFAULT as usize,
+            audited: false,
         };
         let routes = match RESERVED.contains(&name.as_str()) {
             true => Vec::new(),

@@ -230,6 +230,7 @@ mod tests {
             methods: methods.to_vec(),
             rows: false,
             body_limit_bytes: 1,
+            audited: false,
         }
     }
 

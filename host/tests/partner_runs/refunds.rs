@@ -1,6 +1,7 @@
 //! What the operator gives back of a run's cost, or takes back of a credit.
 
 use leyden::metering::Dataset;
+use leyden::operators::Operator;
 use leyden::partners::Error;
 use leyden::partners::refunds::Of;
 use leyden::store::ISSUER;
@@ -36,7 +37,8 @@ async fn a_run_is_refunded_once_and_its_receipt_stays(bench: Bench) {
     let receipts = bench.receipts("acme").await;
     assert_eq!(bench.balance("acme").await, 880);
     let (id, of) = (partner("acme"), Of::Receipt(1));
-    let refund = || bench.accounts.refund(&id, &of, None);
+    let by = Operator::local();
+    let refund = || bench.accounts.refund(&by, &id, &of, None);
     let first = refund().await.expect("a refund");
     assert_eq!((first.amount, first.repeated), (120, false));
     assert_eq!(first.reference, format!("refund of run {}", receipts[0].id));
@@ -52,7 +54,11 @@ async fn a_part_of_a_run_is_refunded_and_never_more_than_it_cost(bench: Bench) {
     spend(&bench).await;
     let refund = |of: Of, amount| {
         let accounts = bench.accounts.clone();
-        async move { accounts.refund(&partner("acme"), &of, amount).await }
+        async move {
+            accounts
+                .refund(&Operator::local(), &partner("acme"), &of, amount)
+                .await
+        }
     };
     let more = refund(Of::Receipt(1), Some(121)).await;
     assert!(
@@ -92,12 +98,15 @@ async fn a_part_of_a_run_is_refunded_and_never_more_than_it_cost(bench: Bench) {
 async fn a_wrong_credit_is_taken_back_as_far_as_it_is_there(bench: Bench) {
     let id = partner("acme");
     let issued = bench.sums(ISSUER).await;
-    let given = bench.accounts.credit(&id, 5_000, "INV-17").await;
+    let given = bench
+        .accounts
+        .credit(&Operator::local(), &id, 5_000, "INV-17")
+        .await;
     assert_eq!(given.expect("a credit").overview.balance, 6_000);
     let of = Of::Credit("INV-17".to_owned());
     let back = bench
         .accounts
-        .refund(&id, &of, Some(4_500))
+        .refund(&Operator::local(), &id, &of, Some(4_500))
         .await
         .expect("a refund");
     assert_eq!(back.reference, "refund of credit INV-17");
@@ -107,14 +116,20 @@ async fn a_wrong_credit_is_taken_back_as_far_as_it_is_there(bench: Bench) {
         (issuer.debits, issuer.credits),
         (issued.debits + 5_000, issued.credits + 4_500)
     );
-    let given = bench.accounts.credit(&id, 10, "INV-18").await;
+    let given = bench
+        .accounts
+        .credit(&Operator::local(), &id, 10, "INV-18")
+        .await;
     given.expect("a credit");
     for _ in 0..12 {
         spend(&bench).await;
     }
     // 70 are left of 1,510; what was spent cannot be taken back.
     let of = Of::Credit("opening".to_owned());
-    let gone = bench.accounts.refund(&id, &of, None).await;
+    let gone = bench
+        .accounts
+        .refund(&Operator::local(), &id, &of, None)
+        .await;
     assert!(matches!(gone, Err(Error::Conflict(_))), "{gone:?}");
     assert_eq!(bench.balance("acme").await, 70);
     sum_is_zero(&bench).await;

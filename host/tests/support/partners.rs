@@ -23,6 +23,7 @@ use leyden::dispatch::Dispatcher;
 use leyden::dispatch::work::Work;
 use leyden::ids::{ComponentName, Digest, Instant, PartnerId};
 use leyden::metering::{Dataset, Decision, ReadEntry, Tab, Terms};
+use leyden::operators::Operator;
 use leyden::partners::archive::Month;
 use leyden::partners::receipts::{Chain, Outcome, Receipt};
 use leyden::partners::runs::{Ended, Error, Options, Ready, Runner};
@@ -142,13 +143,19 @@ impl Bench {
     }
 
     pub async fn add(&self, id: &str, trust_level: u32, credit: u64) {
-        let added = self.accounts.add(&partner(id), trust_level, credit).await;
+        let added = self
+            .accounts
+            .add(&Operator::local(), &partner(id), trust_level, credit)
+            .await;
         added.expect("a partner");
         self.given.lock().unwrap().insert(id.to_owned(), credit);
     }
 
     pub async fn credit(&self, id: &str, amount: u64) {
-        let credited = self.accounts.credit(&partner(id), amount, "more").await;
+        let credited = self
+            .accounts
+            .credit(&Operator::local(), &partner(id), amount, "more")
+            .await;
         credited.expect("credited");
         *self.given.lock().unwrap().entry(id.to_owned()).or_default() += amount;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use leyden::dispatch;
 use leyden::ids::{ComponentName, PartnerId};
 use leyden::metering::Dataset;
+use leyden::operators::Operator;
 use leyden::partners::runs::{Ended, Error};
 use leyden::partners::{Accounts, RunRequest, Runs, Started};
 use leyden::runtime::run::RunError;
@@ -149,7 +150,11 @@ impl Client {
         let at = number % self.past.len();
         let (_, price, _, ended) = self.past.remove(at);
         let reference = format!("refund of run {}", ended.run);
-        let refund = || self.accounts.credit(&self.partner, price, &reference);
+        let by = Operator::local();
+        let refund = || {
+            let (accounts, partner) = (&self.accounts, &self.partner);
+            accounts.credit(&by, partner, price, &reference)
+        };
         let (one, other) = tokio::join!(refund(), refund());
         let repeated = [one, other].map(|refund| refund.expect("a refund").repeated);
         assert_eq!(repeated.iter().filter(|repeated| !**repeated).count(), 1);

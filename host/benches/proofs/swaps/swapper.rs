@@ -14,7 +14,7 @@ use crate::versions::{alone, assignment, limit};
 /// Longest that a promotion without pauses may take.
 const PROMOTION_MAX: Duration = Duration::from_secs(30);
 
-/// Between two swaps: entries of the audit are in order to the millisecond.
+/// Between two swaps: each is to decide for a moment.
 const APART: Duration = Duration::from_millis(2);
 
 /// How promotions go, all without pauses.

@@ -70,12 +70,14 @@ async fn list(_: Acting, State(gateway): Shared, RawQuery(query): RawQuery) -> A
 }
 
 /// Registers a partner. The answer is the only place where its first key is told.
-async fn add(_: Acting, State(gateway): Shared, request: Request) -> Answer {
+async fn add(Acting(by): Acting, State(gateway): Shared, request: Request) -> Answer {
     let members = members(&gateway, request, &["id", "trustLevel", "credit"]).await?;
     let id = partner_id("id", members.needed_text("id")?)?;
     let trust_level = level(members.number("trustLevel", LEVELS)?.unwrap_or(0));
     let credit = members.number("credit", 0..=CREDIT_MAX)?.unwrap_or(0);
-    let (overview, key) = accounts(&gateway).add(&id, trust_level, credit).await?;
+    let (overview, key) = accounts(&gateway)
+        .add(&by, &id, trust_level, credit)
+        .await?;
     let mut value = overview_value(&overview);
     value["key"] = super::keys::revealed(&key);
     created(&value)
@@ -119,11 +121,18 @@ fn terms_value(terms: &Terms) -> Value {
 }
 
 /// Gives a partner datapoints, once for each reference.
-async fn credit(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn credit(
+    Acting(by): Acting,
+    State(gateway): Shared,
+    Named(id): Named,
+    request: Request,
+) -> Answer {
     let members = members(&gateway, request, &["amount", "reference"]).await?;
     let amount = members.needed_number("amount", 1..=CREDIT_MAX)?;
     let reference = members.needed_text("reference")?;
-    let credited = accounts(&gateway).credit(&id, amount, reference).await?;
+    let credited = accounts(&gateway)
+        .credit(&by, &id, amount, reference)
+        .await?;
     let mut value = overview_value(&credited.overview);
     value["amount"] = json!(amount);
     value["reference"] = json!(reference);
@@ -132,7 +141,12 @@ async fn credit(_: Acting, State(gateway): Shared, Named(id): Named, request: Re
 }
 
 /// Gives back what a receipt charged, or takes back a credit.
-async fn refund(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn refund(
+    Acting(by): Acting,
+    State(gateway): Shared,
+    Named(id): Named,
+    request: Request,
+) -> Answer {
     let members = members(&gateway, request, &["receipt", "credit", "amount"]).await?;
     let receipt = members.number("receipt", 1..=u64::MAX)?;
     let of = match (receipt, members.text("credit")?) {
@@ -144,7 +158,7 @@ async fn refund(_: Acting, State(gateway): Shared, Named(id): Named, request: Re
         }
     };
     let amount = members.number("amount", 1..=SUM_MAX)?;
-    let refunded = accounts(&gateway).refund(&id, &of, amount).await?;
+    let refunded = accounts(&gateway).refund(&by, &id, &of, amount).await?;
     let mut value = overview_value(&refunded.overview);
     value["amount"] = json!(refunded.amount);
     value["reference"] = json!(refunded.reference);
@@ -153,17 +167,22 @@ async fn refund(_: Acting, State(gateway): Shared, Named(id): Named, request: Re
 }
 
 /// Sets how far a partner is trusted.
-async fn trust(_: Acting, State(gateway): Shared, Named(id): Named, request: Request) -> Answer {
+async fn trust(
+    Acting(by): Acting,
+    State(gateway): Shared,
+    Named(id): Named,
+    request: Request,
+) -> Answer {
     let members = members(&gateway, request, &["level"]).await?;
     let level = level(members.needed_number("level", LEVELS)?);
     reply(&overview_value(
-        &accounts(&gateway).set_trust(&id, level).await?,
+        &accounts(&gateway).set_trust(&by, &id, level).await?,
     ))
 }
 
 /// Registers the key that signs a partner's uploads.
 async fn upload_key(
-    _: Acting,
+    Acting(by): Acting,
     State(gateway): Shared,
     Named(id): Named,
     request: Request,
@@ -171,7 +190,7 @@ async fn upload_key(
     let members = members(&gateway, request, &["pem"]).await?;
     let text = members.needed_text("pem")?;
     reply(&overview_value(
-        &accounts(&gateway).set_upload_key(&id, text).await?,
+        &accounts(&gateway).set_upload_key(&by, &id, text).await?,
     ))
 }
 

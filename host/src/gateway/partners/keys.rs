@@ -34,13 +34,15 @@ async fn list(_: Acting, State(gateway): Shared, Named(id): Named) -> Answer {
 }
 
 /// Makes a key. The answer is the only place where it is told.
-async fn issue(_: Acting, State(gateway): Shared, Named(id): Named) -> Answer {
-    created(&revealed(&accounts(&gateway).issue_key(&id).await?))
+async fn issue(Acting(by): Acting, State(gateway): Shared, Named(id): Named) -> Answer {
+    created(&revealed(&accounts(&gateway).issue_key(&by, &id).await?))
 }
 
 /// Revokes a key.
-async fn revoke(_: Acting, State(gateway): Shared, key: NamedKey) -> Answer {
-    let revoked = accounts(&gateway).revoke_key(&key.partner, &key.id).await?;
+async fn revoke(Acting(by): Acting, State(gateway): Shared, key: NamedKey) -> Answer {
+    let revoked = accounts(&gateway)
+        .revoke_key(&by, &key.partner, &key.id)
+        .await?;
     reply(&listed_value(&revoked))
 }
 

@@ -1,5 +1,5 @@
-//! What partners ask of a running host, and what its operator asks about them: `/partners/…` and
-//! `/admin/partners/…`. JSON in, JSON out; deciding is left to `crate::partners`. The routes are described in
+//! What partners ask of a running host, and what its operator asks about them: `/partners/…`,
+//! `/admin/partners/…` and the audit, which tells of both. JSON in, JSON out; deciding is left to `crate::partners`. The routes are described in
 //! `gateway/openapi.json`, and a test compares the two.
 //!
 //! **Invariants.** A handler learns whose data it deals with from [`Named`](super::principal::Named) or
@@ -33,6 +33,7 @@ pub(super) fn routes() -> Routes {
         .and(runs::routes())
         .and(records::routes())
         .and(triggers::routes())
+        .get("/admin/audit", super::operators::audit)
 }
 
 /// An answer about something that was made.

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::admin::{members, reply, to_the_end};
-use super::super::principal::{Named, NamedPlugin};
+use super::super::principal::{Named, NamedPlugin, Somebody};
 use super::super::problem::{Kind, Problem};
 use super::super::{Gateway, headers};
 use super::Routes;
@@ -37,7 +37,12 @@ pub(super) fn routes() -> Routes {
 
 /// Takes a new version of a plugin. Once its bytes are here an upload runs to its end, even if its sender goes
 /// away.
-async fn upload(State(gateway): Shared, plugin: NamedPlugin, request: Request) -> Answer {
+async fn upload(
+    Somebody(by): Somebody,
+    State(gateway): Shared,
+    plugin: NamedPlugin,
+    request: Request,
+) -> Answer {
     headers::wasm(request.headers())?;
     headers::no_encoding(request.headers())?;
     let version = header(request.headers(), VERSION_HEADER, PluginVersion::parse)?;
@@ -58,7 +63,7 @@ async fn upload(State(gateway): Shared, plugin: NamedPlugin, request: Request) -
     };
     let accepted = to_the_end(&gateway, async move {
         let _share = held.share;
-        uploads.accept(&place, upload).await
+        uploads.accept(&by, &place, upload).await
     });
     let kept = accepted.await??;
     let mut value = version_value(&kept.version, true);
@@ -119,13 +124,18 @@ async fn versions(State(gateway): Shared, named: NamedPlugin) -> Answer {
 }
 
 /// Makes an earlier version the active one.
-async fn roll_back(State(gateway): Shared, named: NamedPlugin, request: Request) -> Answer {
+async fn roll_back(
+    Somebody(by): Somebody,
+    State(gateway): Shared,
+    named: NamedPlugin,
+    request: Request,
+) -> Answer {
     let members = members(&gateway, request, &["to"]).await?;
     let to = members.text("to")?;
     let rolled = gateway
         .host
         .uploads
-        .roll_back(&named.partner, &named.name, to)
+        .roll_back(&by, &named.partner, &named.name, to)
         .await?;
     let mut value = version_value(&rolled.version, true);
     value["name"] = json!(named.name.as_str());
@@ -134,11 +144,11 @@ async fn roll_back(State(gateway): Shared, named: NamedPlugin, request: Request)
 }
 
 /// Removes a plugin. What it did stays in the receipts.
-async fn remove(State(gateway): Shared, named: NamedPlugin) -> Answer {
+async fn remove(Somebody(by): Somebody, State(gateway): Shared, named: NamedPlugin) -> Answer {
     let removed = gateway
         .host
         .uploads
-        .remove(&named.partner, &named.name)
+        .remove(&by, &named.partner, &named.name)
         .await?;
     reply(&json!({ "name": named.name.as_str(), "versionsRemoved": removed }))
 }

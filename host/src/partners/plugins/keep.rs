@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::{BYTES_MAX, Owner, PLUGINS_MAX, Plugin, VERSIONS_MAX, Version, all, put};
 use crate::dispatch::work::Work;
 use crate::ids::ComponentName;
+use crate::operators::audit::{By, Change};
 use crate::partners::accounts::registered;
 use crate::partners::{Error, Operation, Partner};
 
 /// Keeps a version and makes it the active one.
 pub(in crate::partners) struct Keep<'a> {
+    /// Who uploads it.
+    pub(in crate::partners) by: &'a By,
     /// Whose it is, as it was when the upload was checked.
     pub(in crate::partners) partner: &'a Partner,
     /// The plugin.
@@ -68,7 +71,14 @@ impl Operation for Keep<'_> {
         }
         owner.claim(work, &self.version.digest, self.bytes).await?;
         put(work, id, self.name, &taken.plugin)?;
-        Ok(kept(&taken.plugin, former))
+        let kept = kept(&taken.plugin, former);
+        if kept.new || kept.previous.is_some() {
+            let (from, to) = (kept.previous.as_ref(), &kept.version);
+            owner
+                .activated(self.by, Change::UploadPlugin, from, to)
+                .enter(work)?;
+        }
+        Ok(kept)
     }
 }
 

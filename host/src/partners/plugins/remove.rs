@@ -3,11 +3,13 @@
 use super::{Owner, PLUGINS, Plugin, Version, found, plugin_key, put};
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, PartnerId};
+use crate::operators::audit::{self, By, Change, Entry};
 use crate::partners::accounts::registered;
 use crate::partners::{Error, Operation, triggers};
 
 /// Makes an earlier version of a plugin the active one.
 pub(in crate::partners) struct RollBack<'a> {
+    pub(in crate::partners) by: &'a By,
     pub(in crate::partners) partner: &'a PartnerId,
     pub(in crate::partners) name: &'a ComponentName,
     /// Its digest or name; none: the version that was active before.
@@ -34,6 +36,15 @@ impl Operation for RollBack<'_> {
         plugin.roll_back(digest);
         let version = plugin.active_version().cloned().ok_or_else(Error::broken)?;
         put(work, self.partner, self.name, &plugin)?;
+        if version.digest != previous.digest {
+            let owner = Owner {
+                partner: self.partner,
+                name: self.name,
+            };
+            owner
+                .activated(self.by, Change::RollBackPlugin, Some(&previous), &version)
+                .enter(work)?;
+        }
         Ok(RolledBack { version, previous })
     }
 }
@@ -70,6 +81,7 @@ fn nothing_before(plugin: &Plugin) -> String {
 
 /// Removes a plugin with all its versions; tells how many there were.
 pub(in crate::partners) struct Remove<'a> {
+    pub(in crate::partners) by: &'a By,
     pub(in crate::partners) partner: &'a PartnerId,
     pub(in crate::partners) name: &'a ComponentName,
 }
@@ -78,7 +90,7 @@ impl Operation for Remove<'_> {
     type Done = usize;
 
     async fn apply(&self, work: &mut Work) -> Result<usize, Error> {
-        let Self { partner, name } = *self;
+        let Self { by, partner, name } = *self;
         registered(work, partner).await?;
         let plugin = found(work, partner, name).await?;
         for version in &plugin.versions {
@@ -88,6 +100,9 @@ impl Operation for Remove<'_> {
         }
         work.write(&PLUGINS.into(), plugin_key(partner, name), None)?;
         triggers::forget(work, partner, name).await?;
+        Entry::of(by, Change::RemovePlugin, &audit::plugin(partner, name))
+            .with(Some(plugin.active.to_string()), None)
+            .enter(work)?;
         Ok(plugin.versions.len())
     }
 }

@@ -51,6 +51,7 @@ struct Route {
     #[serde(default)]
     rows: bool,
     body_limit_bytes: Option<Spanned<i64>>,
+    audited: Option<Spanned<bool>>,
 }
 
 /// `[streams]`.
@@ -269,6 +270,10 @@ impl Checker<'_> {
             rows: table.rows,
             body_limit_bytes: self.number(&limit_key, limit, BODY_BYTES_DEFAULT, BODY_BYTES_MAX)?
                 as usize,
+            audited: table
+                .audited
+                .as_ref()
+                .is_some_and(|audited| *audited.get_ref()),
         })
     }
 
@@ -277,6 +282,10 @@ impl Checker<'_> {
         if let Some(limit) = &table.body_limit_bytes {
             let rule = "does not go with rows = true, which takes bodies of any length";
             return Err(self.error(&format!("{key}.body-limit-bytes"), limit, rule));
+        }
+        if let Some(audited) = &table.audited {
+            let rule = "does not go with rows = true, whose bodies are too long to be told";
+            return Err(self.error(&format!("{key}.audited"), audited, rule));
         }
         if methods
             .iter()

@@ -11,6 +11,7 @@ bundled = false
 path = "/house/house-editor/house/{id}/add-object"
 methods = ["POST"]
 body-limit-bytes = 2048
+audited = true
 
 [[routes]]
 path = "/meters/readings"
@@ -50,6 +51,8 @@ fn reads_every_key() {
     assert_eq!(manifest.routes[0].methods, [Method::Post]);
     assert_eq!(manifest.routes[0].body_limit_bytes, 2048);
     assert!(manifest.routes[1].rows);
+    let audited = manifest.routes.iter().map(|route| route.audited);
+    assert_eq!(audited.collect::<Vec<_>>(), [true, false]);
     assert_eq!(manifest.subscribe[0].as_str(), "clock.ticks");
     assert_eq!(manifest.publish[0].as_str(), "house.readings");
     assert!(manifest.grants.ledger);
@@ -173,6 +176,8 @@ fn rows_go_with_writing_methods_and_without_a_body_limit() {
     assert_eq!(refusal(&text("methods = [\"GET\"]")).1, "routes[0].methods");
     let limited = text("methods = [\"POST\"]\nbody-limit-bytes = 5");
     assert_eq!(refusal(&limited).1, "routes[0].body-limit-bytes");
+    let audited = text("methods = [\"POST\"]\naudited = true");
+    assert_eq!(refusal(&audited).1, "routes[0].audited");
 }
 
 #[test]
