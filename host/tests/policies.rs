@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use leyden::ids::Instant;
+use leyden::ids::{Digest, Instant};
 use leyden::operators::Operator;
 use leyden::operators::audit::{self, Change};
 use leyden::policies::diff::Report;
@@ -23,6 +23,7 @@ fn plan(stages: &[&str], step_ms: u64) -> Plan {
     Plan {
         stages: stages.iter().map(share).collect(),
         step_ms,
+        decisions_min: 0,
         guards: Guards::default(),
     }
 }
@@ -78,7 +79,7 @@ fn active(host: &TestHost) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    leyden::ids::Digest::of(bytes).to_string()
+    Digest::of(bytes).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,6 +307,80 @@ async fn a_candidate_takes_over_stage_by_stage() {
     let policy = generation.policy(KIND).expect("a policy");
     assert_eq!(policy.active.digest.to_string(), former);
     assert!(policy.former.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_without_traffic_waits_for_decisions_and_may_be_taken_back() {
+    let host = TestHost::start().await;
+    let plan = Plan {
+        decisions_min: 2,
+        ..plan(&["50%", "100%"], 0)
+    };
+    promote(&host, alone(), wish(plan.clone()))
+        .await
+        .expect("promoted");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stage = || {
+        let generation = host.host.registry.generation();
+        let rollout = generation.policy(KIND).and_then(|p| p.rollout.clone());
+        rollout.map(|(_, rollout)| rollout.stage)
+    };
+    assert_eq!(stage(), Some(0), "nobody has asked");
+    for n in 0.. {
+        if stage() != Some(0) {
+            break;
+        }
+        assert!(n < 100, "enough was asked");
+        host.add_house(&format!("Client {n}")).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let registry = &host.host.registry;
+    let by = Operator::local();
+    let former = active(&host);
+    assert_ne!(former, digest(&alone()), "the second stage waits, too");
+    registry
+        .take_back(&by, KIND, None, "enough")
+        .await
+        .expect("taken back");
+    assert_eq!((stage(), active(&host)), (None, former));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_goes_further_back_each_time_and_never_forward() {
+    let host = TestHost::start().await;
+    let (registry, by) = (&host.host.registry, Operator::local());
+    let subject = name("assignment");
+    let bundled = active(&host);
+    host.deploy("assignment", always(7)).await;
+    host.deploy("assignment", alone()).await;
+    let back = |to: Option<Digest>| registry.rollback(&by, &subject, to);
+    back(None).await.expect("one before");
+    assert_eq!(active(&host), digest(&always(7)));
+    let former = |host: &TestHost| {
+        let generation = host.host.registry.generation();
+        let policy = generation.policy(KIND).expect("a policy");
+        let former = policy.former.as_ref();
+        former.map(|former| former.digest.to_string())
+    };
+    assert_eq!(
+        former(&host).as_ref(),
+        Some(&bundled),
+        "decides where it fails"
+    );
+    back(None).await.expect("one before that");
+    assert_eq!((active(&host), former(&host)), (bundled.clone(), None));
+    let refused = back(None).await.expect_err("none before the first");
+    let refused = refused.to_string();
+    let named = [digest(&alone()), digest(&always(7))];
+    assert!(
+        named.iter().all(|named| refused.contains(named)) && refused.contains("--to"),
+        "{refused}"
+    );
+    // By its digest it goes anywhere, and from there back to where it came from.
+    back(Some(Digest::of(&alone()))).await.expect("named");
+    assert_eq!(active(&host), digest(&alone()));
+    back(None).await.expect("one before");
+    assert_eq!(active(&host), bundled);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -626,6 +626,7 @@ async fn what_a_candidate_or_a_former_version_decided_is_replayed_by_it() {
             let plan = Plan {
                 stages: vec![Share::ALL],
                 step_ms: 600_000,
+                decisions_min: 0,
                 guards: Guards::default(),
             };
             decides = Digest::of(&candidate);

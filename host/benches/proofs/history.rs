@@ -46,6 +46,7 @@ impl Versions {
         let plan = Plan {
             stages: stages.collect::<Result<_, _>>().expect("shares"),
             step_ms: 0,
+            decisions_min: 0,
             guards: Guards::default(),
         };
         let digest = Digest::parse(candidate).expect("a digest");

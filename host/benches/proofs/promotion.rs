@@ -126,7 +126,9 @@ fn version(round: usize) -> Vec<u8> {
 fn promote(url: &str, bytes: Vec<u8>) -> JoinHandle<bool> {
     let operator = Operator::of(url);
     tokio::spawn(async move {
-        let path = format!("/admin/policies/{KIND}/promote?canary={CANARY}&stepMs={STEP_MS}");
+        let path = format!(
+            "/admin/policies/{KIND}/promote?canary={CANARY}&stepMs={STEP_MS}&minDecisions=0"
+        );
         let request = operator
             .request(Method::POST, &path)
             .header("content-type", WASM)

@@ -13,11 +13,12 @@ use super::control::{Parameter, text};
 use super::principal::Acting;
 use super::problem::{Kind, Problem};
 use super::query::Query;
+use crate::clock;
 use crate::ids::{Digest, Instant};
 use crate::policies::log::{self, Place, Sampling};
 use crate::policies::promotion::{self, TRIED, TRIED_MAX, Wish};
 use crate::policies::{self, Health};
-use crate::registry::rollout::{Guards, Plan, STEP_MS_MAX, Share};
+use crate::registry::rollout::{DECISIONS_MIN, Guards, Plan, STEP_MS_MAX, Share, waits};
 use crate::registry::{Active, Policy};
 
 /// Most decisions of one answer.
@@ -27,9 +28,10 @@ const PAGE_MAX: u64 = 10_000;
 const ONE_IN_MAX: u64 = 1_000_000;
 
 /// What `POST …/promote` may be told.
-const PROMOTE: [&str; 8] = [
+const PROMOTE: [&str; 9] = [
     "canary",
     "stepMs",
+    "minDecisions",
     "maxDiff",
     "last",
     "maxFailures",
@@ -96,6 +98,8 @@ fn policy_value(policy: &Policy) -> Value {
             "stage": rollout.stage,
             "stageSince": Instant(rollout.stage_since_ms).to_string(),
             "stepMs": rollout.plan.step_ms,
+            "minDecisions": rollout.plan.decisions_min,
+            "decisionsOnThisHost": candidate.health.in_stage(rollout.stage_since_ms),
             "guards": guards_value(&rollout.plan.guards),
             "by": rollout.by.name,
         });
@@ -109,8 +113,13 @@ fn policy_value(policy: &Policy) -> Value {
 
 /// In a few words.
 fn state(policy: &Policy) -> String {
-    if let Some((_, rollout)) = &policy.rollout {
-        return format!("promoting, {}", rollout.share());
+    if let Some((candidate, rollout)) = &policy.rollout {
+        let in_stage = candidate.health.in_stage(rollout.stage_since_ms);
+        let (share, needed) = (rollout.share(), rollout.plan.decisions_min);
+        return match waits(rollout, in_stage, clock::system_now().0) {
+            true => format!("promoting, {share}, waits for decisions: {in_stage} of {needed}"),
+            false => format!("promoting, {share}"),
+        };
     }
     let seen = policy.active.health.observed();
     let how = match (seen.failures, seen.decisions) {
@@ -206,6 +215,9 @@ fn wish(query: &Query) -> Result<Wish, Problem> {
     let plan = Plan {
         stages: stages.map_err(|rule| Problem::field(Kind::Invalid, "canary", rule))?,
         step_ms: query.number("stepMs", 0..=STEP_MS_MAX)?.unwrap_or(0),
+        decisions_min: query
+            .number("minDecisions", 0..=u64::MAX)?
+            .unwrap_or(DECISIONS_MIN),
         guards: Guards {
             failures_max: query.number("maxFailures", 0..=u64::MAX)?.unwrap_or(0),
             errors_max: share("maxErrors")?.or(Guards::default().errors_max),

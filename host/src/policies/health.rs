@@ -41,6 +41,14 @@ pub struct Health {
     in_a_row: AtomicU64,
     last_failure: Mutex<Option<Last>>,
     shadowed: Mutex<Shadowed>,
+    stage: Mutex<Stage>,
+}
+
+/// A stage of its promotion: when it began, and how many decisions had been made when this host first looked at it.
+#[derive(Debug, Default)]
+struct Stage {
+    since_ms: u64,
+    decisions: u64,
 }
 
 impl Default for Health {
@@ -57,6 +65,7 @@ impl Default for Health {
             in_a_row: zero(),
             last_failure: Mutex::default(),
             shadowed: Mutex::default(),
+            stage: Mutex::default(),
         }
     }
 }
@@ -143,6 +152,19 @@ impl Health {
         }
     }
 
+    /// Decisions since this host first looked at the stage that began then.
+    pub(crate) fn in_stage(&self, since_ms: u64) -> u64 {
+        let decisions = self.decisions.load(Ordering::Relaxed);
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if stage.since_ms != since_ms {
+            *stage = Stage {
+                since_ms,
+                decisions,
+            };
+        }
+        decisions.saturating_sub(stage.decisions)
+    }
+
     /// An invocation was run in its shadow.
     pub(crate) fn shadowed(&self, outcome: Outcome) {
         let shadowed = self.shadowed.lock();
@@ -211,6 +233,15 @@ mod tests {
         let observed = health.observed();
         assert_eq!((observed.decisions, observed.median_us), (100, 1.024));
         assert!(observed.p99_us > 1_000.0 && observed.p99_us < 2_000.0);
+    }
+
+    #[test]
+    fn decisions_are_counted_anew_in_each_stage() {
+        let health = Health::default();
+        health.decided(Duration::from_nanos(1));
+        assert_eq!(health.in_stage(7), 0);
+        health.decided(Duration::from_nanos(1));
+        assert_eq!((health.in_stage(7), health.in_stage(8)), (1, 0));
     }
 
     #[test]

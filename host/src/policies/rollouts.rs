@@ -1,5 +1,5 @@
-//! Drives promotions: looks at what this host has seen of the candidates, takes one back whose guard is broken, and, on the
-//! host that leads, goes on to the next stage when the time has come. Runs on a timer, takes no input, may run twice; what a
+//! Drives promotions: looks at what this host has seen of the candidates, takes one back whose guard is broken, and goes on to
+//! the next stage when the time has come and it has decided often enough. Runs on a timer, takes no input, may run twice; what a
 //! host began and did not end, it or another one goes on with.
 
 use std::time::Duration;
@@ -26,7 +26,9 @@ pub async fn run(registry: Registry, streams: Streams, stop: CancellationToken) 
         let generation = registry.generation();
         for policy in generation.policies() {
             if let Some((candidate, rollout)) = &policy.rollout {
-                let verdict = judge(rollout, &candidate.health.observed(), clock::system_now().0);
+                let (health, now_ms) = (&candidate.health, clock::system_now().0);
+                let in_stage = health.in_stage(rollout.stage_since_ms);
+                let verdict = judge(rollout, &health.observed(), in_stage, now_ms);
                 let done = carry_out(&registry, policy.kind, rollout, verdict, streams.leads());
                 report(policy.kind, done.await);
             }
@@ -34,7 +36,8 @@ pub async fn run(registry: Registry, streams: Streams, stop: CancellationToken) 
     }
 }
 
-/// Every host may take a candidate back, one goes on.
+/// Every host may take a candidate back. The one that leads goes on; where a stage asks for decisions, whichever has seen
+/// them, since the one that leads may see few.
 async fn carry_out(
     registry: &Registry,
     kind: Kind,
@@ -42,6 +45,7 @@ async fn carry_out(
     verdict: Verdict,
     leads: bool,
 ) -> Result<(), Error> {
+    let goes_on = leads || rollout.plan.decisions_min > 0;
     match verdict {
         Verdict::TakeBack(reason) => {
             let by = Operator::host();
@@ -49,8 +53,8 @@ async fn carry_out(
                 .take_back(&by, kind, Some(rollout.candidate()), &reason)
                 .await
         }
-        Verdict::Advance if leads => registry.advance(kind, rollout).await,
-        Verdict::Complete if leads => registry.complete(kind, rollout).await,
+        Verdict::Advance if goes_on => registry.advance(kind, rollout).await,
+        Verdict::Complete if goes_on => registry.complete(kind, rollout).await,
         Verdict::Keep | Verdict::Advance | Verdict::Complete => Ok(()),
     }
 }

@@ -20,6 +20,14 @@ pub const STEP_MS_MAX: u64 = 7 * 86_400_000;
 /// Decisions (or invocations) that a rate or a quantile is judged on, at least: below it one says nothing.
 pub const JUDGED_MIN: u64 = 100;
 
+/// Decisions that a stage asks for, unless told otherwise: a version that fails one decision in four is found by then but
+/// for one time in eighteen, and a small installation makes so many in a day.
+pub const DECISIONS_MIN: u64 = 10;
+
+/// Longest that a stage whose time is over waits for its decisions, ms: a week, in which everything that a community does
+/// comes by.
+pub const WAIT_MS_MAX: u64 = 7 * 86_400_000;
+
 /// A share, in hundredths of a percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Share(u16);
@@ -107,6 +115,9 @@ pub struct Plan {
     pub stages: Vec<Share>,
     /// How long each stage lasts, ms.
     pub step_ms: u64,
+    /// How many decisions of the candidate one host must have seen before a stage is over; 0: time alone ends it.
+    #[serde(default)]
+    pub decisions_min: u64,
     /// When it is taken back.
     pub guards: Guards,
 }
@@ -224,19 +235,40 @@ pub enum Verdict {
     TakeBack(String),
 }
 
-/// Judges a rollout by what one host has seen of its candidate.
+/// Judges a rollout by what one host has seen of its candidate, and how many decisions of it in this stage.
 #[must_use]
-pub fn judge(rollout: &Rollout, seen: &Observed, now_ms: u64) -> Verdict {
+pub fn judge(rollout: &Rollout, seen: &Observed, in_stage: u64, now_ms: u64) -> Verdict {
     if let Some(reason) = broken(&rollout.plan.guards, seen) {
         return Verdict::TakeBack(reason);
     }
-    if now_ms < rollout.stage_since_ms.saturating_add(rollout.plan.step_ms) {
+    let over_ms = rollout.stage_since_ms.saturating_add(rollout.plan.step_ms);
+    if now_ms < over_ms {
         return Verdict::Keep;
+    }
+    let needed = rollout.plan.decisions_min;
+    if in_stage < needed {
+        let days = WAIT_MS_MAX / 86_400_000;
+        let waited = now_ms >= over_ms.saturating_add(WAIT_MS_MAX);
+        let reason = format!(
+            "it made {in_stage} of {needed} decisions at {} of the subjects, and {days} days of waiting are over",
+            rollout.share()
+        );
+        return match waited {
+            true => Verdict::TakeBack(reason),
+            false => Verdict::Keep,
+        };
     }
     match rollout.stage + 1 < rollout.plan.stages.len() {
         true => Verdict::Advance,
         false => Verdict::Complete,
     }
+}
+
+/// Whether the time of a stage is over and only its decisions are not there yet.
+#[must_use]
+pub fn waits(rollout: &Rollout, in_stage: u64, now_ms: u64) -> bool {
+    let over_ms = rollout.stage_since_ms.saturating_add(rollout.plan.step_ms);
+    now_ms >= over_ms && in_stage < rollout.plan.decisions_min
 }
 
 /// The guard that is broken, in words.
@@ -285,6 +317,7 @@ mod tests {
         let plan = Plan {
             stages: stages.collect(),
             step_ms: 100,
+            decisions_min: 3,
             guards,
         };
         plan.check().expect("a sound plan");
@@ -303,16 +336,37 @@ mod tests {
     fn stages_follow_each_other_and_the_last_one_completes() {
         let mut canary = rollout(&["5%", "50%", "100%"], Guards::default());
         let fine = seen(1_000, 0);
-        assert_eq!(judge(&canary, &fine, 1_099), Verdict::Keep);
-        assert_eq!(judge(&canary, &fine, 1_100), Verdict::Advance);
+        assert_eq!(judge(&canary, &fine, 9, 1_099), Verdict::Keep);
+        assert_eq!(judge(&canary, &fine, 9, 1_100), Verdict::Advance);
         canary.stage = 2;
-        assert_eq!(judge(&canary, &fine, 1_100), Verdict::Complete);
+        assert_eq!(judge(&canary, &fine, 9, 1_100), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_stage_waits_for_its_decisions_but_not_forever() {
+        let mut canary = rollout(&["5%", "100%"], Guards::default());
+        let fine = seen(1_000, 0);
+        for (in_stage, now_ms, is_waiting) in
+            [(2, 1_099, false), (2, 1_100, true), (3, 1_100, false)]
+        {
+            assert_eq!(waits(&canary, in_stage, now_ms), is_waiting, "{now_ms}");
+        }
+        assert_eq!(judge(&canary, &fine, 2, 1_099 + WAIT_MS_MAX), Verdict::Keep);
+        assert_eq!(judge(&canary, &fine, 3, 1_100), Verdict::Advance);
+        match judge(&canary, &fine, 2, 1_100 + WAIT_MS_MAX) {
+            Verdict::TakeBack(reason) => {
+                assert!(reason.contains("2 of 3 decisions at 5%"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+        canary.plan.decisions_min = 0;
+        assert_eq!(judge(&canary, &fine, 0, 1_100), Verdict::Advance);
     }
 
     #[test]
     fn a_broken_guard_takes_it_back_whatever_the_time() {
         let canary = rollout(&["100%"], Guards::default());
-        let told = |seen: &Observed| match judge(&canary, seen, 9_999) {
+        let told = |seen: &Observed| match judge(&canary, seen, 9, 9_999) {
             Verdict::TakeBack(reason) => reason,
             other => panic!("{other:?}"),
         };
@@ -328,7 +382,7 @@ mod tests {
             errors: 50,
             ..Observed::default()
         };
-        assert_eq!(judge(&canary, &few, 0), Verdict::Keep);
+        assert_eq!(judge(&canary, &few, 9, 0), Verdict::Keep);
     }
 
     #[test]
@@ -387,6 +441,7 @@ mod tests {
                 .map(|s| Share::parse(s).expect("a share"))
                 .collect(),
             step_ms,
+            decisions_min: 0,
             guards: Guards::default(),
         };
         for (stages, told) in [

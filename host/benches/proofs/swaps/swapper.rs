@@ -179,7 +179,7 @@ async fn roll_back(operator: &Operator, kind: &str) -> Result<(), String> {
 /// Promotes a version and waits until it has taken over. What was decided lately was decided by others, so it may differ.
 async fn promote(operator: &Operator, version: &Version, canary: &str) -> Result<(), String> {
     let kind = version.kind;
-    let path = format!("/admin/policies/{kind}/promote?canary={canary}&last=50");
+    let path = format!("/admin/policies/{kind}/promote?canary={canary}&minDecisions=0&last=50");
     send(
         operator,
         &path.replace('%', "%25"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Context, Error, Kind, kind, path, route, show, upload, watch};
 use crate::cli::age;
-use crate::registry::rollout::{Guards, Plan, Share};
+use crate::registry::rollout::{DECISIONS_MIN, Guards, Plan, Share};
 
 /// How long all decisions are a candidate's before it is the active version, unless told otherwise.
 const OBSERVED: &str = "10s";
@@ -44,6 +44,10 @@ pub(super) struct Promote {
     /// How long each of them lasts, such as 30s or 10m.
     #[arg(long, value_name = "TIME", default_value = OBSERVED, value_parser = age::parse_ms)]
     step: u64,
+    /// How many decisions it must have made in each of them, as one host counts; without traffic it waits there, a week at
+    /// most. 0: time alone counts.
+    #[arg(long, value_name = "N", default_value_t = DECISIONS_MIN)]
+    min_decisions: u64,
     /// Take it back after more failures than these: traps, decisions that take too long or break the contract.
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failures: u64,
@@ -107,6 +111,7 @@ impl Promote {
         let plan = Plan {
             stages: stages.map_err(wrong)?,
             step_ms: self.step,
+            decisions_min: self.min_decisions,
             guards: Guards::default(),
         };
         let checked = plan.check();
@@ -117,6 +122,7 @@ impl Promote {
         let given = [
             ("canary", Some(self.canary.clone())),
             ("stepMs", Some(self.step.to_string())),
+            ("minDecisions", Some(self.min_decisions.to_string())),
             ("last", Some(self.last.to_string())),
             ("maxDiff", self.max_diff.clone()),
             ("maxFailures", Some(self.max_failures.to_string())),
