@@ -29,7 +29,7 @@ impl Dispatcher {
         if task.input.is_head() {
             return Ok(answer);
         }
-        let shadow = shadow::prepare(generation, &work);
+        let shadow = shadow::prepare(&self.shared.shadows, generation, &work);
         log::enter(&mut work, generation)?;
         if work.meter.is_some() {
             let (reader, trigger) = (active.culprit(), task.input.trigger());

@@ -65,6 +65,7 @@ struct Shared {
     admission: admission::Admission,
     notary: Notary,
     recorder: Recorder,
+    shadows: shadow::Places,
 }
 
 /// One invocation to be run.
@@ -111,6 +112,7 @@ impl Dispatcher {
                 admission,
                 notary,
                 recorder: Recorder::default(),
+                shadows: shadow::Places::default(),
             }),
         }
     }

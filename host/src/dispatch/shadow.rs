@@ -4,7 +4,7 @@
 //! **Invariants.** A shadow commits nothing, logs nothing and answers nobody. It begins when its invocation is committed,
 //! and never makes one wait: where too many are under way, one is left out and counted.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,11 +16,19 @@ use crate::policies::{Decision, Kind, Outcome};
 use crate::registry::{Active, Generation};
 use crate::store::{self, Snapshot, Store, Transaction};
 
-/// Most shadows at once: each holds a snapshot and computes as much as its invocation did.
-const AT_ONCE: usize = 4;
+/// Most shadows of a host at once: each holds a snapshot and computes as much as its invocation did, so that what is under
+/// way for nobody stays a small part of what is for somebody.
+const SHADOWS_MAX: usize = 4;
 
-/// Places for shadows.
-static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
+/// Places for the shadows of a host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(SHADOWS_MAX)))
+    }
+}
 
 /// What a shadow is compared with, and all it needs to run.
 pub(super) struct Shadow {
@@ -49,7 +57,7 @@ pub(super) struct Prepared {
 }
 
 /// Whether an invocation asked a policy that another version shadows; then there is to be a shadow, if there is a place for it.
-pub(super) fn prepare(generation: &Generation, work: &Work) -> Option<Prepared> {
+pub(super) fn prepare(places: &Places, generation: &Generation, work: &Work) -> Option<Prepared> {
     let decisions = work.decisions();
     let shadows = generation.policies().filter_map(|policy| {
         let shadow = policy.shadow.as_ref()?;
@@ -60,7 +68,7 @@ pub(super) fn prepare(generation: &Generation, work: &Work) -> Option<Prepared> 
     if shadows.is_empty() {
         return None;
     }
-    let Ok(place) = PLACES.clone().try_acquire_owned() else {
+    let Ok(place) = places.0.clone().try_acquire_owned() else {
         for (_, shadow) in shadows {
             shadow.health.shadowed(Outcome::LeftOut);
         }

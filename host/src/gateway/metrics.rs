@@ -98,6 +98,7 @@ fn render(gateway: &Gateway, told: &Told) -> String {
     );
     counters(&mut text, gateway.host.streams.counters());
     policies(&mut text, &gateway.host.registry.generation());
+    shadows(&mut text, &gateway.host.registry.generation());
     if let Some(commits) = told.commits {
         text.one(
             "leyden_commits_total",
@@ -182,6 +183,29 @@ fn policies(text: &mut Text, generation: &Generation) {
                 let labels = [("policy", policy.kind.name()), ("version", role)];
                 text.sample(&labels, field(&version.health.observed()));
             }
+        }
+    }
+}
+
+/// What became of invocations that asked a policy with a version in its shadow.
+fn shadows(text: &mut Text, generation: &Generation) {
+    text.family(
+        "leyden_policy_shadowed_total",
+        Kind::Counter,
+        "Invocations that asked a policy with a version in its shadow: compared (alike or not), failed there, or left out for want of room.",
+    );
+    for policy in generation.policies() {
+        let Some(shadow) = &policy.shadow else {
+            continue;
+        };
+        let seen = shadow.health.in_shadow();
+        for (outcome, count) in [
+            ("compared", seen.compared),
+            ("failed", seen.failed),
+            ("left-out", seen.left_out),
+        ] {
+            let labels = [("policy", policy.kind.name()), ("outcome", outcome)];
+            text.sample(&labels, count);
         }
     }
 }

@@ -61,13 +61,20 @@ impl Diff {
         let share = self.max_diff.as_deref().map(Share::parse).transpose();
         let share = share.map_err(|rule| Error::Usage(format!("--max-diff: {rule}")))?;
         let candidate = load(self.kind, &self.file)?;
-        let decisions = self.decisions(context).await?;
+        let mut decisions = self.decisions(context).await?;
+        let found = decisions.len();
+        decisions.retain(|decision| decision.kind() == Some(self.kind));
+        let left_out = found - decisions.len();
         let began = clock::monotonic();
         let report = compare(self.kind, candidate, decisions).await;
         let took = clock::monotonic().saturating_duration_since(began);
         match context.global.json {
-            true => context.show(&json!(report))?,
-            false => show(context, &report, took)?,
+            true => {
+                let mut value = json!(report);
+                value["leftOut"] = left_out.into();
+                context.show(&value)?;
+            }
+            false => show(context, &report, left_out, took)?,
         }
         match share.filter(|share| report.passes(*share)) {
             Some(share) => Err(too_much(&report, share)),
@@ -76,16 +83,14 @@ impl Diff {
     }
 
     async fn decisions(&self, context: &Context) -> Result<Vec<Decision>, Error> {
-        let mut decisions = match self.against.strip_prefix("last:") {
+        Ok(match self.against.strip_prefix("last:") {
             Some(number) => {
                 let rule = |_| Error::Usage("--against: last:N takes a whole number".to_owned());
                 let last = number.parse().map_err(rule)?;
                 decisions_of(fetched(&context.client()?, self.kind, last).await?)
             }
             None => read(Path::new(&self.against))?,
-        };
-        decisions.retain(|decision| decision.kind() == Some(self.kind));
-        Ok(decisions)
+        })
     }
 }
 
@@ -173,7 +178,7 @@ async fn compare(kind: Kind, candidate: Arc<Loaded>, decisions: Vec<Decision>) -
 }
 
 /// The table.
-fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error> {
+fn show(context: &Context, report: &Report, left_out: usize, took: Duration) -> Result<(), Error> {
     let all = report.decisions;
     if all == 0 {
         let nothing = "no decision is recorded: there is nothing to compare with";
@@ -202,9 +207,13 @@ fn show(context: &Context, report: &Report, took: Duration) -> Result<(), Error>
         examples(context, name, group)?;
     }
     let seconds = took.as_secs_f64();
+    let left_out = match left_out {
+        0 => String::new(),
+        other => format!(", left out: {other} of other kinds"),
+    };
     Ok(context
         .screen
-        .line(&format!("\ncompared: {all}, in {seconds:.1} s"))?)
+        .line(&format!("\ncompared: {all}{left_out}, in {seconds:.1} s"))?)
 }
 
 fn rounded(value: f64) -> f64 {
