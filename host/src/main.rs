@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use leyden::cli::Cli;
+use leyden::cli;
 
 /// A request makes some thirty small allocations; this allocator serves them in half the time of the
 /// system's.
@@ -12,5 +11,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    leyden::cli::run(Cli::parse()).await
+    match cli::parse() {
+        Ok(verb) => cli::run(verb).await,
+        Err(code) => code,
+    }
 }

@@ -27,6 +27,8 @@ mod receipt;
 mod record;
 #[path = "verbs/shared.rs"]
 mod shared;
+#[path = "verbs/tree.rs"]
+mod tree;
 
 use std::path::Path;
 
@@ -204,7 +206,7 @@ fn a_host_that_is_not_there_is_its_own_exit_code() {
     let output = leyden(NOBODY, &["components"]);
     assert_eq!(code(&output), 3);
     assert!(
-        complaint(&output).contains("is `leyden up` running?"),
+        complaint(&output).contains("start one with `leyden up`"),
         "{}",
         complaint(&output)
     );

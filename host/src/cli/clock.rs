@@ -4,6 +4,7 @@ use super::{Context, Error};
 
 /// Shows the host's clock.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  leyden clock")]
 pub(super) struct ShowClock {}
 
 impl ShowClock {

@@ -8,6 +8,9 @@ use super::{Context, Error, table};
 
 /// Lists the active components, with version and routes.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  leyden components\n  leyden --json components | jq -r '.[].routes[].path'"
+)]
 pub(super) struct Components {}
 
 impl Components {

@@ -25,11 +25,15 @@ pub(super) struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Shows what a household consents to.
+    #[command(after_help = "Example:\n  leyden consent show f3b8a521-70a9-48a0-b2d3-f7c87bc52a94")]
     Show {
         /// The house, as `client-registry/allHouses` names it.
         house: String,
     },
-    /// Gives or withdraws consent to one dataset.
+    /// Gives or withdraws consent to one dataset; the audit tells who did so.
+    #[command(
+        after_help = "Example:\n  leyden consent set f3b8a521-70a9-48a0-b2d3-f7c87bc52a94 detailed-consumption off"
+    )]
     Set {
         /// The house, as `client-registry/allHouses` names it.
         house: String,

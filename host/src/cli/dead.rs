@@ -38,13 +38,19 @@ pub(super) struct Dead {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Prints one dead letter whole.
+    #[command(after_help = "Example:\n  leyden streams dead show 17")]
     Show(Letter),
     /// Runs the component's active version on the record; the letter is removed in the same commit.
+    #[command(after_help = "Example:\n  leyden streams dead retry 17")]
     Retry(Letter),
     /// Runs the component's active version on the record without keeping what that does, and writes down all it
     /// read and did, to be replayed elsewhere.
+    #[command(
+        after_help = "Example:\n  leyden streams dead export 17 -o 17.lrec; leyden replay 17.lrec"
+    )]
     Export(Export),
     /// Removes a dead letter.
+    #[command(after_help = "Example:\n  leyden streams dead drop 17")]
     Drop(Letter),
 }
 

@@ -54,7 +54,8 @@ pub(crate) async fn send(
         component = with_manifest(&component, manifest_file)?;
     }
     let request = client.request(Method::POST, &components::path(name)?)?;
-    let (body, bar) = progress::bytes_body(&file.display().to_string(), component);
+    let then = "compiling and swapping";
+    let (body, bar) = progress::upload_body(&file.display().to_string(), then, component);
     let request = request
         .header("content-type", "application/wasm")
         .body(body);

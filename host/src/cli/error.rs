@@ -60,7 +60,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The host cannot be reached.
-    #[error("no host answers at {url} (is `leyden up` running?)")]
+    #[error("no host answers at {url}")]
     Unreachable {
         /// Where it was looked for.
         url: String,
@@ -127,6 +127,31 @@ impl Problem {
         }
     }
 
+    /// What a script may want to tell apart; part of [`super::EXIT_CODES`].
+    const fn exit_code(&self) -> u8 {
+        match self.status {
+            401 | 403 => 4,
+            429 | 503 => 5,
+            _ => 1,
+        }
+    }
+
+    /// What to do next, where the host has not said it.
+    fn next(&self) -> Option<&'static str> {
+        match self.status {
+            401 => Some(
+                "give the host's token or your own key: --token-file FILE, or LEYDEN_TOKEN_FILE",
+            ),
+            // Where it is not the key, the fields at fault say what it is.
+            403 if self.errors.is_empty() => Some(
+                "another key may: --token-file FILE; an admin makes one by `leyden operator add NAME --role ROLE`",
+            ),
+            429 => Some("try again in a moment"),
+            503 => Some("try again in a moment; /ready on the host tells what is wrong"),
+            _ => None,
+        }
+    }
+
     /// One line for each field at fault, then the component.
     fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.errors.iter().map(FieldError::line).collect();
@@ -170,12 +195,20 @@ impl Error {
         Self::Copy(Box::new(error))
     }
 
+    /// A command line that its parser does not take.
+    pub(super) fn parsing(wrong: &clap::Error) -> Self {
+        let text = wrong.render().to_string();
+        let says = text.split("\n\n").next().unwrap_or_default();
+        let says = says.strip_prefix("error: ").unwrap_or(says);
+        Self::Usage(says.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_)
-            | Self::Start(_)
+            Self::Refused(problem) => problem.exit_code(),
+            Self::Start(_)
             | Self::Copy(_)
             | Self::Answer(_)
             | Self::NotMet
@@ -188,6 +221,11 @@ impl Error {
         }
     }
 
+    /// Whether nobody reads the result any more, as behind `| head`: who stopped has what was wanted.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// Prints the failure to standard error.
     pub(super) fn print(&self, screen: &Screen, as_json: bool) {
         if as_json {
@@ -196,6 +234,28 @@ impl Error {
         screen.error_line(&format!("{} {self}", screen.error_red("error:")));
         for line in self.details() {
             screen.error_line(&format!("  {line}"));
+        }
+        if let Some(next) = self.next() {
+            screen.error_line(&format!("  next: {next}"));
+        }
+    }
+
+    /// What to do next, where that can be told.
+    fn next(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(problem) => problem.next(),
+            Self::Unreachable { .. } => {
+                Some("start one with `leyden up`, or say where it is: --url URL, or LEYDEN_URL")
+            }
+            Self::Usage(_) => Some("--help behind the verb shows its options and examples"),
+            Self::File { .. } => Some("a path counts from the folder that you are in"),
+            Self::Answer(_) => Some(
+                "host and command line may be of two versions: `leyden --version` is this one's",
+            ),
+            Self::Unsound(_) => Some(
+                "keep the store as it is, and compare with a copy from before the first finding",
+            ),
+            _ => None,
         }
     }
 
@@ -211,11 +271,17 @@ impl Error {
         }
     }
 
+    /// The failure as JSON: the host's problem document, or `error` and `causes`; with `exitCode` and `next`.
     fn document(&self) -> Value {
-        match self {
+        let mut document = match self {
             Self::Refused(problem) if problem.document.is_object() => problem.document.clone(),
             _ => json!({ "error": self.to_string(), "causes": self.details() }),
+        };
+        document["exitCode"] = self.exit_code().into();
+        if let Some(next) = self.next() {
+            document["next"] = next.into();
         }
+        document
     }
 }
 
@@ -260,6 +326,12 @@ mod tests {
     fn each_failure_has_its_documented_code() {
         assert_eq!(Error::NotMet.exit_code(), 1);
         assert_eq!(Error::Refused(Box::default()).exit_code(), 1);
+        for (status, code) in [(401, 4), (403, 4), (404, 1), (422, 1), (429, 5), (503, 5)] {
+            let error = Error::Refused(Box::new(Problem::of(status, b"{}")));
+            assert_eq!(error.exit_code(), code, "{status}");
+            assert_eq!(error.document()["exitCode"], code, "{status}");
+            assert_eq!(error.next().is_some(), code > 1, "{status}");
+        }
         assert_eq!(Error::Usage(String::new()).exit_code(), 2);
     }
 }

@@ -9,6 +9,7 @@ use crate::store::chain::Head;
 
 /// Looks into the ledger of datapoints.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  leyden ledger verify\n  leyden ledger accounts --limit 1000")]
 pub(super) struct Command {
     #[command(subcommand)]
     verb: Verb,

@@ -33,6 +33,7 @@ mod route;
 mod scenario;
 mod screen;
 mod secret;
+mod shell;
 mod signals;
 mod store;
 mod store_options;
@@ -56,9 +57,14 @@ use screen::Screen;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done; every expectation met
-  1  the host refused, or an expectation of a scenario is not met
+  1  the host refused, or what was to be checked does not hold
   2  the command line, a file or a scenario file is wrong
   3  the host cannot be reached
+  4  not let in: no key, a wrong one, or one whose role does not suffice (HTTP 401, 403)
+  5  not now: the host is busy or its store is away; the same again may succeed (HTTP 429, 503)
+
+Results go to standard output, everything else to standard error: what is wrong, too, with --json as one JSON document
+with `exitCode` and, where it can be told, `next`: what to do.
 
 Examples:
   leyden up                                          serve on 127.0.0.1:3000 from ./leyden-data
@@ -143,6 +149,8 @@ enum Verb {
     Policy(policy::Command),
     Record(record::Command),
     Replay(replay::Replay),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// What a verb works with.
@@ -168,6 +176,22 @@ impl Context {
     }
 }
 
+/// Reads the command line. What is wrong with it is told like any other failure; help and the version are printed.
+///
+/// # Errors
+/// There is no verb to run; the process's exit code.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|wrong| {
+        let as_json = std::env::args_os().any(|argument| argument == "--json");
+        if !as_json || !wrong.use_stderr() {
+            wrong.exit();
+        }
+        let error = Error::parsing(&wrong);
+        error.print(&Screen::new(None), true);
+        ExitCode::from(error.exit_code())
+    })
+}
+
 /// Runs the verb and prints its failure, if any.
 pub async fn run(cli: Cli) -> ExitCode {
     let screen = Screen::new(cli.global.no_color.as_deref());
@@ -177,6 +201,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match dispatch(cli.verb, &context).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_unread() => ExitCode::SUCCESS,
         Err(error) => {
             error.print(&context.screen, context.global.json);
             ExitCode::from(error.exit_code())
@@ -215,6 +240,8 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Policy(verb) => verb.run(context).await,
         Verb::Record(verb) => verb.run(context).await,
         Verb::Replay(verb) => verb.run(context).await,
+        Verb::Completions(verb) => verb.run(context),
+        Verb::Man(verb) => verb.run(context),
     }
 }
 

@@ -57,14 +57,8 @@ pub(crate) async fn file_body(path: &Path) -> Result<(Body, ProgressBar), Error>
     Ok((Body::wrap_stream(counted(chunks, bar.clone())), bar))
 }
 
-/// Bytes in memory as a request body; the bar follows.
-pub(crate) fn bytes_body(what: &str, bytes: Vec<u8>) -> (Body, ProgressBar) {
-    let bar = bar(what, bytes.len() as u64);
-    (Body::wrap_stream(counted(chunks(bytes), bar.clone())), bar)
-}
-
-/// As [`bytes_body`], for what the host works on before it answers: once all is sent, the bar says so and
-/// shows how long that takes.
+/// Bytes in memory as a request body that the host works on before it answers: the bar follows, and once all is sent, says
+/// what the host does and shows how long that takes.
 pub(crate) fn upload_body(what: &str, then: &str, bytes: Vec<u8>) -> (Body, ProgressBar) {
     let length = bytes.len() as u64;
     let bar = bar(what, length);

@@ -36,10 +36,15 @@ pub(super) struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Records until Ctrl-C, `leyden record stop` or a limit.
+    #[command(
+        after_help = "Examples:\n  leyden record start -o traffic.lrec\n  leyden record start -o failed.lrec --failing"
+    )]
     Start(Start),
     /// Ends the recording on the host, whoever started it.
+    #[command(after_help = "Example:\n  leyden record stop")]
     Stop,
     /// Tells how far the recording on the host is.
+    #[command(after_help = "Example:\n  leyden record status")]
     Status,
     Redact(redact::Redact),
 }

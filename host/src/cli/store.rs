@@ -14,6 +14,9 @@ use crate::store::copy::{self, Part, Progress, Report, Stage, Sum};
 
 /// Works on stores that no host uses.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leyden store copy --from ./leyden-data --to redis://127.0.0.1:6379/0"
+)]
 pub(super) struct Command {
     #[command(subcommand)]
     verb: Verb,

@@ -162,7 +162,7 @@ fn a_partner_sees_itself_and_nobody_else(url: &str, folder: &Path) {
         "{shown}"
     );
     let other = leyden(url, &["--token-file", &key, "partner", "show", "acme"]);
-    assert_eq!(code(&other), 1, "{}", complaint(&other));
+    assert_eq!(code(&other), 4, "{}", complaint(&other));
     assert_eq!(code(&leyden(url, &["partner", "show"])), 2, "whom?");
     for reserved in ["..", "receipt-key"] {
         assert_eq!(

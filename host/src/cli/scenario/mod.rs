@@ -31,6 +31,7 @@ use text::Language;
 
 /// Plays scenarios.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leyden scenario run scenarios/scenario2.toml")]
 pub(super) struct Command {
     #[command(subcommand)]
     verb: Verb,
