@@ -1,11 +1,16 @@
 //! Snapshots: a bounded pool of connections that only read, one per snapshot.
 //!
+//! A connection keeps its transaction when its snapshot is dropped, and the next snapshot takes it as long as nothing was
+//! committed: pages that were read are still there then, which a new transaction reads again after every commit.
+//!
 //! **Invariants.** A slot belongs to one snapshot from its lease to its drop. A snapshot never
-//! changes: its transaction is open, and has read, before it is handed out. A snapshot that holds
-//! back the WAL for too long is revoked: it then answers nothing, never something else.
+//! changes: its transaction is open, and has read, before it is handed out. It is never older than what
+//! any commit was answered for, or any snapshot has seen, before it was taken. A snapshot that holds
+//! back the WAL for too long is revoked: it then answers nothing, never something else. A transaction that no
+//! snapshot uses ends after the next commit.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +26,8 @@ use crate::store::{Error, Result, Version};
 /// Statements a reader keeps compiled: all it has, with room.
 const STATEMENTS_CACHED: usize = 32;
 
-/// Reads of one snapshot after which its connection maps the database instead of copying pages. A mapping is
-/// torn down with the snapshot, which interrupts all cores: some 10 µs, against 1 µs for each page that is copied.
+/// Reads of one transaction after which its connection maps the database instead of copying pages. A mapping is
+/// torn down with the transaction, which interrupts all cores: some 10 µs, against 1 µs for each page that is copied.
 const READS_COPIED: u32 = 64;
 
 const TOO_MANY: Error = Error::Unavailable("too many snapshots are held");
@@ -32,8 +37,19 @@ const TOO_MANY: Error = Error::Unavailable("too many snapshots are held");
 struct Slot {
     connection: Option<Connection>,
     leased_at: Option<u64>,
-    /// Reads of the snapshot that uses it.
+    /// Its transaction, if it has one.
+    open: Option<Open>,
+    /// Reads of that transaction.
     reads: u32,
+}
+
+/// A transaction that reads.
+#[derive(Clone, Copy)]
+struct Open {
+    /// What it sees.
+    version: Version,
+    /// Groups that were known to be committed when it began.
+    groups: u64,
 }
 
 /// The pool.
@@ -47,6 +63,12 @@ pub(super) struct Pool {
     catalog: Arc<Catalog>,
     /// Frames ever written to the WAL since the store was opened.
     wal_frames: AtomicU64,
+    /// Groups committed since then, before they are answered.
+    groups: AtomicU64,
+    /// The newest version that any snapshot has seen.
+    seen: AtomicU64,
+    /// Whether a transaction ends with its snapshot now.
+    keeps_none: AtomicBool,
 }
 
 impl Pool {
@@ -64,6 +86,9 @@ impl Pool {
             wait_max,
             catalog,
             wal_frames: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
+            keeps_none: AtomicBool::new(false),
         }
     }
 
@@ -135,20 +160,64 @@ impl Pool {
         }
     }
 
+    /// Says that a group is durable, or has failed: snapshots from now on are to see what it has left.
+    pub(super) fn group_is_over(&self) {
+        self.groups.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends the transactions that no snapshot uses, so that they do not hold back the WAL.
+    pub(super) fn end_idle(&self) {
+        // A slot that is locked is about to be used, or has just been: its turn comes next time.
+        let slots = self.slots.iter().filter_map(|slot| slot.try_lock().ok());
+        slots.for_each(|mut slot| slot.end_idle());
+    }
+
+    /// Does something that waits for all transactions to end: meanwhile none outlives its snapshot.
+    pub(super) fn without_idle<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.keeps_none.store(true, Ordering::SeqCst);
+        (0..self.slots.len()).for_each(|slot| self.slot(slot).end_idle());
+        let waited = wait();
+        self.keeps_none.store(false, Ordering::SeqCst);
+        waited
+    }
+
     /// Closes the connections that no snapshot uses.
     pub(super) fn close_idle(&self) {
         for mut slot in self.slots.iter().filter_map(|slot| slot.try_lock().ok()) {
             if slot.leased_at.is_none() {
-                slot.connection = None;
+                (slot.connection, slot.open) = (None, None);
             }
         }
     }
 }
 
 impl Slot {
+    /// Opens a transaction and reads the version.
+    fn open(&mut self, directory: &Path) -> rusqlite::Result<Version> {
+        if self.connection.is_none() {
+            let connection = schema::open_reader(directory)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+            self.connection = Some(connection);
+        }
+        let connection = self.connection.as_ref();
+        let connection = connection.ok_or(rusqlite::Error::InvalidQuery)?;
+        run(connection, "BEGIN DEFERRED")?;
+        self.reads = 0;
+        let mut statement =
+            connection.prepare_cached("SELECT value FROM meta WHERE name = 'version'")?;
+        statement.query_row([], |row| row.get(0)).map(unsigned)
+    }
+
+    /// Ends the transaction if no snapshot uses it.
+    fn end_idle(&mut self) {
+        if self.leased_at.is_none() && self.open.is_some() {
+            self.end();
+        }
+    }
+
     /// Ends the read transaction; a connection that cannot is thrown away.
     fn end(&mut self) {
-        self.leased_at = None;
+        (self.leased_at, self.open) = (None, None);
         let is_mapped = self.reads > READS_COPIED;
         let ended = self.connection.as_ref().is_some_and(|c| {
             run(c, "ROLLBACK").is_ok() && (!is_mapped || schema::map(c, false).is_ok())
@@ -187,24 +256,27 @@ impl Lease {
         &self.pool.catalog
     }
 
-    /// Opens the transaction and reads the version, which fixes what the snapshot sees.
+    /// Takes the transaction that is open, or opens one and reads the version, which fixes what it sees.
     fn begin(&self) -> rusqlite::Result<Version> {
-        let mut slot = self.pool.slot(self.slot);
-        if slot.connection.is_none() {
-            let connection = schema::open_reader(&self.pool.directory)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-            slot.connection = Some(connection);
+        let pool = &self.pool;
+        let mut slot = pool.slot(self.slot);
+        let groups = pool.groups.load(Ordering::SeqCst);
+        let seen = pool.seen.load(Ordering::SeqCst);
+        slot.leased_at = Some(pool.wal_frames.load(Ordering::Relaxed));
+        if let Some(open) = slot.open {
+            let is_new = (open.groups, open.version) == (groups, seen);
+            // An error of the disk may have ended it.
+            if is_new && slot.connection.as_ref().is_some_and(|c| !c.is_autocommit()) {
+                return Ok(open.version);
+            }
+            let leased_at = slot.leased_at;
+            slot.end();
+            slot.leased_at = leased_at;
         }
-        slot.leased_at = Some(self.pool.wal_frames.load(Ordering::Relaxed));
-        slot.reads = 0;
-        let connection = slot
-            .connection
-            .as_ref()
-            .ok_or(rusqlite::Error::InvalidQuery)?;
-        run(connection, "BEGIN DEFERRED")?;
-        let mut statement =
-            connection.prepare_cached("SELECT value FROM meta WHERE name = 'version'")?;
-        statement.query_row([], |row| row.get(0)).map(unsigned)
+        let version = slot.open(&pool.directory)?;
+        slot.open = Some(Open { version, groups });
+        pool.seen.fetch_max(version, Ordering::SeqCst);
+        Ok(version)
     }
 
     /// Reads the log and the groups' places in it.
@@ -245,7 +317,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut slot = self.pool.slot(self.slot);
-        if slot.leased_at.is_some() {
+        let was_leased = slot.leased_at.take().is_some();
+        // One that did not get as far as the version is of no use.
+        let is_kept = slot.open.is_some() && !self.pool.keeps_none.load(Ordering::SeqCst);
+        if was_leased && !is_kept {
             slot.end();
         }
         drop(slot);

@@ -52,8 +52,14 @@ impl Upkeep {
         }
     }
 
+    /// Says that a group is over, before it is answered.
+    pub(super) fn group_is_over(&self) {
+        self.pool.group_is_over();
+    }
+
     /// Looks at the WAL after a group. A failure here is no one's: the next group tries again.
     pub(super) fn after_group(&mut self, connection: &Connection, statements: &mut Statements<'_>) {
+        self.pool.end_idle();
         let kept = statements
             .wal()
             .and_then(|wal| self.keep(connection, statements, wal));
@@ -98,7 +104,7 @@ impl Upkeep {
         } else {
             RESTART_WAIT
         })?;
-        let restarted = statements.restart_wal();
+        let restarted = self.pool.without_idle(|| statements.restart_wal());
         connection.busy_timeout(LOCK_WAIT)?;
         // Not at every group while a reader is in the way, but well before the limit.
         self.restart_at = frames + self.frames_max / 16;

@@ -90,7 +90,9 @@ impl<'c> Writer<'c> {
     /// Works until the last sender is gone and the queue is empty.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, intake: &Intake) {
         while let Some(mut group) = intake.next_group(jobs) {
-            match self.commit_group(&mut group) {
+            let committed = self.commit_group(&mut group);
+            self.upkeep.group_is_over();
+            match committed {
                 Ok(()) => self.publish(group),
                 Err(error) => self.abandon(group, error),
             }

@@ -6,6 +6,7 @@ mod groups_on_disk;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use leyden::store::embedded::{Embedded, OpenError, Options};
@@ -248,4 +249,43 @@ async fn value_of(store: &Arc<dyn Store>, key: u32) -> usize {
         .await
         .expect("read")
         .map_or(0, |value| value.len())
+}
+
+/// Snapshots may share a transaction; none is older for it than what was answered, or seen by another, before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_snapshot_is_never_older_than_what_was_known_before_it() {
+    const COMMITS: u32 = 600;
+    let directory = directory();
+    let store = open(directory.path());
+    let known = Arc::new(AtomicU32::new(0));
+    let (writer, written) = (store.clone(), known.clone());
+    let writes = tokio::spawn(async move {
+        for n in 1..=COMMITS {
+            let one = put_one("n", &n.to_string());
+            writer.commit(one).await.expect("committed");
+            written.fetch_max(n, Ordering::SeqCst);
+        }
+    });
+    let reads: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, known) = (store.clone(), known.clone());
+            tokio::spawn(async move {
+                loop {
+                    let before = known.load(Ordering::SeqCst);
+                    let read = value(&store, "n").await;
+                    let read = read.map_or(0, |n| n.parse().expect("a number"));
+                    assert!(read >= before, "{read} after {before}");
+                    known.fetch_max(read, Ordering::SeqCst);
+                    if read == COMMITS {
+                        return;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    writes.await.expect("no panic");
+    for read in reads {
+        read.await.expect("no panic");
+    }
 }
