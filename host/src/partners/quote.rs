@@ -91,6 +91,7 @@ fn input(ready: &Ready, mut work: Box<Work>, trust_level: u32, json: String, tab
         bytes_left: limits.data_bytes as u64,
     }));
     RunInput {
+        entry: None,
         granted: ready.granted,
         limits,
         fuel_max: limits.fuel,

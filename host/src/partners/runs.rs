@@ -160,7 +160,7 @@ pub struct Ready {
     pub imports: Vec<Dataset>,
     /// The datasets that it is linked to.
     pub granted: Datasets,
-    /// Runs it once, in a fresh instance.
+    /// Runs it once there is room for it ([`RunInput::entry`]), in a fresh instance.
     pub run: Arc<dyn Fn(RunInput) -> BoxFuture<'static, Ran> + Send + Sync>,
 }
 

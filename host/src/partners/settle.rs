@@ -93,7 +93,7 @@ fn outcome(error: &RunError) -> Option<Outcome> {
         RunError::Limit(_) => Some(Outcome::Limit),
         RunError::InvalidReport(_) => Some(Outcome::InvalidReport),
         RunError::NotGranted(_) => Some(Outcome::NotGranted),
-        RunError::HostFault(_) => None,
+        RunError::NoRoom(_) | RunError::HostFault(_) => None,
     }
 }
 

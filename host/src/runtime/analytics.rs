@@ -108,7 +108,11 @@ impl Analytics {
         })
     }
 
-    async fn run_here(&self, input: RunInput) -> Ran {
+    async fn run_here(&self, mut input: RunInput) -> Ran {
+        let _place = match input.enter().await {
+            Ok(place) => place,
+            Err(error) => return Ran::not(error, Some(input.work)),
+        };
         let linked = match self.linked(input.granted) {
             Ok(linked) => linked,
             Err(error) => return Ran::not(error, Some(input.work)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch;
@@ -87,8 +88,14 @@ pub struct RunParams {
     pub json: String,
 }
 
+/// Waits for room; what it returns is the place, given back when it is dropped.
+pub type Entry = BoxFuture<'static, Result<Box<dyn Send>, RunError>>;
+
 /// Everything that a run needs.
 pub struct RunInput {
+    /// What it waits for before it begins; none: nothing. Whoever runs it does so on the run's own thread, and gives the
+    /// place back there, so that the next run goes on at once.
+    pub entry: Option<Entry>,
     /// The datasets that the partner's trust level opens: the component is linked to these only.
     pub granted: Datasets,
     /// What the run may use.
@@ -101,6 +108,19 @@ pub struct RunInput {
     pub generation: Arc<Generation>,
     /// Its reads' transaction, with the meter that they are charged to.
     pub work: Box<Work>,
+}
+
+impl RunInput {
+    /// Waits until there is room; the place, if it needed one.
+    ///
+    /// # Errors
+    /// There was none for too long.
+    pub async fn enter(&mut self) -> Result<Option<Box<dyn Send>>, RunError> {
+        match self.entry.take() {
+            Some(entry) => entry.await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// A report.
@@ -246,6 +266,9 @@ pub enum RunError {
     /// It imports datasets that the partner's trust level does not open. It did not run.
     #[error("it imports {}, which the partner's trust level does not open", names(.0))]
     NotGranted(Vec<Dataset>),
+    /// The host had no room for it. It did not run.
+    #[error("{0}")]
+    NoRoom(String),
     /// The host is at fault, not the component.
     #[error(transparent)]
     HostFault(dispatch::Error),
@@ -270,7 +293,7 @@ impl RunError {
             Self::Limit(_) => "limit",
             Self::InvalidReport(_) => "invalid-report",
             Self::NotGranted(_) => "not-granted",
-            Self::HostFault(_) => "host-fault",
+            Self::NoRoom(_) | Self::HostFault(_) => "host-fault",
         }
     }
 }

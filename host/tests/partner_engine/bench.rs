@@ -79,6 +79,7 @@ impl Bench {
         let mut work = Work::new(host.store.clone(), host.clock.now(), seed);
         work.meter = Some(Box::new(meter(limits)));
         RunInput {
+            entry: None,
             granted,
             limits,
             fuel_max: limits.fuel,

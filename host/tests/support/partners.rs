@@ -382,12 +382,20 @@ pub fn scripted<F>(fuel: u64, then: impl Fn(RunInput, Tab) -> F + Send + Sync + 
 where
     F: Future<Output = Result<Report, RunError>> + Send + 'static,
 {
-    Arc::new(move |input: RunInput| {
+    Arc::new(move |mut input: RunInput| {
         let tab = input.work.meter.as_ref().expect("a meter").tab.clone();
+        let entry = input.entry.take();
         let then = then(input, tab);
         async move {
+            let entered = match entry {
+                Some(entry) => entry.await.map(Some),
+                None => Ok(None),
+            };
             Ran {
-                outcome: then.await,
+                outcome: match entered {
+                    Ok(_place) => then.await,
+                    Err(error) => Err(error),
+                },
                 fuel,
                 log: Vec::new(),
                 work: None,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use super::super::answers::Asked;
 use super::super::bill::fuel_paid_for;
 use super::super::holds::{Hold, Placed};
@@ -20,7 +22,7 @@ use crate::dispatch;
 use crate::ids::ComponentName;
 use crate::metering::{Meter, Purse, Tab};
 use crate::policies::log::Decided;
-use crate::runtime::run::{Ran, RunError, RunInput, RunParams, Trigger};
+use crate::runtime::run::{Entry, Ran, RunError, RunInput, RunParams, Trigger};
 use crate::store;
 
 /// Most runs for one request: what a run reads may be overtaken, or what it was told of groups, by another
@@ -120,14 +122,8 @@ impl Shared {
         self.void(held.hold, why, turn).await
     }
 
-    /// Runs the plugin once there is room for it.
+    /// Runs the plugin.
     async fn run(&self, held: &Held) -> Run {
-        let hold = &held.hold;
-        let claim = Claim::of(&RunLimits::of(hold.trust_level));
-        let _place = match self.room.enter(&hold.partner, claim).await {
-            Ok(place) => place,
-            Err(full) => return Run::Over(Box::new(Verdict::lost(full.to_string())), Tab::over(0)),
-        };
         failpoints::pass("run.begin");
         let run = held.run(self).await;
         failpoints::pass("run.ended");
@@ -251,6 +247,7 @@ impl Held {
             bytes_left: limits.data_bytes as u64,
         }));
         RunInput {
+            entry: Some(self.entry(shared)),
             granted: self.ready.granted,
             limits,
             fuel_max: fuel_paid_for(self.hold.amount, self.ready.terms.compute_price),
@@ -261,6 +258,18 @@ impl Held {
             generation: self.ready.generation.clone(),
             work,
         }
+    }
+
+    /// Waits until there is room for it to compute.
+    fn entry(&self, shared: &Shared) -> Entry {
+        let (room, partner) = (shared.room.clone(), self.hold.partner.clone());
+        let claim = Claim::of(&RunLimits::of(self.hold.trust_level));
+        async move {
+            let place = room.enter(&partner, claim).await;
+            let place = place.map_err(|full| RunError::NoRoom(full.to_string()))?;
+            Ok(Box::new(place) as Box<dyn Send>)
+        }
+        .boxed()
     }
 
     fn closing(&self, verdict: Verdict, tab: Option<Tab>) -> Closing {
