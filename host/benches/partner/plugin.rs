@@ -37,11 +37,13 @@ pub enum Import {
     Spent,
     Now,
     Log,
+    ProductionColumns,
+    DetailedColumns,
 }
 
 impl Import {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Global,
         Self::Production,
         Self::Detailed,
@@ -49,6 +51,8 @@ impl Import {
         Self::Spent,
         Self::Now,
         Self::Log,
+        Self::ProductionColumns,
+        Self::DetailedColumns,
     ];
 
     /// The interface that it belongs to.
@@ -60,6 +64,8 @@ impl Import {
             Self::Left | Self::Spent => "leyden:data/budget@0.1.0",
             Self::Now => "leyden:clock/clock@0.1.0",
             Self::Log => "leyden:log/log@0.1.0",
+            Self::ProductionColumns => "leyden:data/production-columns@0.1.0",
+            Self::DetailedColumns => "leyden:data/detailed-consumption-columns@0.1.0",
         }
     }
 
@@ -73,6 +79,8 @@ impl Import {
             Self::Spent => ("spent", "$spent", "(result i64)"),
             Self::Now => ("now", "$now", "(result i64)"),
             Self::Log => ("write", "$log", "(param i32 i32 i32)"),
+            Self::ProductionColumns => ("read", "$production_columns", READ_PARAMS),
+            Self::DetailedColumns => ("read", "$detailed_columns", READ_PARAMS),
         }
     }
 

@@ -44,6 +44,8 @@ mod bindings {
             "leyden:data/global-consumption.read": async | trappable,
             "leyden:data/production.read": async | trappable,
             "leyden:data/detailed-consumption.read": async | trappable,
+            "leyden:data/production-columns.read": async | trappable,
+            "leyden:data/detailed-consumption-columns.read": async | trappable,
             "leyden:data/budget.left": async | trappable,
             default: trappable,
         },
@@ -53,7 +55,7 @@ mod bindings {
 use bindings::leyden;
 
 /// Interfaces that the host serves to services; some only where they are granted ([`grant_missing`]).
-pub(crate) const SERVED: [&str; 11] = [
+pub(crate) const SERVED: [&str; 13] = [
     "leyden:state/store@0.1.0",
     "leyden:streams/publisher@0.1.0",
     "leyden:clock/clock@0.1.0",
@@ -65,17 +67,21 @@ pub(crate) const SERVED: [&str; 11] = [
     PARTNERS[2],
     PARTNERS[3],
     PARTNERS[4],
+    PARTNERS[5],
+    PARTNERS[6],
 ];
 
 /// The interface that the grant `ledger` opens.
 const LEDGER: &str = "leyden:ledger/ledger@0.1.0";
 
 /// The interfaces that the grant `partners` opens.
-const PARTNERS: [&str; 5] = [
+const PARTNERS: [&str; 7] = [
     "leyden:partners/accounts@0.1.0",
     "leyden:data/global-consumption@0.1.0",
     "leyden:data/production@0.1.0",
     "leyden:data/detailed-consumption@0.1.0",
+    "leyden:data/production-columns@0.1.0",
+    "leyden:data/detailed-consumption-columns@0.1.0",
     "leyden:data/budget@0.1.0",
 ];
 

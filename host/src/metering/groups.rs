@@ -64,7 +64,7 @@ impl Gathering {
     /// # Errors
     /// The row begins an interval too many: it is the first of the next page.
     pub fn add(&mut self, row: &Row, member: Option<Member>) -> Result<(), Interval> {
-        let interval = row.place.interval;
+        let interval = row.interval;
         if self.last() != Some(interval) {
             if self.groups.len() == self.limit {
                 return Err(interval);
@@ -98,7 +98,6 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
     use super::*;
 
     fn row(start: u64, complete: bool) -> Row {
@@ -107,9 +106,12 @@ mod tests {
             ends_at_ms: start + 1,
         };
         Row {
-            place: Place::beginning(interval),
+            interval,
+            community: 1,
+            house: 0,
             power_mw: 5,
-            objects: Vec::new(),
+            first_object: 0,
+            objects: 0,
             complete,
         }
     }
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!(gathering.add(&row(0, false), None), Ok(()));
         assert_eq!(gathering.add(&row(1, true), member(1)), Ok(()));
         let third = row(2, true);
-        assert_eq!(gathering.add(&third, member(1)), Err(third.place.interval));
+        assert_eq!(gathering.add(&third, member(1)), Err(third.interval));
         let groups = gathering.into_groups();
         let counts: Vec<_> = groups
             .iter()
@@ -145,7 +147,7 @@ mod tests {
         for start in [0, 1, 1] {
             assert_eq!(gathering.add(&row(start, true), member(1)), Ok(()));
         }
-        assert_eq!(gathering.drop_last(), Some(row(1, true).place.interval));
+        assert_eq!(gathering.drop_last(), Some(row(1, true).interval));
         assert_eq!(gathering.into_groups().len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Dataset, Interval, Place, Row};
+use super::{Dataset, Interval, Picked, Place, Rows};
 
 /// Length of their intervals, ms: a quarter of an hour, as most meters report.
 pub const INTERVAL_MS: u64 = 15 * 60 * 1000;
@@ -28,7 +28,7 @@ pub fn rows(
     community: Option<u64>,
     start: Option<&Place>,
     limit: usize,
-) -> (Vec<Row>, Option<Place>) {
+) -> (Rows, Option<Place>) {
     let first_ms = start.map_or(time.starts_at_ms, |place| place.interval.starts_at_ms);
     let intervals = first_ms / INTERVAL_MS..time.ends_at_ms.div_ceil(INTERVAL_MS);
     let communities = match community {
@@ -43,12 +43,22 @@ pub fn rows(
     let rows =
         places.filter_map(|(number, community, house)| row(dataset, number, community, house));
     let mut rows = rows.skip_while(|row| start.is_some_and(|start| row.place < *start));
-    let page: Vec<Row> = rows.by_ref().take(limit).collect();
-    (page, rows.next().map(|row| row.place))
+    let mut page = Picked::default();
+    for row in rows.by_ref().take(limit) {
+        page.add(&row.place, row.power_mw, row.objects, true);
+    }
+    (page.into_rows(), rows.next().map(|row| row.place))
+}
+
+/// One of them.
+struct MadeUp {
+    place: Place,
+    power_mw: u64,
+    objects: Vec<(Arc<str>, u64)>,
 }
 
 /// What a household draws or produces in an interval; nothing where it has no roof.
-fn row(dataset: Dataset, number: u64, community: u64, house: u64) -> Option<Row> {
+fn row(dataset: Dataset, number: u64, community: u64, house: u64) -> Option<MadeUp> {
     let starts_at_ms = number * INTERVAL_MS;
     let place = Place {
         interval: Interval {
@@ -64,11 +74,10 @@ fn row(dataset: Dataset, number: u64, community: u64, house: u64) -> Option<Row>
         Dataset::Production => (produced_mw(quarter, house), Vec::new()),
         Dataset::GlobalConsumption | Dataset::DetailedConsumption => drawn_mw(quarter, house),
     };
-    Some(Row {
+    Some(MadeUp {
         place,
         power_mw,
         objects,
-        complete: true,
     })
 }
 
@@ -99,12 +108,16 @@ mod tests {
         ends_at_ms: 1_764_072_000_000 + 4 * INTERVAL_MS,
     };
 
-    fn all(dataset: Dataset, community: Option<u64>, limit: usize) -> Vec<Row> {
+    /// Each row with its place and its objects' powers.
+    fn all(dataset: Dataset, community: Option<u64>, limit: usize) -> Vec<(Place, u64, Vec<u64>)> {
         let (mut all, mut start) = (Vec::new(), None);
         loop {
             let (page, next) = rows(dataset, TIME, community, start.as_ref(), limit);
-            assert!(page.len() <= limit);
-            all.extend(page);
+            assert!(page.rows.len() <= limit && page.is_sound());
+            all.extend(page.rows.iter().map(|row| {
+                let objects = page.objects_of(row).iter().map(|object| object.power_mw);
+                (page.place(row), row.power_mw, objects.collect())
+            }));
             start = next;
             if start.is_none() {
                 return all;
@@ -117,7 +130,7 @@ mod tests {
         let whole = all(Dataset::DetailedConsumption, None, usize::MAX);
         let expected = 4 * COMMUNITIES * HOUSEHOLDS;
         assert_eq!(whole.len() as u64, expected);
-        assert!(whole.windows(2).all(|pair| pair[0].place < pair[1].place));
+        assert!(whole.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for limit in [1, 7, 1_000] {
             assert_eq!(all(Dataset::DetailedConsumption, None, limit), whole);
         }
@@ -126,7 +139,7 @@ mod tests {
     #[test]
     fn a_community_is_like_any_other_and_one_in_three_produces() {
         let drawn = all(Dataset::GlobalConsumption, Some(4711), 500);
-        assert!(drawn.iter().all(|row| row.place.community == 4711));
+        assert!(drawn.iter().all(|(place, ..)| place.community == 4711));
         assert_eq!(drawn.len() as u64, 4 * HOUSEHOLDS);
         let produced = all(Dataset::Production, Some(4711), 500);
         assert_eq!(produced.len() as u64, 4 * HOUSEHOLDS / PRODUCING_EVERY);
@@ -135,11 +148,10 @@ mod tests {
     #[test]
     fn objects_make_up_what_a_household_draws_and_none_stands_out() {
         let rows = all(Dataset::DetailedConsumption, Some(1), usize::MAX);
-        let sum: u64 = rows.iter().take(120).map(|row| row.power_mw).sum();
-        for row in &rows {
-            let objects: u64 = row.objects.iter().map(|(_, power_mw)| power_mw).sum();
-            assert_eq!(objects, row.power_mw);
-            assert!(row.power_mw * 50 < sum, "two in a hundred at most");
+        let sum: u64 = rows.iter().take(120).map(|(_, power_mw, _)| power_mw).sum();
+        for (_, power_mw, objects) in &rows {
+            assert_eq!(objects.iter().sum::<u64>(), *power_mw);
+            assert!(power_mw * 50 < sum, "two in a hundred at most");
         }
     }
 }

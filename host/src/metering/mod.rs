@@ -10,6 +10,7 @@ mod gate;
 mod groups;
 pub mod made_up;
 mod query;
+mod rows;
 mod secrecy;
 mod tab;
 mod terms;
@@ -22,6 +23,7 @@ use crate::partners::Partner;
 pub use gate::{Group, Profile, Rule};
 pub use groups::{Gathered, Gathering, Member};
 pub use query::{PAGE_ROWS_MAX, PERIOD_MS_MAX, Query};
+pub use rows::{Known, ObjectPower, Picked, Row, Rows, veiled};
 pub use secrecy::Secrets;
 pub use tab::Tab;
 pub use terms::{Decision, Terms, terms};
@@ -56,6 +58,12 @@ impl Dataset {
             Self::Production => "production",
             Self::DetailedConsumption => "detailed-consumption",
         }
+    }
+
+    /// Whether it can be read in columns as well: it has readings of single households.
+    #[must_use]
+    pub const fn has_columns(self) -> bool {
+        matches!(self, Self::Production | Self::DetailedConsumption)
     }
 }
 
@@ -119,19 +127,6 @@ impl Place {
             house: "".into(),
         }
     }
-}
-
-/// What a house drew or produced in an interval, as it was measured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Where it stands.
-    pub place: Place,
-    /// Mean power, mW.
-    pub power_mw: u64,
-    /// The same per object, where known; many rows share a name.
-    pub objects: Vec<(Arc<str>, u64)>,
-    /// Whether its community's interval is closed.
-    pub complete: bool,
 }
 
 /// Why a read is refused. Nothing was charged then.

@@ -24,7 +24,7 @@ pub(super) use exports::{Exports, Indices};
 
 use super::guest::Call;
 use crate::dispatch::{Culprit, Error};
-use crate::metering::{Dataset, Interval, Place, Purse, Row, made_up};
+use crate::metering::{Dataset, Interval, Place, Purse, Rows, made_up};
 use crate::registry::Active;
 use bindings::consumption::leyden::grid::events;
 use bindings::registry;
@@ -62,11 +62,9 @@ pub(crate) struct Ask {
 
 /// Rows by their place.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct Page {
     /// At most as many as were asked for.
-    pub(crate) rows: Vec<Row>,
-    /// The houses that they are of, mostly each once.
-    pub(crate) houses: Vec<Arc<str>>,
+    pub(crate) rows: Rows,
     /// Where more start; none at the end.
     pub(crate) next: Option<Place>,
 }
@@ -76,7 +74,7 @@ pub(crate) async fn rows(
     call: &mut Option<Box<Call>>,
     dataset: Dataset,
     ask: Ask,
-) -> wasmtime::Result<Rows> {
+) -> wasmtime::Result<Page> {
     if is_made_up(call) {
         return Ok(made_up_rows(dataset, &ask));
     }
@@ -106,7 +104,7 @@ fn is_made_up(call: &Option<Box<Call>>) -> bool {
     meter.is_some_and(|meter| meter.purse == Purse::MadeUp)
 }
 
-fn made_up_rows(dataset: Dataset, ask: &Ask) -> Rows {
+fn made_up_rows(dataset: Dataset, ask: &Ask) -> Page {
     let time = Interval {
         starts_at_ms: ask.from_ms,
         ends_at_ms: ask.to_ms,
@@ -114,9 +112,7 @@ fn made_up_rows(dataset: Dataset, ask: &Ask) -> Rows {
     let limit = usize::try_from(ask.limit).unwrap_or(1);
     let start = ask.start.as_ref();
     let (rows, next) = made_up::rows(dataset, time, ask.community, start, limit);
-    // Nobody asks what made-up households withhold.
-    let houses = Vec::new();
-    Rows { rows, houses, next }
+    Page { rows, next }
 }
 
 /// Where an interface is asked to begin. Each interface has a type of its own for what is the same.
@@ -193,12 +189,16 @@ fn to_wit(interval: Interval) -> events::Interval {
     }
 }
 
-fn place(interval: events::Interval, community: u64, house: Arc<str>) -> Place {
+fn interval(interval: events::Interval) -> Interval {
+    Interval {
+        starts_at_ms: interval.starts_at_ms,
+        ends_at_ms: interval.ends_at_ms,
+    }
+}
+
+fn place(at: events::Interval, community: u64, house: Arc<str>) -> Place {
     Place {
-        interval: Interval {
-            starts_at_ms: interval.starts_at_ms,
-            ends_at_ms: interval.ends_at_ms,
-        },
+        interval: interval(at),
         community,
         house,
     }

@@ -36,7 +36,7 @@ pub use analyst::Analyst;
 pub use analytics::Analytics;
 pub use compile::CompileLimits;
 pub use engine::{Options, Runtime};
-pub(crate) use grid::{Ask, ROWS_MAX, Rows, rows, withheld};
+pub(crate) use grid::{Ask, Page, ROWS_MAX, rows, withheld};
 pub(crate) use guest::Call;
 pub use guest::Guest;
 pub use inspect::{Inspection, Refused, inspect};

@@ -335,6 +335,78 @@ fn readings_tell_their_objects_interval_and_quality() {
     });
 }
 
+/// A page of two readings and the one after it, of a dataset one by one and in columns; the page after by the cursor of
+/// the other form.
+async fn in_both_forms(rig: &Rig, place: &Place, dataset: &str) -> [Value; 4] {
+    let columns = format!("{dataset}-columns");
+    let read = async |form: &str, cursor: &Value| {
+        let members = json!({ "limit": 3, "cursor": cursor });
+        rig.one(&place.partner, place.read_with(form, &members))
+            .await
+    };
+    let first = read(dataset, &Value::Null).await;
+    let same = read(&columns, &Value::Null).await;
+    let second = read(dataset, &same["next"]).await;
+    let same_second = read(&columns, &first["next"]).await;
+    [first, same, second, same_second]
+}
+
+#[test]
+fn columns_tell_what_readings_one_by_one_do_and_cost_the_same() {
+    run(async {
+        let rig = common().await;
+        let place = rig.place(3, 2_000).await;
+        let withholds = rig.house(place.community).await;
+        for hour in 0..2 {
+            let reading = |number: u64| {
+                let house = match number {
+                    3 => withholds.clone(),
+                    _ => format!("h{number}"),
+                };
+                let mut made = place.reading(&house, hour, Some(100 + number), Some(number));
+                let object = |name: &str| json!({ "name": name, "consumptionUj": 7_200_000_000_000_u64, "productionUj": 0 });
+                made["objects"] = match number {
+                    0 => json!([]),
+                    3 => json!([object("Secret"), object("Oven")]),
+                    _ => json!([object("Oven"), object(&format!("Of {number}"))]),
+                };
+                made
+            };
+            rig.lay((0..4).map(reading).collect()).await;
+        }
+        rig.consent(&withholds, "detailed-consumption", false).await;
+        for (dataset, price, of_page) in [
+            ("production", 70, [3, 3]),
+            ("detailed-consumption", 100, [3, 3]),
+        ] {
+            let before = rig.balance(&place.partner).await;
+            let [first, columns, second, more_columns] = in_both_forms(rig, &place, dataset).await;
+            for ((one_by_one, columns), count) in [(first, columns), (second, more_columns)]
+                .iter()
+                .zip(of_page)
+            {
+                assert_eq!(readings(one_by_one).len(), count, "{dataset}: {one_by_one}");
+                for member in ["readings", "next", "price"] {
+                    assert_eq!(one_by_one[member], columns[member], "{dataset}: {member}");
+                }
+                let named = readings(columns)
+                    .iter()
+                    .map(|row| row["household"].as_str().expect("a name"));
+                let named: BTreeSet<&str> = named.collect();
+                let named: Vec<&str> = named.into_iter().collect();
+                assert_eq!(
+                    columns["households"],
+                    json!(named),
+                    "each once, in order, and no others"
+                );
+                let names = columns["objectNames"].to_string();
+                assert!(!names.contains("Secret"), "of who withholds: {names}");
+            }
+            assert_eq!(before - rig.balance(&place.partner).await, 4 * price);
+        }
+    });
+}
+
 #[test]
 fn a_component_that_fails_afterwards_has_read_nothing() {
     run(async {

@@ -11,7 +11,7 @@ import solar
 import wit_world.exports
 from componentize_py_types import Err
 from wit_world.exports.reports import Document, Error_Failed, Error_InvalidParams
-from wit_world.imports import budget, clock, detailed_consumption, log, production, types
+from wit_world.imports import budget, clock, detailed_consumption_columns, log, production_columns, types
 
 # Readings of one page, the most there are: every page of a dataset has the same price.
 PAGE_READINGS = 1_000
@@ -26,8 +26,8 @@ class Reports(wit_world.exports.Reports):
             asked = solar.params(params.json, clock.now())
         except ValueError as error:
             raise Err(Error_InvalidParams(str(error))) from error
-        produced = powers(production, "production", asked)
-        consumed = powers(detailed_consumption, "detailed consumption", asked)
+        produced = powers(production_columns, "production", asked)
+        consumed = powers(detailed_consumption_columns, "detailed consumption", asked)
         report = solar.report(asked, produced, consumed, budget.spent())
         log.write(log.Level.INFO, f"{len(report['households'])} producing households")
         if asked.format == "json":
@@ -36,7 +36,7 @@ class Reports(wit_world.exports.Reports):
 
 
 def powers(dataset, name, asked):
-    """Reads every page of a dataset: per household its (start, end, W)."""
+    """Reads every page of a dataset in columns: per household its (start, end, W)."""
     found, cursor = {}, None
     while True:
         query = types.Query(asked.from_ms, asked.to_ms, asked.community, cursor, PAGE_READINGS)
@@ -44,9 +44,9 @@ def powers(dataset, name, asked):
             read = dataset.read(query)
         except Err as refused:
             raise Err(Error_Failed(words(name, refused.value))) from refused
-        for reading in read.readings:
-            interval = (reading.interval.starts_at_ms, reading.interval.ends_at_ms, reading.power_w)
-            found.setdefault(reading.household, []).append(interval)
+        intervals = zip(read.starts_at_ms, read.ends_at_ms, read.power_w, strict=True)
+        for household, interval in zip(read.household, intervals, strict=True):
+            found.setdefault(read.households[household], []).append(interval)
         cursor = read.next
         if cursor is None:
             return found

@@ -35,7 +35,8 @@ pub use crate::bindings::leyden::data::types::{
     Error as ReadError, Interval, Quality, Query, Shortfall,
 };
 pub use crate::bindings::leyden::data::{
-    budget, detailed_consumption, global_consumption, production as produced,
+    budget, detailed_consumption, detailed_consumption_columns, global_consumption,
+    production as produced, production_columns as produced_columns,
 };
 pub use crate::exports::reports::{Batch, Document, Error as Failure, Params, Trigger};
 pub use crate::time::now_ms;
@@ -143,7 +144,8 @@ pub fn consumption(query: Query) -> Result<Vec<global_consumption::Reading>, Rea
     })
 }
 
-/// What each producer feeds in, all pages of it. Each page is a read, and is paid.
+/// What each producer feeds in, all pages of it. Each page is a read, and is paid. Where readings are many,
+/// [`produced_columns`] has them in fewer pieces.
 ///
 /// # Errors
 /// Why a page was refused; pages before it are paid.
@@ -154,7 +156,8 @@ pub fn production(query: Query) -> Result<Vec<produced::Reading>, ReadError> {
     })
 }
 
-/// What each household draws, all pages of it. Each page is a read, and is paid.
+/// What each household draws, all pages of it. Each page is a read, and is paid. Where readings are many,
+/// [`detailed_consumption_columns`] has them in fewer pieces.
 ///
 /// # Errors
 /// Why a page was refused; pages before it are paid.

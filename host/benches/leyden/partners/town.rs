@@ -176,6 +176,7 @@ impl Town {
             bytes_left: limits.data_bytes as u64,
         }));
         let input = RunInput {
+            entry: None,
             granted: ready.granted,
             limits,
             fuel_max: u64::MAX,
@@ -275,12 +276,15 @@ async fn native(host: &Host, store: Arc<dyn Store>) -> Runs {
     runs.await.expect("runs")
 }
 
+/// The plugin. It reads in columns, as one that reads many should.
+fn reader() -> Plugin {
+    let read = plugin::read(Import::DetailedColumns, PERIOD, ROWS);
+    plugin::say(Plugin::new(read)).with(&[Import::DetailedColumns])
+}
+
 /// Registers partners, each with the plugin.
 async fn partners(operator: &Operator, host: &Host) -> Vec<Arc<Partner>> {
-    let read = plugin::read(Import::Detailed, PERIOD, ROWS);
-    let plugin = plugin::say(Plugin::new(read))
-        .with(&[Import::Detailed])
-        .build();
+    let plugin = reader().build();
     let mut partners = Vec::new();
     for number in 0..PARTNERS {
         let id = format!("partner-{number}");

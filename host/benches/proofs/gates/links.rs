@@ -37,8 +37,8 @@ const PARTNER: &str = "levels";
 fn needed(import: Import) -> u32 {
     match import {
         Import::Global => 1,
-        Import::Production => 2,
-        Import::Detailed => 3,
+        Import::Production | Import::ProductionColumns => 2,
+        Import::Detailed | Import::DetailedColumns => 3,
         Import::Left | Import::Spent | Import::Now | Import::Log => 0,
     }
 }
@@ -46,7 +46,11 @@ fn needed(import: Import) -> u32 {
 /// A plugin that calls one import and says something.
 fn caller(import: Import) -> Vec<u8> {
     let body = match import {
-        Import::Global | Import::Production | Import::Detailed => plugin::read(import, PERIOD, 10),
+        Import::Global
+        | Import::Production
+        | Import::Detailed
+        | Import::ProductionColumns
+        | Import::DetailedColumns => plugin::read(import, PERIOD, 10),
         Import::Left => "(drop (call $left))".into(),
         Import::Spent => "(drop (call $spent))".into(),
         Import::Now => "(drop (call $now))".into(),

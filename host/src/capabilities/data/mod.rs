@@ -40,12 +40,20 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
 ) -> wasmtime::Result<()> {
     budget::add_to_linker::<T, Metered>(linker, get)?;
     for dataset in granted {
+        let interface = format!("leyden:data/{dataset}@0.1.0");
+        let columns = format!("leyden:data/{dataset}-columns@0.1.0");
         match dataset {
             Dataset::GlobalConsumption => {
                 global_consumption::add_to_linker::<T, Metered>(linker, get)?;
             }
-            Dataset::Production => rows::link(linker, *dataset, get, rows::produced)?,
-            Dataset::DetailedConsumption => rows::link(linker, *dataset, get, rows::drawn)?,
+            Dataset::Production => {
+                rows::link(linker, &interface, *dataset, get, rows::produced)?;
+                rows::link(linker, &columns, *dataset, get, rows::produced_columns)?;
+            }
+            Dataset::DetailedConsumption => {
+                rows::link(linker, &interface, *dataset, get, rows::drawn)?;
+                rows::link(linker, &columns, *dataset, get, rows::drawn_columns)?;
+            }
         }
     }
     Ok(())

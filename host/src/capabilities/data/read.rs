@@ -5,15 +5,14 @@
 //! **Invariants.** What can be refused without looking at a row is refused before one is looked at, so that a
 //! refusal is cheap. A read lets its run's deadline cut it off at least once for each page of rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-
-use wasmtime::component::{ComponentType, Lower};
 
 use super::stop::Stop;
 use crate::dispatch::work::{self, Work};
 use crate::metering::{
-    Dataset, Decision, Meter, Place, Purse, Query, ReadEntry, Refusal, Row, Secrets,
+    Dataset, Decision, Known, Meter, Picked, Place, Purse, Query, ReadEntry, Refusal, Row, Rows,
+    Secrets, veiled,
 };
 use crate::partners::{self, Partner};
 use crate::runtime::{self, Ask, Call, ROWS_MAX};
@@ -42,23 +41,34 @@ const PAGE_CALLS: u32 = 5 * ROWS_MAX;
 /// What a page of rows may take of the invocation's budget of bytes read.
 const PAGE_READ_BYTES: usize = 4 << 20;
 
-/// One page of a dataset of rows, as the guest gets it.
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(super) struct Page<R> {
-    readings: Vec<R>,
-    next: Option<String>,
-    price: u64,
+/// One page of a dataset of rows.
+#[derive(Default)]
+pub(super) struct Page {
+    /// As the partner gets them.
+    pub(super) readings: Rows,
+    /// Where the next page starts, sealed; none at the end.
+    pub(super) next: Option<String>,
+    /// What this one cost.
+    pub(super) price: u64,
 }
 
 /// Rows of consenting households, and what was passed over on the way.
 #[derive(Default)]
 struct Found {
-    rows: Vec<Row>,
+    rows: Picked,
     bytes: usize,
     /// Rows of whoever, consenting or not.
     looked: usize,
     next: Option<Place>,
+}
+
+/// Rows that were looked at.
+pub(super) struct Looked {
+    pub(super) rows: Rows,
+    /// Of each of their houses: whether it withholds the dataset.
+    pub(super) withheld: Vec<bool>,
+    /// Where more start; none at the end.
+    pub(super) next: Option<Place>,
 }
 
 /// A read that has passed its checks up to price.
@@ -104,27 +114,22 @@ impl<'a> Read<'a> {
         Ok(read)
     }
 
-    /// Reads a page of rows, each as a reading under its household's pseudonym.
-    pub(super) async fn rows<R>(
-        call: &'a mut Option<Box<Call>>,
-        query: Query,
-        reading: impl Fn(Arc<str>, Row) -> R,
-    ) -> Result<Page<R>, Stop> {
+    /// Reads a page of rows, as readings under their households' pseudonyms.
+    pub(super) async fn rows(call: &'a mut Option<Box<Call>>, query: Query) -> Result<Page, Stop> {
         let mut read = Self::begin(call, query).await?;
         let found = read.find().await?;
         let next = found.next.as_ref();
         let next = next.map(|place| read.query.seal(&read.secrets, place));
-        if found.rows.is_empty() {
+        if found.rows.count() == 0 {
             read.check_empty(found.looked > 0, next.is_some())?;
             return Ok(Page {
-                readings: Vec::new(),
                 next,
-                price: 0,
+                ..Page::default()
             });
         }
-        read.charge(found.rows.len(), found.bytes).await?;
+        read.charge(found.rows.count(), found.bytes).await?;
         Ok(Page {
-            readings: named(&read.secrets, found.rows, reading),
+            readings: veiled(&read.secrets, found.rows.into_rows()),
             next,
             price: read.price,
         })
@@ -150,12 +155,10 @@ impl<'a> Read<'a> {
                 break;
             }
             let start = found.next.take();
-            let missing = self.limit - found.rows.len();
-            let (rows, withheld) = self.look(start, missing.max(LOOKED_MIN)).await?;
-            found.looked += rows.rows.len();
-            found.next = rows.next;
-            let is_full = self.take(&mut found, rows.rows, &withheld)?;
-            if is_full || found.rows.len() == self.limit || found.next.is_none() {
+            let missing = self.limit - found.rows.count();
+            let looked = self.look(start, missing.max(LOOKED_MIN)).await?;
+            let is_full = self.take(&mut found, looked)?;
+            if is_full || found.rows.count() == self.limit || found.next.is_none() {
                 break;
             }
         }
@@ -163,33 +166,39 @@ impl<'a> Read<'a> {
     }
 
     /// Keeps the rows of consenting households as far as the page has room for them; whether it is full.
-    fn take(
-        &self,
-        found: &mut Found,
-        rows: Vec<Row>,
-        withheld: &HashSet<String>,
-    ) -> Result<bool, Refusal> {
-        found.rows.reserve(rows.len().min(self.limit));
-        for row in rows {
-            if withheld.contains(&*row.place.house) {
+    fn take(&self, found: &mut Found, looked: Looked) -> Result<bool, Refusal> {
+        let Looked {
+            rows,
+            withheld,
+            next,
+        } = looked;
+        found.looked += rows.rows.len();
+        let room = self.limit - found.rows.count();
+        found
+            .rows
+            .reserve(rows.rows.len().min(room), rows.objects.len());
+        let mut known = Known::of(&rows);
+        for row in &rows.rows {
+            if withheld[row.house as usize] {
                 continue;
             }
-            if found.rows.len() == self.limit {
-                found.next = Some(row.place);
+            if found.rows.count() == self.limit {
+                found.next = Some(rows.place(row));
                 return Ok(true);
             }
-            let bytes = bytes_of(&row);
+            let bytes = bytes_of(&rows, row);
             if found.bytes + bytes > self.bytes_max {
-                found.next = Some(row.place);
+                found.next = Some(rows.place(row));
                 let too_long = "bytes are used up: the next reading is too long".to_owned();
-                return match found.rows.is_empty() {
-                    true => Err(Refusal::Limit(too_long)),
-                    false => Ok(true),
+                return match found.rows.count() {
+                    0 => Err(Refusal::Limit(too_long)),
+                    _ => Ok(true),
                 };
             }
             found.bytes += bytes;
-            found.rows.push(row);
+            found.rows.pick(&rows, &mut known, row);
         }
+        found.next = next;
         Ok(false)
     }
 
@@ -198,7 +207,7 @@ impl<'a> Read<'a> {
         &mut self,
         start: Option<Place>,
         limit: usize,
-    ) -> Result<(runtime::Rows, HashSet<String>), Stop> {
+    ) -> Result<Looked, Stop> {
         give_way().await;
         let Query {
             dataset,
@@ -214,9 +223,14 @@ impl<'a> Read<'a> {
             start,
             limit: u32::try_from(limit).unwrap_or(ROWS_MAX).min(ROWS_MAX),
         };
-        let rows = runtime::rows(self.call, dataset, ask).await?;
+        let runtime::Page { rows, next } = runtime::rows(self.call, dataset, ask).await?;
         let withheld = self.withheld(dataset, &rows.houses).await?;
-        Ok((rows, withheld))
+        let withheld = rows.houses.iter().map(|house| withheld.contains(&**house));
+        Ok(Looked {
+            withheld: withheld.collect(),
+            rows,
+            next,
+        })
     }
 
     /// Those of these households that withhold a dataset.
@@ -297,48 +311,10 @@ pub(super) fn check_first(page: usize) -> Result<(), Refusal> {
     }
 }
 
-/// Readings by interval, and in each by pseudonym: any other order would be the same for every partner and
-/// so let two of them match their readings.
-fn named<R>(secrets: &Secrets, rows: Vec<Row>, reading: impl Fn(Arc<str>, Row) -> R) -> Vec<R> {
-    let (names, ranks) = pseudonyms(secrets, &rows);
-    let intervals = rows.iter().map(|row| row.place.interval);
-    let mut order: Vec<_> = intervals.zip(ranks).zip(0_usize..).collect();
-    order.sort_unstable();
-    let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
-    let mut readings = Vec::with_capacity(rows.len());
-    readings.extend(order.into_iter().filter_map(|((_, rank), at)| {
-        let row = rows[at].take()?;
-        Some(reading(names[rank].clone(), row))
-    }));
-    readings
-}
-
-/// The pseudonyms of rows' houses in their order, and where each row's stands in it. Rows of one page share their
-/// houses' names, so these are told apart by where they lie.
-fn pseudonyms(secrets: &Secrets, rows: &[Row]) -> (Vec<Arc<str>>, Vec<usize>) {
-    let mut names: Vec<(Arc<str>, usize)> = Vec::new();
-    let mut known = HashMap::new();
-    let found: Vec<usize> = rows
-        .iter()
-        .map(|Row { place, .. }| {
-            *known.entry(place.house.as_ptr()).or_insert_with(|| {
-                names.push((secrets.pseudonym(&place.house).into(), names.len()));
-                names.len() - 1
-            })
-        })
-        .collect();
-    names.sort_unstable();
-    let mut rank_of = vec![0; names.len()];
-    for (rank, (_, at)) in names.iter().enumerate() {
-        rank_of[*at] = rank;
-    }
-    let names = names.into_iter().map(|(name, _)| name).collect();
-    (names, found.into_iter().map(|at| rank_of[at]).collect())
-}
-
-fn bytes_of(row: &Row) -> usize {
-    let objects = row.objects.iter();
-    let objects: usize = objects.map(|(name, _)| name.len() + OBJECT_BYTES).sum();
+fn bytes_of(rows: &Rows, row: &Row) -> usize {
+    let names = rows.objects_of(row).iter();
+    let names = names.map(|object| rows.object_names[object.name as usize].len());
+    let objects: usize = names.map(|name| name + OBJECT_BYTES).sum();
     READING_BYTES + objects
 }
 

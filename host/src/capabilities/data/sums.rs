@@ -68,16 +68,16 @@ async fn gather(read: &mut Read<'_>) -> Result<(Vec<Gathered>, Option<Place>), S
             check_first(page)?;
             break;
         }
-        let (rows, withheld) = read.look(start, ROWS_MAX as usize).await?;
-        members.learn(read, &rows.houses).await?;
-        for row in &rows.rows {
-            let member = (!withheld.contains(&*row.place.house)).then(|| members.of(read, row));
+        let looked = read.look(start, ROWS_MAX as usize).await?;
+        members.learn(read, &looked.rows.houses).await?;
+        for row in &looked.rows.rows {
+            let member = (!looked.withheld[row.house as usize]).then(|| members.of(row));
             if let Err(interval) = gathering.add(row, member) {
                 let next = Place::beginning(interval);
                 return Ok((gathering.into_groups(), Some(next)));
             }
         }
-        start = rows.next;
+        start = looked.next;
         if start.is_none() {
             return Ok((gathering.into_groups(), None));
         }
@@ -112,7 +112,8 @@ fn cut(
 struct Members {
     ids: HashMap<Arc<str>, u64>,
     reads_details: bool,
-    withheld: HashSet<String>,
+    /// The houses of the rows that were looked at last: what each is called, and whether it is hidden.
+    known: Vec<(u64, bool)>,
 }
 
 impl Members {
@@ -121,31 +122,38 @@ impl Members {
         Ok(Self {
             ids: HashMap::new(),
             reads_details: matches!(details, Decision::Granted(_)),
-            withheld: HashSet::new(),
+            known: Vec::new(),
         })
     }
 
+    /// Learns who the houses of some rows are.
     async fn learn(&mut self, read: &mut Read<'_>, houses: &[Arc<str>]) -> Result<(), Stop> {
-        if self.reads_details {
-            let withheld = read.withheld(Dataset::DetailedConsumption, houses).await?;
-            self.withheld.extend(withheld);
+        let withheld = match self.reads_details {
+            true => read.withheld(Dataset::DetailedConsumption, houses).await?,
+            false => HashSet::new(),
+        };
+        self.known.clear();
+        for house in houses {
+            let id = match self.ids.get(house) {
+                Some(id) => *id,
+                None => *self
+                    .ids
+                    .entry(house.clone())
+                    .or_insert(read.secrets.member(house)),
+            };
+            let hidden = !self.reads_details || withheld.contains(&**house);
+            self.known.push((id, hidden));
         }
         Ok(())
     }
 
-    fn of(&mut self, read: &Read<'_>, row: &Row) -> Member {
-        let house = &row.place.house;
-        let id = match self.ids.get(house) {
-            Some(id) => *id,
-            None => *self
-                .ids
-                .entry(house.clone())
-                .or_insert(read.secrets.member(house)),
-        };
+    /// Who one of these rows is of.
+    fn of(&self, row: &Row) -> Member {
+        let (id, hidden) = self.known[row.house as usize];
         Member {
             id,
             power_mw: row.power_mw,
-            hidden: !self.reads_details || self.withheld.contains(&**house),
+            hidden,
         }
     }
 }

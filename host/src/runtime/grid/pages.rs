@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::bindings::{consumption_rows, production_rows};
 use super::callee::Callee;
-use super::{Ask, Rows, later, place, start_of, to_wit};
+use super::{Ask, Page, interval, later, place, start_of, to_wit};
 use crate::dispatch::Error;
-use crate::metering::Row;
+use crate::metering::{ObjectPower, Row, Rows};
 use crate::registry::Active;
 use crate::runtime::guest::Call;
 
@@ -17,26 +17,37 @@ pub(super) const CONSUMPTION: &str = "leyden:grid/consumption-rows@0.1.0";
 /// Where rows of production come from.
 pub(super) const PRODUCTION: &str = "leyden:grid/production-rows@0.1.0";
 
-/// The rows of an interface's page with the names that they have, and where more start.
+/// The rows of an interface's page with what they refer to, and where more start.
 macro_rules! rows_of {
-    ($page:ident, $by:ident, $of:ident => $objects:expr) => {{
-        let houses = shared($page.houses);
-        let row = |$of: wit::Row| {
-            let house = houses.get($of.house as usize)?.clone();
-            Some(Row {
-                place: place($of.interval, $of.community, house),
-                power_mw: $of.power_mw,
-                objects: $objects?,
-                complete: $of.complete,
-            })
+    ($page:ident, $by:ident, $objects:expr, $names:expr, $row:ident => $count:expr) => {{
+        let mut objects_before = 0_u32;
+        let row = |$row: wit::Row| {
+            let (first_object, objects) = (objects_before, $count);
+            objects_before = objects_before.saturating_add(objects);
+            Row {
+                interval: interval($row.interval),
+                community: $row.community,
+                house: $row.house,
+                power_mw: $row.power_mw,
+                first_object,
+                objects,
+                complete: $row.complete,
+            }
         };
-        let rows: Option<Vec<Row>> = $page.rows.into_iter().map(row).collect();
-        let next = $page.next;
-        Rows {
-            rows: rows.ok_or_else(|| misnamed(&$by))?,
-            houses,
-            next: next.map(|next| place(next.interval, next.community, next.house.into())),
+        let rows = Rows {
+            rows: $page.rows.into_iter().map(row).collect(),
+            houses: shared($page.houses),
+            objects: $objects,
+            object_names: $names,
+        };
+        if !rows.is_sound() {
+            return Err(misnamed(&$by));
         }
+        let next = $page.next;
+        Ok(Page {
+            rows,
+            next: next.map(|next| place(next.interval, next.community, next.house.into())),
+        })
     }};
 }
 
@@ -56,7 +67,7 @@ pub(super) async fn drawn(
     call: &mut Option<Box<Call>>,
     ask: Ask,
     objects: bool,
-) -> wasmtime::Result<Rows> {
+) -> wasmtime::Result<Page> {
     use consumption_rows::exports::leyden::grid::consumption_rows as wit;
     let mut callee = Callee::enter(call, CONSUMPTION).await?;
     let Some(exports) = &callee.instance.grid.consumption_rows else {
@@ -77,21 +88,17 @@ pub(super) async fn drawn(
         .await;
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let object = |object: wit::ObjectPower| ObjectPower {
+        name: object.name,
+        power_mw: object.power_mw,
+    };
+    let objects = page.objects.into_iter().map(object).collect();
     let names = shared(page.object_names);
-    let named = |object: wit::ObjectPower| {
-        let name = names.get(object.name as usize)?;
-        Some((name.clone(), object.power_mw))
-    };
-    let mut left = page.objects.into_iter();
-    let mut objects = |count: u32| {
-        let objects: Option<Vec<_>> = left.by_ref().take(count as usize).map(named).collect();
-        objects.filter(|objects| objects.len() == count as usize)
-    };
-    Ok(rows_of!(page, by, row => objects(row.objects)))
+    rows_of!(page, by, objects, names, row => row.objects)
 }
 
 /// What houses produced.
-pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
+pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Page> {
     use production_rows::exports::leyden::grid::production_rows as wit;
     let mut callee = Callee::enter(call, PRODUCTION).await?;
     let Some(exports) = &callee.instance.grid.production_rows else {
@@ -111,5 +118,5 @@ pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime
         .await;
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    Ok(rows_of!(page, by, row => Some(Vec::new())))
+    rows_of!(page, by, Vec::new(), Vec::new(), row => 0)
 }

@@ -1,13 +1,10 @@
 //! Rows from components that were built before `pages.rs` had its interfaces, and export
 //! `leyden:grid/consumption` and `leyden:grid/production` alone: each row has its names itself.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use super::bindings::{consumption, production};
 use super::callee::Callee;
-use super::{Ask, Rows, later, place, start_of, to_wit};
-use crate::metering::Row;
+use super::{Ask, Page, later, place, start_of, to_wit};
+use crate::metering::Picked;
 use crate::runtime::guest::Call;
 
 /// Where rows of consumption come from.
@@ -16,36 +13,17 @@ pub(super) const CONSUMPTION: &str = "leyden:grid/consumption@0.1.0";
 /// Where rows of production come from.
 pub(super) const PRODUCTION: &str = "leyden:grid/production@0.1.0";
 
-/// Names, each kept once however many rows have it: rows of one house are told by that.
-#[derive(Default)]
-struct Names(HashSet<Arc<str>>);
-
-impl Names {
-    fn share(&mut self, name: String) -> Arc<str> {
-        if let Some(known) = self.0.get(name.as_str()) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        self.0.insert(name.clone());
-        name
-    }
-}
-
 /// The rows of an interface's page, and where more start.
 macro_rules! rows_of {
     ($page:ident, $row:ident => $objects:expr) => {{
-        let mut houses = Names::default();
-        let row = |$row: wit::HousePower| Row {
-            place: place($row.interval, $row.community, houses.share($row.house)),
-            power_mw: $row.power_mw,
-            objects: $objects,
-            complete: $row.complete,
-        };
-        let rows = $page.houses.into_iter().map(row).collect();
+        let mut rows = Picked::default();
+        for $row in $page.houses {
+            let at = place($row.interval, $row.community, $row.house.into());
+            rows.add(&at, $row.power_mw, $objects, $row.complete);
+        }
         let next = $page.next;
-        Rows {
-            rows,
-            houses: houses.0.into_iter().collect(),
+        Page {
+            rows: rows.into_rows(),
             next: next.map(|next| place(next.interval, next.community, next.house.into())),
         }
     }};
@@ -56,7 +34,7 @@ pub(super) async fn drawn(
     call: &mut Option<Box<Call>>,
     ask: Ask,
     objects: bool,
-) -> wasmtime::Result<Rows> {
+) -> wasmtime::Result<Page> {
     use consumption::exports::leyden::grid::consumption as wit;
     let mut callee = Callee::enter(call, CONSUMPTION).await?;
     let Some(exports) = &callee.instance.grid.consumption else {
@@ -77,13 +55,12 @@ pub(super) async fn drawn(
         .await;
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    let mut names = Names::default();
-    let mut object = |object: wit::ObjectPower| (names.share(object.name), object.power_mw);
-    Ok(rows_of!(page, row => row.objects.into_iter().map(&mut object).collect()))
+    let object = |object: wit::ObjectPower| (object.name.into(), object.power_mw);
+    Ok(rows_of!(page, row => row.objects.into_iter().map(object)))
 }
 
 /// What houses produced.
-pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Rows> {
+pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Page> {
     use production::exports::leyden::grid::production as wit;
     let mut callee = Callee::enter(call, PRODUCTION).await?;
     let Some(exports) = &callee.instance.grid.production else {
@@ -103,5 +80,5 @@ pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime
         .await;
     let (answer, by) = callee.leave(call, answer)?;
     let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
-    Ok(rows_of!(page, row => Vec::new()))
+    Ok(rows_of!(page, row => []))
 }

@@ -13,9 +13,12 @@ const FREE: [&str; 4] = [
     "leyden:log/log@0.1.0",
 ];
 
+/// What the name of an interface ends with that a dataset is read in columns by.
+const COLUMNS: &str = "-columns";
+
 /// What is served, in words.
-const SERVED: &str = "served are leyden:data/global-consumption, production, detailed-consumption and \
-                      budget, leyden:clock/clock and leyden:log/log at 0.1.0, as `leyden plugin new` \
+const SERVED: &str = "served are leyden:data/global-consumption, production, detailed-consumption, \
+                      production-columns, detailed-consumption-columns and budget, leyden:clock/clock and leyden:log/log at 0.1.0, as `leyden plugin new` \
                       writes them";
 
 /// How to build without WASI.
@@ -49,10 +52,17 @@ pub(super) fn need(import: &Imported) -> Result<Need, Reason> {
 }
 
 fn dataset(name: &str) -> Option<Dataset> {
-    let named = name.strip_prefix("leyden:data/")?.strip_suffix("@0.1.0")?;
-    Dataset::ALL
-        .into_iter()
-        .find(|dataset| dataset.name() == named)
+    read_by(name.strip_suffix("@0.1.0")?)
+}
+
+/// The dataset that is read by an interface, given without its version.
+fn read_by(interface: &str) -> Option<Dataset> {
+    let named = interface.strip_prefix("leyden:data/")?;
+    let reads = |dataset: &Dataset| match named.strip_suffix(COLUMNS) {
+        Some(named) => dataset.has_columns() && dataset.name() == named,
+        None => dataset.name() == named,
+    };
+    Dataset::ALL.into_iter().find(reads)
 }
 
 /// That it imports no other functions of an interface of WASI than there are. Known ones without an answer trap when
@@ -89,8 +99,7 @@ fn not_served(import: &Imported) -> Reason {
 
 fn is_of_another_version(interface: &str) -> bool {
     let served = |name: &str| name.split('@').next() == Some(interface);
-    let dataset = |dataset: Dataset| interface.strip_prefix("leyden:data/") == Some(dataset.name());
-    FREE.into_iter().any(served) || Dataset::ALL.into_iter().any(dataset)
+    FREE.into_iter().any(served) || read_by(interface).is_some()
 }
 
 fn refuse(import: &Imported, problem: String, remedy: &str) -> Reason {

@@ -3,8 +3,13 @@
 //!
 //! It also publishes readings, which is how tests lay down what there is to read.
 
+mod columns;
+
 use leyden_sdk::data::types::{self, Interval, Quality, Query};
-use leyden_sdk::data::{budget, detailed_consumption, global_consumption, production};
+use leyden_sdk::data::{
+    budget, detailed_consumption, detailed_consumption_columns, global_consumption, production,
+    production_columns,
+};
 use leyden_sdk::http::{self, Request, Response};
 use leyden_sdk::{Error, Result, accounts, streams};
 use serde_json::{Value, json};
@@ -93,6 +98,10 @@ fn read(step: &Value) -> Value {
             let readings: Vec<_> = page.readings.iter().map(produced).collect();
             json!({ "readings": readings, "next": page.next, "price": page.price })
         }),
+        "production-columns" => page(production_columns::read(&query), columns::produced),
+        "detailed-consumption-columns" => {
+            page(detailed_consumption_columns::read(&query), columns::drawn)
+        }
         _ => page(detailed_consumption::read(&query), |page| {
             let readings: Vec<_> = page.readings.iter().map(drawn).collect();
             json!({ "readings": readings, "next": page.next, "price": page.price })
