@@ -256,6 +256,7 @@ rules!(
         an_overdraft_is_refused_alone,
         purchases_at_once_do_not_overdraw,
         postings_are_judged_in_order,
+        what_is_committed_ahead_counts_at_once,
         invalid_postings_are_refused;
     rules_groups:
         records_stay_until_they_are_acknowledged,

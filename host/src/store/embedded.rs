@@ -51,8 +51,9 @@ use self::writer::{Parts, Writer};
 use crate::ids::StreamName;
 use crate::store::chain::Head;
 use crate::store::{
-    Account, Claim, CommitError, Error, Holder, HostInfo, LedgerCheck, Members, Offset, Partition,
-    PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction, Version, audit,
+    Account, Claim, CommitError, Durable, Error, Holder, HostInfo, LedgerCheck, Members, Offset,
+    Partition, PartitionStatus, Record, Result, Snapshot, Store, Subscription, Transaction,
+    Version, audit, durable,
 };
 
 /// Name of the lock in the directory. It is never removed: a lock file that comes and goes could be
@@ -251,6 +252,18 @@ impl Store for Embedded {
                 return Ok(transaction.reads.version);
             }
             self.queue()?.commit(transaction).await
+        })
+    }
+
+    fn commit_ahead(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Durable, CommitError>> {
+        Box::pin(async move {
+            if transaction.is_empty() {
+                return Ok(durable());
+            }
+            self.queue()?.commit_ahead(transaction).await
         })
     }
 

@@ -36,6 +36,17 @@ pub use transaction::{
     Write,
 };
 
+/// Ends once a transaction that was committed ahead is durable and snapshots show it.
+///
+/// # Errors
+/// The store has failed before that; nothing has happened, except that [`Error::Unresolved`] says that it has not told.
+pub type Durable = BoxFuture<'static, Result<()>>;
+
+/// Of what is durable already.
+fn durable() -> Durable {
+    Box::pin(std::future::ready(Ok(())))
+}
+
 /// A commit's number; grows by one with every commit that changes something.
 pub type Version = u64;
 
@@ -145,6 +156,23 @@ pub trait Store: Send + Sync {
         &self,
         transaction: Transaction,
     ) -> BoxFuture<'_, std::result::Result<Version, CommitError>>;
+
+    /// Commits a transaction and returns once it is judged: whatever is judged after it is judged on what it
+    /// leaves, and only a store that fails before it is durable takes it back, together with all that was committed
+    /// after it. Snapshots may not show it before it is durable. For what only has to be there before something else is
+    /// committed.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn commit_ahead(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Durable, CommitError>> {
+        Box::pin(async move {
+            self.commit(transaction).await?;
+            Ok(durable())
+        })
+    }
 
     /// How many partitions a stream has; the same for ever. Of a new stream, how many it will have.
     ///

@@ -15,6 +15,7 @@ use crate::partners::{Bench, keyed, plain, read, report, run, script};
 
 on_both_stores!(
     commits_that_are_lost_or_not_answered_change_nothing_in_the_end,
+    a_hold_that_the_store_takes_back_was_never_there,
     a_run_that_is_overtaken_is_made_again_and_charged_once,
     a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged,
 );
@@ -73,6 +74,22 @@ fn overtaken(times: u64) -> crate::partners::Script {
             }
         }
     })
+}
+
+async fn a_hold_that_the_store_takes_back_was_never_there(bench: Bench) {
+    bench.script("reads", reads());
+    bench.run("reads", plain()).await.expect("a run");
+    let fates = [Fate::TakenBack(|| store::Error::Unresolved)];
+    let faulty = Arc::new(Faulty::at_commits(bench.store.clone(), fates));
+    let host = bench.over_faulty(faulty).await;
+    let lost = run(&host, "reads", keyed("a")).await;
+    assert!(matches!(lost, Err(Error::Partner(_))), "{lost:?}");
+    assert_eq!((bench.begun(), bench.balance("acme").await), (2, 930));
+    assert_eq!(bench.receipts("acme").await.len(), 1);
+    let retried = bench.run("reads", keyed("a")).await.expect("a free key");
+    assert_eq!(retried.outcome, Outcome::Report);
+    assert_eq!(bench.balance("acme").await, 860);
+    bench.assert_books_agree(&["acme"]).await;
 }
 
 async fn a_run_that_is_overtaken_is_made_again_and_charged_once(bench: Bench) {

@@ -14,9 +14,9 @@ use futures_util::future::BoxFuture;
 use leyden::ids::StreamName;
 use leyden::store::chain::Head;
 use leyden::store::{
-    Account, Claim, CommitError, Entry, Error, Holder, HostInfo, LedgerCheck, Members, Offset,
-    Order, Partition, PartitionStatus, Range, Record, Result, Snapshot, Space, Store, Subscription,
-    Transaction, Version,
+    Account, Claim, CommitError, Durable, Entry, Error, Holder, HostInfo, LedgerCheck, Members,
+    Offset, Order, Partition, PartitionStatus, Range, Record, Result, Snapshot, Space, Store,
+    Subscription, Transaction, Version,
 };
 use tokio::sync::watch;
 
@@ -34,6 +34,8 @@ pub(crate) enum Fate {
     Refused(CommitFault),
     /// It is passed on, and its answer is lost; the one that comes instead.
     Unanswered(CommitFault),
+    /// It is judged ahead, and then taken back.
+    TakenBack(ReadFault),
 }
 
 /// Passes calls on to a store, some chosen ones excepted.
@@ -155,7 +157,19 @@ impl Faulty {
                 self.store.commit(transaction).await?;
                 Err(fault())
             }),
+            Fate::TakenBack(fault) => Box::pin(async move { Err(fault().into()) }),
         }
+    }
+
+    /// The fault of what is taken back, if the next commit is.
+    fn taken_back(&self) -> Option<ReadFault> {
+        let mut fates = self.fates.lock().expect("no panic");
+        let Some(Fate::TakenBack(fault)) = fates.front() else {
+            return None;
+        };
+        let fault = *fault;
+        fates.pop_front();
+        Some(fault)
     }
 }
 
@@ -242,6 +256,20 @@ impl Store for Faulty {
             }),
             Some(_) => self.store.commit(transaction),
         }
+    }
+
+    fn commit_ahead(
+        &self,
+        transaction: Transaction,
+    ) -> BoxFuture<'_, std::result::Result<Durable, CommitError>> {
+        let taken_back = self.taken_back();
+        Box::pin(async move {
+            let durable = match taken_back {
+                Some(fault) => Err(fault()),
+                None => self.commit(transaction).await.map(|_| Ok(()))?,
+            };
+            Ok(Box::pin(async { durable }) as Durable)
+        })
     }
 
     fn partitions<'a>(&'a self, stream: &'a StreamName) -> BoxFuture<'a, Result<u16>> {

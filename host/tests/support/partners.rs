@@ -251,6 +251,17 @@ impl Bench {
         self.sums(&hold_account(id)).await.balance()
     }
 
+    /// Waits until a hold is durable: a run begins as soon as it counts.
+    pub async fn until_held(&self, id: &str, amount: u64) {
+        for _ in 0..1_000 {
+            if self.held(id).await == amount {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        panic!("{} of {id} is held and not {amount}", self.held(id).await);
+    }
+
     /// Voids what other hosts hold, as the host that leads does once they are dead.
     pub async fn void_all(&self) {
         let living = [holder("first")].into();

@@ -23,7 +23,7 @@ use crate::ids::ComponentName;
 use crate::metering::{Meter, Purse, Tab};
 use crate::policies::log::Decided;
 use crate::runtime::run::{Entry, Ran, RunError, RunInput, RunParams, Trigger};
-use crate::store;
+use crate::store::{self, Durable};
 
 /// Most runs for one request: what a run reads may be overtaken, or what it was told of groups, by another
 /// run of the same partner; from the second on it has the partner's turn and only other hosts get in its way.
@@ -57,8 +57,8 @@ impl Shared {
         let under_way = self.register.begin();
         let draft = self.draft(&under_way.run, asked, &request, &ready, trust_level);
         match self.hold(asked, draft).await? {
-            Placed::Answered | Placed::Outdated => Ok(Carried::Again),
-            Placed::Held(hold, partner) => {
+            (Placed::Answered | Placed::Outdated, _) => Ok(Carried::Again),
+            (Placed::Held(hold, partner), is_held) => {
                 let held = Held {
                     plugin: plugin.clone(),
                     hold: *hold,
@@ -66,7 +66,7 @@ impl Shared {
                     ready,
                     request,
                 };
-                self.carry(held).await.map(Carried::Ended)
+                self.carry(held, is_held).await.map(Carried::Ended)
             }
         }
     }
@@ -99,11 +99,16 @@ impl Shared {
         }
     }
 
-    /// Runs what is held for, and settles it.
-    async fn carry(&self, held: Held) -> Result<Ended, Error> {
-        let mut turn = None;
+    /// Runs what is held for, and settles it once the hold is durable. Where it never is, the store has failed, and
+    /// nothing has happened.
+    async fn carry(&self, held: Held, is_held: Durable) -> Result<Ended, Error> {
+        let (mut turn, mut is_held) = (None, Some(is_held));
         for _ in 0..ATTEMPTS_MAX {
-            let Run::Over(verdict, tab) = self.run(&held).await else {
+            let run = self.run(&held).await;
+            if let Some(is_held) = is_held.take() {
+                is_held.await?;
+            }
+            let Run::Over(verdict, tab) = run else {
                 turn = self.keep_or_wait(turn, &held).await;
                 continue;
             };

@@ -12,7 +12,7 @@ use super::turns::{Ending, Member, Turn};
 use super::{Error, Shared};
 use crate::clock;
 use crate::dispatch::work::{self, Work};
-use crate::store::{self, CommitError, Transaction};
+use crate::store::{self, CommitError, Durable, Transaction};
 
 /// Most tries to place a hold: others may move the same account, and the store may be away for a moment.
 const HOLD_TRIES_MAX: u32 = 20;
@@ -58,8 +58,14 @@ enum Refused {
 }
 
 impl Shared {
-    /// Places a hold. Whether an earlier try of the same run did so, each try looks first.
-    pub(super) async fn hold(&self, asked: &Asked, draft: Hold) -> Result<Placed, Error> {
+    /// Places a hold: from now on its datapoints are nobody else's. It has to be durable before the run is settled, and
+    /// not before it begins; so what comes with it is waited for then. Whether an earlier try of the same run placed it,
+    /// each try looks first.
+    pub(super) async fn hold(
+        &self,
+        asked: &Asked,
+        draft: Hold,
+    ) -> Result<(Placed, Durable), Error> {
         let mut why = Error::Unready("others use the same account at the same time".into());
         for tries in 1..=HOLD_TRIES_MAX {
             let refused = match self.try_hold(asked, draft.clone()).await {
@@ -81,17 +87,24 @@ impl Shared {
         Err(why)
     }
 
-    async fn try_hold(&self, asked: &Asked, draft: Hold) -> Result<Result<Placed, Refused>, Error> {
+    async fn try_hold(
+        &self,
+        asked: &Asked,
+        draft: Hold,
+    ) -> Result<Result<(Placed, Durable), Refused>, Error> {
         let mut work = self.work();
         failpoints::pass("hold.read");
         let placed = holds::place(&mut work, asked, draft).await?;
         failpoints::pass("hold.commit");
         if !matches!(placed, Placed::Held(..)) {
-            return Ok(Ok(placed));
+            return Ok(Ok((placed, Box::pin(std::future::ready(Ok(()))))));
         }
-        let committed = self.commit(work.into_transaction()).await;
+        let transaction = self.patient(work.into_transaction());
+        let committed = self.options.store.commit_ahead(transaction).await;
         failpoints::pass("hold.committed");
-        Ok(committed.map(|()| placed))
+        Ok(committed
+            .map(|durable| (placed, durable))
+            .map_err(refused_commit))
     }
 
     /// Settles a run in its partner's turn: until it is done, or its hold is gone, or its time is over. Those who
@@ -200,15 +213,16 @@ impl Shared {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), Refused> {
-        let transaction = Transaction {
+        let transaction = self.patient(transaction);
+        let committed = self.options.store.commit(transaction).await;
+        committed.map(drop).map_err(refused_commit)
+    }
+
+    /// A transaction that waits for others where many runs are under way.
+    fn patient(&self, transaction: Transaction) -> Transaction {
+        Transaction {
             patient: self.register.count() >= COMPANY_MIN,
             ..transaction
-        };
-        match self.options.store.commit(transaction).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Conflict | CommitError::Overdrawn { .. }) => Err(Refused::Race),
-            Err(CommitError::Store(error)) => Err(refused(error)),
-            Err(error) => Err(Refused::Never(super::super::Error::Commit(error))),
         }
     }
 
@@ -238,6 +252,14 @@ fn fence(group: &mut Vec<Member>) {
 async fn race(tries: u32) {
     let wait_ms = RACE_MS.saturating_mul(tries.into()).min(RACE_MS_MAX);
     clock::sleep(Duration::from_millis(wait_ms)).await;
+}
+
+fn refused_commit(error: CommitError) -> Refused {
+    match error {
+        CommitError::Conflict | CommitError::Overdrawn { .. } => Refused::Race,
+        CommitError::Store(error) => refused(error),
+        error => Refused::Never(super::super::Error::Commit(error)),
+    }
 }
 
 fn refused(error: store::Error) -> Refused {

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use super::{Fault, backend};
 use crate::clock::{self, Monotonic};
 use crate::ids::StreamName;
-use crate::store::{CommitError, Error, Offset, Result, Subscription, Transaction, Version};
+use crate::store::{
+    CommitError, Durable, Error, Offset, Result, Subscription, Transaction, Version, durable,
+};
 
 /// Jobs that wait at most: a second's work when transactions are small and the disk is slow.
 pub(super) const QUEUE_JOBS_MAX: usize = 8192;
@@ -42,10 +44,25 @@ const STOPPED: Error = Error::Unavailable("the store has stopped");
 /// A transaction, and what became of it.
 pub(super) struct Commit {
     pub(super) transaction: Transaction,
-    pub(super) outcome: std::result::Result<Version, CommitError>,
-    reply: oneshot::Sender<std::result::Result<Version, CommitError>>,
+    pub(super) outcome: Outcome,
+    reply: oneshot::Sender<Outcome>,
+    /// Who goes on once it is judged.
+    judged: Option<oneshot::Sender<()>>,
     bytes: usize,
     since: Monotonic,
+}
+
+/// What became of a transaction.
+type Outcome = std::result::Result<Version, CommitError>;
+
+impl Commit {
+    /// Tells whoever goes on from there that it is judged, and stands.
+    pub(super) fn stands(&mut self) {
+        if let Some(judged) = self.judged.take() {
+            // Nobody may be listening any more.
+            let _ = judged.send(());
+        }
+    }
 }
 
 /// A trim, and how many records went.
@@ -145,23 +162,76 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Waits for a job and takes those that wait with it, and those that come while all of them are patient; `None`
-    /// when there will be none any more.
-    pub(super) fn next_group(&self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
-        let mut group = vec![jobs.recv().ok()?];
-        let mut bytes = group[0].bytes();
+    /// Waits for a job that begins a group, unless one is left over from the last; `None` when there will be none any
+    /// more.
+    pub(super) fn begin_group<'j>(
+        &'j self,
+        jobs: &'j Receiver<Job>,
+        left_over: Option<Job>,
+    ) -> Option<Group<'j>> {
+        let first = match left_over {
+            Some(job) => job,
+            None => self.counted(jobs.recv().ok()?),
+        };
+        Some(Group {
+            intake: self,
+            jobs,
+            next: Some(first),
+            until: None,
+            count: 0,
+            bytes: 0,
+        })
+    }
+
+    /// A job that waits no more.
+    fn counted(&self, job: Job) -> Job {
+        self.bytes.fetch_sub(job.bytes(), Ordering::Relaxed);
+        job
+    }
+}
+
+/// A group that is being put together: the jobs that wait, and those that come while all of them are patient.
+pub(super) struct Group<'j> {
+    intake: &'j Intake,
+    jobs: &'j Receiver<Job>,
+    next: Option<Job>,
+    /// Until when it waits for others; none: for nobody.
+    until: Option<Monotonic>,
+    count: usize,
+    bytes: usize,
+}
+
+impl Group<'_> {
+    /// Its next job; none where it is complete.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        let job = match self.next.take() {
+            Some(job) => job,
+            None if self.count >= GROUP_JOBS_MAX || self.bytes >= GROUP_BYTES_MAX => return None,
+            None => {
+                let waiting = self.jobs.try_recv().ok();
+                self.intake
+                    .counted(waiting.or_else(|| wait(self.jobs, self.until?))?)
+            }
+        };
+        let until = job.waits_until();
         // Nothing is earlier than something.
-        let mut until = group[0].waits_until();
-        while group.len() < GROUP_JOBS_MAX && bytes < GROUP_BYTES_MAX {
-            let Some(job) = jobs.try_recv().ok().or_else(|| wait(jobs, until?)) else {
-                break;
-            };
-            until = until.min(job.waits_until());
-            bytes += job.bytes();
-            group.push(job);
-        }
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Some(group)
+        self.until = match self.count {
+            0 => until,
+            _ => self.until.min(until),
+        };
+        self.count += 1;
+        self.bytes += job.bytes();
+        Some(job)
+    }
+
+    /// Leaves a job to the next group.
+    pub(super) fn leave(&mut self, job: Job) {
+        self.next = Some(job);
+    }
+
+    /// What was left to the next group.
+    pub(super) fn left_over(self) -> Option<Job> {
+        self.next
     }
 }
 
@@ -183,10 +253,38 @@ impl Queue {
     }
 
     /// Commits. Dropping the future does not take the transaction back.
-    pub(super) async fn commit(
+    pub(super) async fn commit(&self, transaction: Transaction) -> Outcome {
+        let answer = self.send_commit(transaction, None)?;
+        told(answer.await)
+    }
+
+    /// Commits, and returns once it is judged.
+    pub(super) async fn commit_ahead(
         &self,
         transaction: Transaction,
-    ) -> std::result::Result<Version, CommitError> {
+    ) -> std::result::Result<Durable, CommitError> {
+        let (judged, is_judged) = oneshot::channel();
+        let mut answer = self.send_commit(transaction, Some(judged))?;
+        tokio::select! {
+            biased;
+            Ok(()) = is_judged => {}
+            outcome = &mut answer => return told(outcome).map(|_| durable()),
+        }
+        Ok(Box::pin(async move {
+            match told(answer.await) {
+                Ok(_) => Ok(()),
+                Err(CommitError::Store(error)) => Err(error),
+                // It was judged.
+                Err(_) => Err(Error::Unresolved),
+            }
+        }))
+    }
+
+    fn send_commit(
+        &self,
+        transaction: Transaction,
+        judged: Option<oneshot::Sender<()>>,
+    ) -> std::result::Result<oneshot::Receiver<Outcome>, CommitError> {
         let bytes = weigh(&transaction);
         if bytes > TRANSACTION_BYTES_MAX {
             return Err(backend(Fault::TooLarge {
@@ -196,17 +294,15 @@ impl Queue {
             .into());
         }
         let (reply, answer) = oneshot::channel();
-        let outcome = Err(CommitError::Conflict);
         self.send(Job::Commit(Box::new(Commit {
             transaction,
-            outcome,
+            outcome: Err(CommitError::Conflict),
             reply,
+            judged,
             bytes,
             since: clock::monotonic(),
         })))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::Unresolved.into()))
+        Ok(answer)
     }
 
     /// Trims.
@@ -246,6 +342,11 @@ impl Queue {
     }
 }
 
+/// What the writer has told, if it has.
+fn told(answer: std::result::Result<Outcome, oneshot::error::RecvError>) -> Outcome {
+    answer.unwrap_or_else(|_| Err(Error::Unresolved.into()))
+}
+
 fn refused(error: &TrySendError<Job>) -> Error {
     match error {
         TrySendError::Full(_) => Error::Unavailable("too many transactions wait to be committed"),
@@ -269,6 +370,7 @@ mod tests {
             transaction,
             outcome: Ok(0),
             reply,
+            judged: None,
             bytes: 0,
             since: clock::monotonic(),
         }))
@@ -285,8 +387,28 @@ mod tests {
             }
             clock::block(10 * PATIENCE);
         });
-        let group = Intake::default().next_group(&jobs);
-        group.expect("jobs").len()
+        let intake = Intake::default();
+        let mut group = intake.begin_group(&jobs, None).expect("jobs");
+        std::iter::from_fn(|| group.next()).count()
+    }
+
+    #[test]
+    fn what_is_left_over_begins_the_next_group() {
+        let (send, jobs) = mpsc::channel();
+        let intake = Intake::default();
+        for patient in [false, true, false] {
+            send.send(job(patient)).expect("somebody listens");
+        }
+        let mut group = intake.begin_group(&jobs, None).expect("jobs");
+        assert!(group.next().is_some());
+        let second = group.next().expect("it waits");
+        group.leave(second);
+        let left_over = group.left_over();
+        let mut next = intake.begin_group(&jobs, left_over).expect("a job");
+        let patient = |job: Job| matches!(job, Job::Commit(commit) if commit.transaction.patient);
+        assert_eq!(next.next().map(patient), Some(true));
+        assert_eq!(next.next().map(patient), Some(false));
+        assert!(next.next().is_none());
     }
 
     #[test]

@@ -98,14 +98,16 @@ impl Pool {
 
     /// Waits for a free slot and begins a snapshot in it.
     pub(super) async fn snapshot(self: &Arc<Self>) -> Result<ReadSnapshot> {
-        let (lease, version) = self.present().await?;
+        let lease = self.lease(self.permit().await?).ok_or(TOO_MANY)?;
+        let version = lease.begin().map_err(backend)?;
         Ok(ReadSnapshot::new(lease, version))
     }
 
-    /// The same as a lease, for reads that the trait does not have, and its version.
+    /// The same as a lease, for reads that the trait does not have, and its version. What it sees is what the file has
+    /// now, whoever has written to it.
     pub(super) async fn present(self: &Arc<Self>) -> Result<(Lease, Version)> {
-        let permit = self.permit().await?;
-        let lease = self.lease(permit).ok_or(TOO_MANY)?;
+        let lease = self.lease(self.permit().await?).ok_or(TOO_MANY)?;
+        self.slot(lease.slot).end_idle();
         let version = lease.begin().map_err(backend)?;
         Ok((lease, version))
     }

@@ -2,7 +2,8 @@
 //! together: one sync of the disk per group.
 //!
 //! **Invariants.** A transaction is judged completely before its first row is written, so one that
-//! is refused leaves its group alone. Nobody gets an answer before the group is durable. After a
+//! is refused leaves its group alone. Nobody gets an answer before the group is durable, but who
+//! asked to go on once a transaction is judged. After a
 //! failed group everything in memory is read again from the file.
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use rusqlite::Connection;
 use super::catalog::{Catalog, Names};
 use super::claims::Claims;
 use super::groups;
-use super::jobs::{Commit, Intake, Job, Trim};
+use super::jobs::{Commit, Group, Intake, Job, Trim};
 use super::ledger::{self, Refusal};
 use super::readers::Pool;
 use super::schema::{OFFSET_MAX, STREAM_ID_MAX, integer, unsigned};
@@ -89,8 +90,11 @@ impl<'c> Writer<'c> {
 
     /// Works until the last sender is gone and the queue is empty.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, intake: &Intake) {
-        while let Some(mut group) = intake.next_group(jobs) {
-            let committed = self.commit_group(&mut group);
+        let mut left_over = None;
+        while let Some(mut coming) = intake.begin_group(jobs, left_over.take()) {
+            let mut group = Vec::new();
+            let committed = self.commit_group(&mut coming, &mut group);
+            left_over = coming.left_over();
             self.upkeep.group_is_over();
             match committed {
                 Ok(()) => self.publish(group),
@@ -101,19 +105,30 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn commit_group(&mut self, group: &mut [Job]) -> rusqlite::Result<()> {
+    /// Commits a group as it comes; what is in `group` afterwards belongs to it.
+    fn commit_group(
+        &mut self,
+        coming: &mut Group<'_>,
+        group: &mut Vec<Job>,
+    ) -> rusqlite::Result<()> {
+        group.extend(coming.next());
         if self.stale {
             self.reload()?;
         }
         let (before, head_before) = (self.version, self.head);
         self.register_names(group)?;
         self.statements.begin()?;
-        for job in group {
-            match job {
-                Job::Commit(commit) => self.apply(commit)?,
-                Job::Trim(trim) => self.trim(trim)?,
-                Job::Subscribe(subscribe) => self.subscribe(&subscribe.subscription)?,
+        group
+            .iter_mut()
+            .try_for_each(|first| self.carry_out(first))?;
+        while let Some(mut job) = coming.next() {
+            if !self.knows_names(&job) {
+                coming.leave(job);
+                break;
             }
+            let done = self.carry_out(&mut job);
+            group.push(job);
+            done?;
         }
         for stream in &self.moved {
             let state = &self.names.streams[stream];
@@ -126,6 +141,37 @@ impl<'c> Writer<'c> {
             self.statements.set_head(&self.head)?;
         }
         self.statements.commit()
+    }
+
+    fn carry_out(&mut self, job: &mut Job) -> rusqlite::Result<()> {
+        match job {
+            Job::Commit(commit) => self.apply(commit),
+            Job::Trim(trim) => self.trim(trim),
+            Job::Subscribe(subscribe) => self.subscribe(&subscribe.subscription),
+        }
+    }
+
+    /// Whether all names that a job needs have numbers.
+    fn knows_names(&self, job: &Job) -> bool {
+        let Names {
+            spaces, streams, ..
+        } = &self.names;
+        match job {
+            Job::Commit(commit) => {
+                let Transaction {
+                    writes, appends, ..
+                } = &commit.transaction;
+                writes.iter().all(|write| spaces.contains_key(&write.space))
+                    && appends
+                        .iter()
+                        .all(|append| streams.contains_key(&append.stream))
+            }
+            Job::Subscribe(subscribe) => {
+                spaces.contains_key(&groups::cursors())
+                    && streams.contains_key(&subscribe.subscription.partition.stream)
+            }
+            Job::Trim(_) => true,
+        }
     }
 
     /// Makes what is durable visible: first the tails, then the answers.
@@ -205,7 +251,10 @@ impl<'c> Writer<'c> {
 
     fn apply(&mut self, commit: &mut Commit) -> rusqlite::Result<()> {
         match self.transact(&mut commit.transaction) {
-            Ok(version) => commit.outcome = Ok(version),
+            Ok(version) => {
+                commit.outcome = Ok(version);
+                commit.stands();
+            }
             Err(Refusal::Rule(refused)) => commit.outcome = Err(refused),
             Err(Refusal::Storage(error)) => return Err(error),
         }

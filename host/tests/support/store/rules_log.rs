@@ -314,6 +314,28 @@ pub(crate) async fn postings_are_judged_in_order(store: Shared) {
     assert!(check.is_sound(), "{check:?}");
 }
 
+/// What is committed ahead counts for whoever is judged after it, whether it is durable yet or not; in the end it is.
+pub(crate) async fn what_is_committed_ahead_counts_at_once(store: Shared) {
+    done(&store, posting(vec![moving(ISSUER, "p", 10)])).await;
+    let all = Transaction {
+        postings: vec![moving("p", "hold", 10)],
+        patient: true,
+        ..put_one("k", "held")
+    };
+    let durable = store.commit_ahead(all).await.expect("judged");
+    let again = posting(vec![moving("p", "hold", 1)]);
+    assert!(matches!(
+        store.commit_ahead(again).await,
+        Err(CommitError::Overdrawn { balance: 0, .. })
+    ));
+    done(&store, posting(vec![moving("hold", "fees", 10)])).await;
+    durable.await.expect("durable");
+    assert_eq!(value(&store, "k").await.as_deref(), Some("held"));
+    assert_eq!(balance(&store, "fees").await, 10);
+    let nothing = store.commit_ahead(Transaction::default()).await;
+    nothing.expect("judged").await.expect("durable");
+}
+
 pub(crate) async fn invalid_postings_are_refused(store: Shared) {
     done(&store, posting(vec![moving(ISSUER, "p", SUM_MAX)])).await;
     let invalid = [
