@@ -70,6 +70,62 @@ impl From<ComponentName> for String {
     }
 }
 
+/// Longest name of a variable in bytes: as long as a component's.
+pub const VARIABLE_BYTES_MAX: usize = 64;
+
+/// The name of a variable of a component's environment, or of a secret: 1 to 64 of `A-Z`, `a-z`, `0-9` and `_`, not a digit
+/// first, such as `API_KEY`.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct VariableName(Arc<str>);
+
+impl VariableName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// The rule that the name breaks.
+    pub fn parse(name: &str) -> Result<Self, Invalid> {
+        let rule = "must be 1 to 64 of A-Z, a-z, 0-9 and '_', not beginning with a digit";
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let ok = (1..=VARIABLE_BYTES_MAX).contains(&name.len())
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(plain);
+        if ok {
+            Ok(Self(name.into()))
+        } else {
+            Err(Invalid(rule))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VariableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for VariableName {
+    type Error = Invalid;
+
+    fn try_from(name: String) -> Result<Self, Invalid> {
+        Self::parse(&name)
+    }
+}
+
+impl From<VariableName> for String {
+    fn from(name: VariableName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
 /// A stream's name: 1 to 128 of `a-z`, `0-9`, `.` and `-`, a letter first, such as `house.readings`.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,

@@ -1,16 +1,23 @@
-//! What a component says of itself: `plugin.toml`, carried inside the component as a custom section.
-//! Parsing and rules only; whether two components get along is the registry's business.
+//! What a component says of itself: `plugin.toml` or the project's `leyden.toml`, carried inside the component as a
+//! custom section. One type for all kinds of components. Parsing and rules only; whether two components get along is
+//! the registry's business.
 //!
 //! **Invariants.** A [`Manifest`] keeps every rule below; nothing after this file checks them again.
 //! No bytes from outside make this file panic or allocate more than they hold.
 
+mod kinds;
+mod outbound;
 mod rules;
 mod section;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::ids::{ComponentName, StreamName};
+use crate::ids::{ComponentName, StreamName, VariableName};
 
+use kinds::Mention;
+pub use outbound::OutboundHost;
+pub use rules::{Build, Project};
 pub use section::{SECTION_NAME, attach, from_component};
 
 /// Longest manifest: a page of text holds dozens of routes.
@@ -36,6 +43,32 @@ pub const BATCH_MAX: u64 = 10_000;
 pub const BODY_BYTES_DEFAULT: u64 = 1024 * 1024;
 /// Longest body of any route: bodies are held in memory whole. Longer uploads take `rows = true`.
 pub const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Longest request body of a function where the manifest names none: bodies of functions are streamed and not held, so this
+/// bounds what a caller can have a function take in, as gateways of other platforms do.
+pub const REQUEST_BODY_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
+/// Longest response body of a function where the manifest names none.
+pub const RESPONSE_BODY_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
+/// Longest body of a function in either direction: what a minute (the longest deadline) carries over a fast line.
+pub const STREAMED_BODY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Requests that wait for a place of a function where the manifest names no number.
+pub const QUEUE_DEFAULT: u64 = 256;
+/// Most requests that wait for a place of any function: each holds its connection and its head.
+pub const QUEUE_MAX: u64 = 4_096;
+/// Requests that one instance serves where `[reuse]` names no number.
+pub const REUSE_COUNT_DEFAULT: u64 = 1_000;
+/// Most requests that one instance serves: bounds what a leak in a guest can add up to, as for services.
+pub const REUSE_COUNT_MAX: u64 = 100_000;
+/// Age up to which an instance is reused where `[reuse]` names none (s).
+pub const REUSE_AGE_S_DEFAULT: u64 = 60;
+/// Longest age up to which an instance is reused (s): secrets and settings that were changed are everywhere after it.
+pub const REUSE_AGE_S_MAX: u64 = 3_600;
+/// Longest value of `[env]` (bytes): a setting, not a file.
+pub const ENV_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Most variables of `[env]`, and most secrets of one component.
+pub const VARIABLES_MAX: usize = 64;
+/// Most entries of `outbound.hosts`: each is compared with each outgoing request.
+pub const OUTBOUND_HOSTS_MAX: usize = 32;
 
 /// First segments that the host serves itself.
 pub const RESERVED: [&str; 8] = [
@@ -112,6 +145,8 @@ pub struct RouteSpec {
     pub path: String,
     /// The methods it answers, each once.
     pub methods: Vec<Method>,
+    /// Whether it answers every other method, too: the manifest names none.
+    pub any_method: bool,
     /// Whether the body is taken in row by row.
     pub rows: bool,
     /// Longest body (bytes); a route with `rows` is not bound by it.
@@ -129,6 +164,18 @@ pub struct Grants {
     pub ledger: bool,
     /// Deal with partners: their accounts, and reading metered data for them.
     pub partners: bool,
+    /// Of a function: keep values in a bucket of its own (`wasi:keyvalue`).
+    pub keyvalue: bool,
+}
+
+/// How long one instance of a function serves, one request at a time, before another takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reuse {
+    /// Most requests.
+    pub count: u32,
+    /// Age (s) from which it gets no further request.
+    pub age_s: u64,
 }
 
 /// Bounds on what a component uses.
@@ -143,6 +190,12 @@ pub struct Limits {
     pub concurrency: usize,
     /// Most records of a stream batch.
     pub batch: usize,
+    /// Of a function: most requests that wait for a place.
+    pub queue: usize,
+    /// Of a function: longest body of a request (bytes). Routes of services have their own.
+    pub request_body_bytes: u64,
+    /// Of a function: longest body of a response (bytes).
+    pub response_body_bytes: u64,
 }
 
 impl Default for Limits {
@@ -152,6 +205,9 @@ impl Default for Limits {
             deadline_ms: DEADLINE_MS_DEFAULT,
             concurrency: CONCURRENCY_DEFAULT as usize,
             batch: BATCH_DEFAULT as usize,
+            queue: QUEUE_DEFAULT as usize,
+            request_body_bytes: REQUEST_BODY_BYTES_DEFAULT,
+            response_body_bytes: RESPONSE_BODY_BYTES_DEFAULT,
         }
     }
 }
@@ -175,6 +231,18 @@ pub struct Manifest {
     pub grants: Grants,
     /// What it may use.
     pub limits: Limits,
+    /// How long an instance of a function is reused; `None`: each request gets a fresh one. Services and policies have a
+    /// rule of the host's.
+    pub reuse: Option<Reuse>,
+    /// Variables of a function's environment.
+    pub env: BTreeMap<VariableName, String>,
+    /// Secrets that a function gets, by name, each once and none that is in `env`; their values are the operator's to
+    /// set and are no part of a manifest.
+    pub secrets: Vec<VariableName>,
+    /// Where a function may send requests to, as far as the operator allows it.
+    pub outbound: Vec<OutboundHost>,
+    /// What it names that not every kind of component has.
+    mentions: Vec<Mention>,
 }
 
 impl Manifest {
@@ -183,7 +251,7 @@ impl Manifest {
     /// # Errors
     /// The first key that breaks a rule, with its line.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        rules::parse(text)
+        rules::parse(text).map(|project| project.manifest)
     }
 
     /// The manifest inside a component, if it has one.
@@ -201,6 +269,7 @@ impl Manifest {
         let route = |path: String| RouteSpec {
             path,
             methods: Method::ALL.to_vec(),
+            any_method: false,
             rows: false,
             body_limit_bytes: BODY_BYTES_DEFAULT as usize,
             audited: false,
@@ -221,18 +290,34 @@ impl Manifest {
             publish: Vec::new(),
             grants: Grants::default(),
             limits: Limits::default(),
+            reuse: None,
+            env: BTreeMap::new(),
+            secrets: Vec::new(),
+            outbound: Vec::new(),
+            mentions: Vec::new(),
         }
     }
+}
+
+/// Where something stands in a manifest's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in that line, from 1.
+    pub column: usize,
+    /// How many characters of that line it is, at least 1.
+    pub width: usize,
 }
 
 /// Why a manifest is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A key breaks a rule.
-    #[error("manifest line {line}: {key}: {rule}")]
+    #[error("manifest line {}: {key}: {rule}", place.line)]
     Rule {
-        /// The line, from 1.
-        line: usize,
+        /// Where it stands.
+        place: Place,
         /// The key, such as `routes[1].path`.
         key: String,
         /// The rule, in words.

@@ -40,6 +40,8 @@ pub enum Kind {
     Service,
     /// Exports one policy interface and imports nothing.
     Policy,
+    /// Exports `wasi:http`: answers requests, from whatever language.
+    Function,
 }
 
 /// What an activation changed.

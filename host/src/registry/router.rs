@@ -167,8 +167,9 @@ fn conflict(
 /// The route of a path that answers a method; `HEAD` is answered as `GET` is.
 fn pick<'n>(node: &'n Node, method: &str) -> Result<&'n Arc<RouteSpec>, RouteError> {
     let wanted = Method::parse(if method == "HEAD" { "GET" } else { method });
-    let answers =
-        |route: &&Arc<RouteSpec>| wanted.is_some_and(|wanted| route.methods.contains(&wanted));
+    let answers = |route: &&Arc<RouteSpec>| {
+        route.any_method || wanted.is_some_and(|wanted| route.methods.contains(&wanted))
+    };
     node.routes
         .iter()
         .find(answers)
@@ -228,6 +229,7 @@ mod tests {
         RouteSpec {
             path: path.to_owned(),
             methods: methods.to_vec(),
+            any_method: false,
             rows: false,
             body_limit_bytes: 1,
             audited: false,
@@ -325,6 +327,19 @@ mod tests {
     fn one_path_can_answer_methods_by_different_routes_of_one_component() {
         let router = router(&[("a", "/a", &[Get]), ("a", "/a", &[Post])]).unwrap();
         assert!(answer(&router, "GET", "/a").is_ok() && answer(&router, "POST", "/a").is_ok());
+    }
+
+    #[test]
+    fn a_route_without_methods_answers_every_one_and_shares_its_path_with_none() {
+        let name = ComponentName::parse("a").unwrap();
+        let mut any = spec("/a", &Method::ALL);
+        any.any_method = true;
+        let only_get = spec("/a", &[Get]);
+        let router = Router::new([(name.clone(), &any)]).unwrap();
+        for method in ["GET", "HEAD", "PROPFIND", "get"] {
+            assert!(answer(&router, method, "/a").is_ok(), "{method}");
+        }
+        assert!(Router::new([(name.clone(), &any), (name, &only_get)]).is_err());
     }
 
     #[test]

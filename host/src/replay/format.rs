@@ -105,6 +105,7 @@ impl Component {
         manifest.grants = Grants {
             ledger: self.grants.ledger,
             partners: self.grants.partners,
+            ..Grants::default()
         };
         manifest.limits = Limits {
             memory_bytes: self.limits.memory_bytes,

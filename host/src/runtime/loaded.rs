@@ -16,7 +16,7 @@ use super::versions;
 use crate::capabilities;
 use crate::dispatch::Culprit;
 use crate::registry::Kind;
-use crate::registry::manifest::Manifest;
+use crate::registry::manifest::{self, Manifest};
 use crate::store::Space;
 
 /// Largest component, bytes.
@@ -89,6 +89,8 @@ impl Runtime {
         let shape = Shape::read(&self.engine, &component);
         let manifest = manifest.unwrap_or_else(|| shape.default_manifest(&culprit));
         let kind = shape.kind(&manifest)?;
+        let misplaced = |error: manifest::Error| LoadError(error.to_string());
+        manifest.check_kind(kind).map_err(misplaced)?;
         let linker = link(&self.engine, &shape, &manifest).map_err(|e| LoadError::of(&e))?;
         let pre = linker
             .instantiate_pre(&component)
@@ -104,7 +106,7 @@ impl Runtime {
         let functions = functions(&component, &shape);
         let signatures = match kind {
             Kind::Policy => signatures(&self.engine, &component),
-            Kind::Service => HashMap::new(),
+            Kind::Service | Kind::Function => HashMap::new(),
         };
         let calls = shape.calls_of_components(&identity.manifest);
         let exports = shape

@@ -1,123 +1,96 @@
-//! From a manifest's text to a checked [`Manifest`]: the shape by serde, the rules here. Pure.
+//! From a manifest's text to a checked [`Manifest`]: the shape by serde (`shape`), the rules here, in `routes` and in
+//! `functions`. Pure.
 
-use serde::Deserialize;
+mod functions;
+mod routes;
+mod shape;
+
+use std::ops::Range;
+
 use toml::Spanned;
 
+use super::kinds::{Mention, Part};
 use super::{
-    BATCH_DEFAULT, BATCH_MAX, BODY_BYTES_DEFAULT, BODY_BYTES_MAX, CONCURRENCY_DEFAULT,
-    CONCURRENCY_MAX, DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, Error, Grants, Limits,
-    MANIFEST_BYTES_MAX, MEMORY_MIB_DEFAULT, MEMORY_MIB_MAX, Manifest, Method, RESERVED, RouteSpec,
+    BATCH_DEFAULT, BATCH_MAX, CONCURRENCY_DEFAULT, CONCURRENCY_MAX, DEADLINE_MS_DEFAULT,
+    DEADLINE_MS_MAX, Error, Grants, Limits, MANIFEST_BYTES_MAX, MEMORY_MIB_DEFAULT, MEMORY_MIB_MAX,
+    Manifest, Place, QUEUE_DEFAULT, QUEUE_MAX, REQUEST_BODY_BYTES_DEFAULT,
+    RESPONSE_BODY_BYTES_DEFAULT, STREAMED_BODY_BYTES_MAX,
 };
 use crate::ids::{ComponentName, StreamName};
+use shape::{File, GrantsTable, LimitsTable};
 
-/// Most routes of one component: all of them are looked at when any component is activated.
-const ROUTES_MAX: usize = 256;
 /// Most streams of one kind: each subscription is a task of the host.
 const STREAMS_MAX: usize = 32;
-/// Longest template (bytes): it travels with every request.
-const PATH_BYTES_MAX: usize = 256;
-/// Most parameters of a template.
-const PARAMS_MAX: usize = 8;
-/// Longest parameter name (bytes).
-const PARAM_NAME_BYTES_MAX: usize = 64;
 /// Longest description (characters): one line of a list.
 const DESCRIPTION_CHARS_MAX: usize = 200;
+/// Longest key (characters) that an error about an unreadable line repeats.
+const KEY_CHARS_MAX: usize = 80;
 /// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
 
-/// The file.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    name: Option<Spanned<String>>,
-    description: Option<Spanned<String>>,
-    bundled: Option<bool>,
-    #[serde(default)]
-    routes: Vec<Spanned<Route>>,
-    #[serde(default)]
-    streams: Streams,
-    #[serde(default)]
-    grants: GrantsTable,
-    #[serde(default)]
-    limits: LimitsTable,
+/// A project's file: a manifest, and how its component is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// What is said of the component.
+    pub manifest: Manifest,
+    /// Where the component lies once it is built, in the project's folder.
+    pub component: Option<String>,
+    /// How it is built.
+    pub build: Option<Build>,
 }
 
-/// One of `[[routes]]`.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Route {
-    path: Spanned<String>,
-    methods: Spanned<Vec<Spanned<String>>>,
-    #[serde(default)]
-    rows: bool,
-    body_limit_bytes: Option<Spanned<i64>>,
-    audited: Option<Spanned<bool>>,
+/// How a project's component is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The command, for a shell in the project's folder.
+    pub command: String,
+    /// Files and folders whose change asks for another build; none: the whole folder.
+    pub watch: Vec<String>,
 }
 
-/// `[streams]`.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Streams {
-    #[serde(default)]
-    subscribe: Vec<Spanned<String>>,
-    #[serde(default)]
-    publish: Vec<Spanned<String>>,
-}
-
-/// `[grants]`.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct GrantsTable {
-    #[serde(default)]
-    ledger: bool,
-    #[serde(default)]
-    partners: bool,
-}
-
-/// `[limits]`.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct LimitsTable {
-    memory_mib: Option<Spanned<i64>>,
-    deadline_ms: Option<Spanned<i64>>,
-    concurrency: Option<Spanned<i64>>,
-    batch: Option<Spanned<i64>>,
-}
-
-/// Reads and checks a manifest.
-pub(super) fn parse(text: &str) -> Result<Manifest, Error> {
+/// Reads and checks a project's file, or a manifest, which is one without what building needs.
+pub(super) fn parse(text: &str) -> Result<Project, Error> {
     if text.len() > MANIFEST_BYTES_MAX {
         return Err(Error::TooLong(text.len()));
     }
     let file: File = toml::from_str(text).map_err(|error| shape_error(text, &error))?;
-    Checker { text }.manifest(&file)
+    Checker { text }.project(&file)
 }
 
-/// The line of a byte, from 1.
-fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()
-        .iter()
-        .take(at)
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+impl Project {
+    /// Reads and checks a project's file.
+    ///
+    /// # Errors
+    /// The first key that breaks a rule, with its place.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        parse(text)
+    }
+}
+
+/// Where a span stands. The text may be anything: spans that lie outside of it are taken as its end.
+fn place_of(text: &str, span: Range<usize>) -> Place {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let marked = text.get(span).unwrap_or_default();
+    let marked = marked.lines().next().unwrap_or_default();
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        width: marked.chars().count().max(1),
+    }
 }
 
 /// A wrong shape, with the key as the line at fault writes it.
 fn shape_error(text: &str, error: &toml::de::Error) -> Error {
-    let line = line_of(text, error.span().map_or(0, |span| span.start));
-    let source = text.lines().nth(line - 1).unwrap_or_default();
+    let place = place_of(text, error.span().unwrap_or_default());
+    let source = text.lines().nth(place.line - 1).unwrap_or_default();
     let key = source.split('=').next().unwrap_or_default().trim();
+    let key: String = match key {
+        "" => "manifest".to_owned(),
+        key => key.chars().take(KEY_CHARS_MAX).collect(),
+    };
     let rule = error.message().trim().replace('\n', ", ");
-    Error::Rule {
-        line,
-        key: if key.is_empty() {
-            "manifest".to_owned()
-        } else {
-            key.to_owned()
-        },
-        rule,
-    }
+    Error::Rule { place, key, rule }
 }
 
 /// Applies the rules; knows the text for the lines of its errors.
@@ -128,15 +101,29 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// An error about a value.
     fn error<T>(&self, key: &str, value: &Spanned<T>, rule: impl Into<String>) -> Error {
-        let line = line_of(self.text, value.span().start);
         Error::Rule {
-            line,
+            place: place_of(self.text, value.span()),
             key: key.to_owned(),
             rule: rule.into(),
         }
     }
 
+    /// That a value is there.
+    fn mention<T>(&self, part: Part, key: String, value: &Spanned<T>) -> Mention {
+        let place = place_of(self.text, value.span());
+        Mention { part, key, place }
+    }
+
+    fn project(&self, file: &File) -> Result<Project, Error> {
+        Ok(Project {
+            manifest: self.manifest(file)?,
+            component: self.component(file.component.as_ref())?,
+            build: self.build(file.build.as_ref())?,
+        })
+    }
+
     fn manifest(&self, file: &File) -> Result<Manifest, Error> {
+        let env = self.env(&file.env)?;
         Ok(Manifest {
             name: file.name.as_ref().map(|name| self.name(name)).transpose()?,
             description: self.description(file.description.as_ref())?,
@@ -144,11 +131,13 @@ impl Checker<'_> {
             routes: self.routes(&file.routes)?,
             subscribe: self.streams("streams.subscribe", &file.streams.subscribe)?,
             publish: self.streams("streams.publish", &file.streams.publish)?,
-            grants: Grants {
-                ledger: file.grants.ledger,
-                partners: file.grants.partners,
-            },
+            grants: grants(&file.grants),
             limits: self.limits(&file.limits)?,
+            reuse: self.reuse(file.reuse.as_ref())?,
+            secrets: self.secrets(&file.secrets, &env)?,
+            env,
+            outbound: self.outbound(&file.outbound.hosts)?,
+            mentions: self.mentions(file),
         })
     }
 
@@ -190,35 +179,42 @@ impl Checker<'_> {
     }
 
     fn limits(&self, table: &LimitsTable) -> Result<Limits, Error> {
-        let memory_mib = self.number(
-            "limits.memory-mib",
-            table.memory_mib.as_ref(),
-            MEMORY_MIB_DEFAULT,
-            MEMORY_MIB_MAX,
-        )?;
-        let deadline_ms = self.number(
-            "limits.deadline-ms",
-            table.deadline_ms.as_ref(),
-            DEADLINE_MS_DEFAULT,
-            DEADLINE_MS_MAX,
-        )?;
-        let concurrency = self.number(
-            "limits.concurrency",
-            table.concurrency.as_ref(),
-            CONCURRENCY_DEFAULT,
-            CONCURRENCY_MAX,
-        )?;
-        let batch = self.number(
-            "limits.batch",
-            table.batch.as_ref(),
-            BATCH_DEFAULT,
-            BATCH_MAX,
-        )?;
+        let number = |name: &str, value: &Option<Spanned<i64>>, default, max| {
+            self.number(&format!("limits.{name}"), value.as_ref(), default, max)
+        };
+        let concurrency = (CONCURRENCY_DEFAULT, CONCURRENCY_MAX);
+        let (memory, deadline) = (&table.memory_mib, &table.deadline_ms);
+        let (request, response) = (&table.request_body_bytes, &table.response_body_bytes);
+        let longest = STREAMED_BODY_BYTES_MAX;
         Ok(Limits {
-            memory_bytes: (memory_mib * MIB) as usize,
-            deadline_ms,
-            concurrency: concurrency as usize,
-            batch: batch as usize,
+            memory_bytes: (number("memory-mib", memory, MEMORY_MIB_DEFAULT, MEMORY_MIB_MAX)? * MIB)
+                as usize,
+            deadline_ms: number(
+                "deadline-ms",
+                deadline,
+                DEADLINE_MS_DEFAULT,
+                DEADLINE_MS_MAX,
+            )?,
+            concurrency: number(
+                "concurrency",
+                &table.concurrency,
+                concurrency.0,
+                concurrency.1,
+            )? as usize,
+            batch: number("batch", &table.batch, BATCH_DEFAULT, BATCH_MAX)? as usize,
+            queue: number("queue", &table.queue, QUEUE_DEFAULT, QUEUE_MAX)? as usize,
+            request_body_bytes: number(
+                "request-body-bytes",
+                request,
+                REQUEST_BODY_BYTES_DEFAULT,
+                longest,
+            )?,
+            response_body_bytes: number(
+                "response-body-bytes",
+                response,
+                RESPONSE_BODY_BYTES_DEFAULT,
+                longest,
+            )?,
         })
     }
 
@@ -238,160 +234,14 @@ impl Checker<'_> {
             .filter(|number| (1..=max).contains(number));
         number.ok_or_else(|| self.error(key, value, format!("must be 1 to {max}")))
     }
-
-    fn routes(&self, tables: &[Spanned<Route>]) -> Result<Vec<RouteSpec>, Error> {
-        let mut routes = Vec::with_capacity(tables.len());
-        for (index, table) in tables.iter().enumerate() {
-            let key = format!("routes[{index}]");
-            if index >= ROUTES_MAX {
-                return Err(self.error(
-                    &key,
-                    table,
-                    format!("at most {ROUTES_MAX} routes are taken"),
-                ));
-            }
-            routes.push(self.route(&key, table.get_ref())?);
-        }
-        Ok(routes)
-    }
-
-    fn route(&self, key: &str, table: &Route) -> Result<RouteSpec, Error> {
-        let path = check_path(table.path.get_ref());
-        path.map_err(|rule| self.error(&format!("{key}.path"), &table.path, rule))?;
-        let methods = self.methods(&format!("{key}.methods"), &table.methods)?;
-        let limit_key = format!("{key}.body-limit-bytes");
-        if table.rows {
-            self.check_rows(key, table, &methods)?;
-        }
-        let limit = table.body_limit_bytes.as_ref();
-        Ok(RouteSpec {
-            path: table.path.get_ref().clone(),
-            methods,
-            rows: table.rows,
-            body_limit_bytes: self.number(&limit_key, limit, BODY_BYTES_DEFAULT, BODY_BYTES_MAX)?
-                as usize,
-            audited: table
-                .audited
-                .as_ref()
-                .is_some_and(|audited| *audited.get_ref()),
-        })
-    }
-
-    /// Rules of a route whose body is taken in row by row.
-    fn check_rows(&self, key: &str, table: &Route, methods: &[Method]) -> Result<(), Error> {
-        if let Some(limit) = &table.body_limit_bytes {
-            let rule = "does not go with rows = true, which takes bodies of any length";
-            return Err(self.error(&format!("{key}.body-limit-bytes"), limit, rule));
-        }
-        if let Some(audited) = &table.audited {
-            let rule = "does not go with rows = true, whose bodies are too long to be told";
-            return Err(self.error(&format!("{key}.audited"), audited, rule));
-        }
-        if methods
-            .iter()
-            .any(|method| !matches!(method, Method::Post | Method::Put | Method::Patch))
-        {
-            let rule = "a route with rows = true answers POST, PUT and PATCH only";
-            return Err(self.error(&format!("{key}.methods"), &table.methods, rule));
-        }
-        Ok(())
-    }
-
-    fn methods(
-        &self,
-        key: &str,
-        names: &Spanned<Vec<Spanned<String>>>,
-    ) -> Result<Vec<Method>, Error> {
-        if names.get_ref().is_empty() {
-            return Err(self.error(key, names, "must name at least one method"));
-        }
-        let mut methods = Vec::new();
-        for name in names.get_ref() {
-            let method = Method::parse(name.get_ref());
-            let method =
-                method.ok_or_else(|| self.error(key, name, method_rule(name.get_ref())))?;
-            if methods.contains(&method) {
-                return Err(self.error(key, name, format!("names {method} twice")));
-            }
-            methods.push(method);
-        }
-        Ok(methods)
-    }
 }
 
-/// What is wrong with a method's name.
-fn method_rule(name: &str) -> &'static str {
-    match name {
-        "HEAD" => "HEAD comes with GET and is not named",
-        _ => "must be of GET, POST, PUT, PATCH, DELETE and OPTIONS, in upper case",
-    }
-}
-
-/// Checks a template.
-fn check_path(path: &str) -> Result<(), String> {
-    if path.len() > PATH_BYTES_MAX {
-        return Err(format!("must have at most {PATH_BYTES_MAX} bytes"));
-    }
-    let segments: Vec<&str> = path
-        .strip_prefix('/')
-        .ok_or("must begin with '/'")?
-        .split('/')
-        .collect();
-    let first = segments.first().copied().unwrap_or_default();
-    if RESERVED.contains(&first) {
-        return Err(format!("/{first} is the host's own"));
-    }
-    if first.contains(['{', '}']) {
-        return Err("the first segment must be written out".to_owned());
-    }
-    let mut params = Vec::new();
-    for (index, segment) in segments.iter().enumerate() {
-        check_segment(segment, index + 1 == segments.len(), &mut params)?;
-    }
-    Ok(())
-}
-
-/// Checks one segment of a template and notes its parameter.
-fn check_segment<'a>(
-    segment: &'a str,
-    last: bool,
-    params: &mut Vec<&'a str>,
-) -> Result<(), String> {
-    let Some(inner) = segment
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-    else {
-        return check_static(segment);
-    };
-    let name = inner.strip_prefix('*').unwrap_or(inner);
-    if inner.starts_with('*') && !last {
-        return Err(format!(
-            "{{*{name}}} takes the rest and must be the last segment"
-        ));
-    }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || name.len() > PARAM_NAME_BYTES_MAX || !name.bytes().all(plain) {
-        return Err("a parameter's name must be 1 to 64 of a-z, A-Z, 0-9, '-' and '_'".to_owned());
-    }
-    if params.contains(&name) {
-        return Err(format!("names the parameter {name} twice"));
-    }
-    if params.len() >= PARAMS_MAX {
-        return Err(format!("must have at most {PARAMS_MAX} parameters"));
-    }
-    params.push(name);
-    Ok(())
-}
-
-/// Checks a segment that is written out.
-fn check_static(segment: &str) -> Result<(), String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@!$'(),;=+&".contains(&byte);
-    match segment {
-        "" => Err("must have no empty segment".to_owned()),
-        "." | ".." => Err("must have no segment '.' or '..'".to_owned()),
-        _ if segment.bytes().all(plain) => Ok(()),
-        _ => Err(format!(
-            "the segment '{segment}' must be a whole parameter or plain URL characters"
-        )),
+/// What is granted.
+fn grants(table: &GrantsTable) -> Grants {
+    let given = |grant: &Option<Spanned<bool>>| grant.as_ref().is_some_and(|g| *g.get_ref());
+    Grants {
+        ledger: given(&table.ledger),
+        partners: given(&table.partners),
+        keyvalue: given(&table.keyvalue),
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the manifest's rules and of the section that carries it.
 
+mod functions;
+
 use super::*;
 
 const FULL: &str = r#"
@@ -38,7 +40,7 @@ const EMPTY_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 /// The line, key and rule of the error that a text gives.
 fn refusal(text: &str) -> (usize, String, String) {
     match Manifest::parse(text) {
-        Err(Error::Rule { line, key, rule }) => (line, key, rule),
+        Err(Error::Rule { place, key, rule }) => (place.line, key, rule),
         other => panic!("expected a broken rule, got {other:?}"),
     }
 }
@@ -61,6 +63,7 @@ fn reads_every_key() {
         deadline_ms: 5000,
         concurrency: 8,
         batch: 100,
+        ..Limits::default()
     };
     assert_eq!(manifest.limits, limits);
 }
@@ -74,6 +77,9 @@ fn an_empty_manifest_has_the_defaults() {
         deadline_ms: 2000,
         concurrency: 64,
         batch: 500,
+        queue: 256,
+        request_body_bytes: 128 << 20,
+        response_body_bytes: 128 << 20,
     };
     assert_eq!(manifest.limits, limits);
 }
@@ -102,8 +108,8 @@ fn errors_name_line_key_and_rule() {
 
 #[test]
 fn a_missing_key_is_named() {
-    let (_, _, rule) = refusal("[[routes]]\npath = \"/a\"\n");
-    assert!(rule.contains("methods"), "{rule}");
+    let (_, _, rule) = refusal("[[routes]]\nmethods = [\"GET\"]\n");
+    assert!(rule.contains("path"), "{rule}");
 }
 
 #[test]
@@ -174,6 +180,7 @@ fn bad_methods_are_refused() {
 fn rows_go_with_writing_methods_and_without_a_body_limit() {
     let text = |rest: &str| format!("[[routes]]\npath = \"/a\"\nrows = true\n{rest}\n");
     assert_eq!(refusal(&text("methods = [\"GET\"]")).1, "routes[0].methods");
+    assert!(refusal(&text("")).2.ends_with("name them"));
     let limited = text("methods = [\"POST\"]\nbody-limit-bytes = 5");
     assert_eq!(refusal(&limited).1, "routes[0].body-limit-bytes");
     let audited = text("methods = [\"POST\"]\naudited = true");
