@@ -64,9 +64,14 @@ pub struct Config {
     pub data: PathBuf,
     /// Folder of the first-party plugins; none: looked for beside the binary.
     pub plugins: Option<PathBuf>,
+    /// Whether it serves only what is deployed: the first-party plugins are not looked for.
+    pub bare: bool,
     /// Folder of compiled components, which hosts of one user may share; none: inside the data folder, or,
     /// where that is not used, in the user's cache.
     pub compiled: Option<PathBuf>,
+    /// The file with the key that secrets are sealed under, the same for all hosts of an installation; none: in the data
+    /// folder, or, where that is not used, no secrets.
+    pub secrets_key: Option<PathBuf>,
     /// Where everything is kept.
     pub store: Store,
     /// How long other hosts wait for a sign of life before they take over, ms.
@@ -97,7 +102,9 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
             data: PathBuf::from(DATA),
             plugins: None,
+            bare: false,
             compiled: None,
+            secrets_key: None,
             store: Store::Embedded,
             lease_ms: LEASE_MS,
             advertise: None,
@@ -121,6 +128,16 @@ impl Config {
             (Some(given), _) => given.clone(),
             (None, Store::Embedded) => self.data.join("compiled"),
             (None, Store::Redis(_)) => user_compiled_folder(),
+        }
+    }
+
+    /// The file with the key of secrets, if there is one.
+    #[must_use]
+    pub fn secrets_key_file(&self) -> Option<PathBuf> {
+        match (&self.secrets_key, &self.store) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Store::Embedded) => Some(self.data.join("secrets.key")),
+            (None, Store::Redis(_)) => None,
         }
     }
 

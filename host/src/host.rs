@@ -10,10 +10,12 @@ use crate::bundle;
 use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
+use crate::logs::Logs;
 use crate::partners::{Policy, Runs, Triggers, Uploads, runs, triggers};
 use crate::policies::{log, rollouts};
 use crate::registry::{self, Registry};
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
+use crate::secrets::{self, Vault};
 use crate::store::embedded::{self, Embedded};
 use crate::store::redis::{self, Redis};
 use crate::store::{self, Holder, Store};
@@ -42,6 +44,8 @@ pub struct Host {
     pub runs: Runs,
     /// Runs plugins by themselves.
     pub triggers: Triggers,
+    /// What components log, on this host.
+    pub logs: Logs,
     /// Where compiled components are kept.
     pub compiled: Option<PathBuf>,
     /// What a crash of the store's server can lose, in words; none where there is no server.
@@ -65,6 +69,9 @@ pub enum Error {
     /// The data folder cannot be opened.
     #[error(transparent)]
     Open(#[from] embedded::OpenError),
+    /// The key of secrets cannot be had.
+    #[error("the key of secrets in {0} cannot be used")]
+    SecretsKey(PathBuf, #[source] std::io::Error),
     /// Redis cannot be used.
     #[error(transparent)]
     Redis(#[from] redis::OpenError),
@@ -91,7 +98,10 @@ impl Host {
     /// # Errors
     /// See [`Error`]; nothing runs then.
     pub async fn start(config: &Config) -> Result<Self, Error> {
-        let bundled = bundle::find(config)?;
+        let bundled = match config.bare {
+            true => Vec::new(),
+            false => bundle::find(config)?,
+        };
         let (store, durability) = open(config).await?;
         let options = runtime::Options {
             // The cache wants an absolute folder.
@@ -100,7 +110,7 @@ impl Host {
             counts_fuel: false,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
-        let compiled = options.cache_directory.clone();
+        let (logs, compiled) = (runtime.logs.clone(), options.cache_directory.clone());
         let options = PartnerOptions {
             compiled: compiled.clone(),
             program: config.compiler.clone(),
@@ -110,7 +120,8 @@ impl Host {
             PartnerRuntime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let clock = Arc::new(clock(config, store.as_ref()).await?);
         let shared = config.store.is_shared();
-        let registry = Registry::start(store.clone(), runtime, bundled, shared).await?;
+        let vault = vault(config, store.clone())?;
+        let registry = Registry::start(store.clone(), runtime, bundled, shared, vault).await?;
         let dispatch = Dispatcher::new(store.clone(), clock.clone());
         let membership = membership(config).await?;
         let runs = Runs::start(runs::Options {
@@ -167,6 +178,7 @@ impl Host {
             uploads,
             runs,
             triggers,
+            logs,
             compiled,
             durability,
             background,
@@ -195,6 +207,16 @@ async fn open(config: &Config) -> Result<(Arc<dyn Store>, Option<String>), Error
     let store = Redis::open(config::opened(options)).await?;
     let durability = store.durability().to_string();
     Ok((Arc::new(store), Some(durability)))
+}
+
+/// The secrets, under the key that the host was given, or that lies in its data folder.
+fn vault(config: &Config, store: Arc<dyn Store>) -> Result<Vault, Error> {
+    let Some(file) = config.secrets_key_file() else {
+        return Ok(Vault::new(store, None));
+    };
+    let key = secrets::key_in(&file);
+    let key = key.map_err(|source| Error::SecretsKey(file, source))?;
+    Ok(Vault::new(store, Some(key)))
 }
 
 /// How this start of a host takes part among others.

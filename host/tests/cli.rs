@@ -13,6 +13,8 @@ mod support {
     pub mod redis;
     pub mod verbs;
 }
+#[path = "verbs/function.rs"]
+mod function;
 #[path = "verbs/ledger.rs"]
 mod ledger;
 #[path = "verbs/partner.rs"]

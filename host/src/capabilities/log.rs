@@ -1,11 +1,9 @@
-//! `leyden:log`: log lines of components, bounded per invocation, passed on to the host's log.
+//! `leyden:log`: log lines of components, bounded per invocation, passed on to the host's log and kept for `leyden logs`.
 
 use super::leyden::log::log::{Host, Level};
+use crate::logs;
 use crate::runtime::run::LogLevel;
 use crate::runtime::{Analyst, Guest};
-
-/// Longest line, bytes; the rest is cut.
-const LINE_BYTES_MAX: usize = 4096;
 
 /// Most lines of one invocation; the rest is dropped, and that is said once.
 const LINES_MAX: u32 = 100;
@@ -17,9 +15,9 @@ impl Host for Guest {
             return Ok(());
         }
         match work.count_log_line() {
-            count if count < LINES_MAX => emit(self.name(), level, cut(&message)),
+            count if count < LINES_MAX => emit(self, level, logs::cut(&message)),
             LINES_MAX => emit(
-                self.name(),
+                self,
                 Level::Warn,
                 "more log lines of this invocation are dropped",
             ),
@@ -33,26 +31,24 @@ impl Host for Guest {
 impl Host for Analyst {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         self.count_call()?;
-        let level = match level {
-            Level::Debug => LogLevel::Debug,
-            Level::Info => LogLevel::Info,
-            Level::Warn => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
-        };
-        self.log(level, &message);
+        self.log(known(level), &message);
         Ok(())
     }
 }
 
-/// The line up to the bound, on a character's boundary.
-fn cut(message: &str) -> &str {
-    let end = (0..=LINE_BYTES_MAX.min(message.len()))
-        .rev()
-        .find(|&at| message.is_char_boundary(at));
-    &message[..end.unwrap_or(0)]
+fn known(level: Level) -> LogLevel {
+    match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    }
 }
 
-fn emit(component: &str, level: Level, message: &str) {
+/// Passes a line on to the host's log, and keeps it for whoever looks.
+fn emit(guest: &Guest, level: Level, message: &str) {
+    let component = guest.name();
+    guest.log().write(known(level), message);
     match level {
         Level::Debug => tracing::debug!(component, "{message}"),
         Level::Info => tracing::info!(component, "{message}"),

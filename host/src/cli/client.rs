@@ -121,6 +121,14 @@ impl Client {
     /// The host does not answer, or answers more than the bound.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer, Error> {
         let response = self.open(request.timeout(ANSWER_TIMEOUT)).await?;
+        self.whole(response).await
+    }
+
+    /// Reads the whole of an answer that was opened.
+    ///
+    /// # Errors
+    /// The host goes away, or the answer is longer than the bound.
+    pub(crate) async fn whole(&self, response: Response) -> Result<Answer, Error> {
         let status = response.status().as_u16();
         Ok(Answer {
             status,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::marked::Marked;
 use super::screen::Screen;
 use crate::store::copy;
 
@@ -41,6 +42,9 @@ pub enum Error {
     /// The command line is wrong beyond what its parser sees.
     #[error("{0}")]
     Usage(String),
+    /// A line of a file breaks a rule.
+    #[error("{0}")]
+    Marked(Box<Marked>),
     /// A file cannot be read.
     #[error("cannot read {path}")]
     File {
@@ -216,7 +220,7 @@ impl Error {
             | Self::Unsound(_)
             | Self::Host(_)
             | Self::Output(_) => 1,
-            Self::Usage(_) | Self::File { .. } | Self::Unwritable { .. } => 2,
+            Self::Usage(_) | Self::Marked(_) | Self::File { .. } | Self::Unwritable { .. } => 2,
             Self::Unreachable { .. } => 3,
         }
     }
@@ -264,6 +268,7 @@ impl Error {
         match self {
             Self::Refused(problem) => problem.lines(),
             Self::Unsound(findings) => findings.clone(),
+            Self::Marked(marked) => marked.lines(),
             _ => {
                 let causes = std::iter::successors(self.source(), |&error| error.source());
                 causes.map(ToString::to_string).collect()
@@ -275,6 +280,7 @@ impl Error {
     fn document(&self) -> Value {
         let mut document = match self {
             Self::Refused(problem) if problem.document.is_object() => problem.document.clone(),
+            Self::Marked(marked) => marked.document(),
             _ => json!({ "error": self.to_string(), "causes": self.details() }),
         };
         document["exitCode"] = self.exit_code().into();

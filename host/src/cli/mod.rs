@@ -7,18 +7,27 @@
 
 mod age;
 mod audit;
+mod build;
 mod client;
 mod clock;
 mod compile;
 mod components;
 mod consent;
 mod dead;
+mod delete;
 mod deploy;
+mod dev;
 mod error;
 mod hosts;
 mod ingest;
+mod inspect;
 mod invoke;
 mod ledger;
+mod leyden_toml;
+mod list;
+mod logs;
+mod marked;
+mod new;
 mod operator;
 mod partner;
 mod plugin;
@@ -31,14 +40,17 @@ mod replay;
 mod rollback;
 mod route;
 mod scenario;
+mod schema;
 mod screen;
 mod secret;
+mod secrets;
 mod shell;
 mod signals;
 mod store;
 mod store_options;
 mod streams;
 mod table;
+mod template;
 mod tick;
 mod up;
 mod usage;
@@ -70,6 +82,9 @@ Examples:
   leyden up                                          serve on 127.0.0.1:3000 from ./leyden-data
   leyden scenario run scenarios/scenario2.toml       play a scenario on a host of its own
   leyden invoke /consumption-api/total-consumption --data '{\"date\":\"2021-11-07T15:59:22.144Z\"}'
+  leyden new hello --lang rust                       a function that builds as it is; then `leyden dev` in its folder
+  leyden deploy hello hello.wasm --route /hello      a file as it is; `leyden deploy` in a folder with leyden.toml
+  leyden logs hello -f                               what it writes
   leyden deploy schedule target/plugins/alternatives/schedule-load-aware.wasm
   leyden ingest scenarios/data/households-2013-07.csv
   leyden up --store redis://127.0.0.1:6379/0         share the work with other hosts
@@ -151,6 +166,15 @@ enum Verb {
     Replay(replay::Replay),
     Completions(shell::Completions),
     Man(shell::Man),
+    New(new::New),
+    Build(build::Build),
+    Dev(dev::Dev),
+    List(list::List),
+    Inspect(inspect::Inspect),
+    Delete(delete::Delete),
+    Logs(logs::Logs),
+    Secret(secrets::Command),
+    Schema(schema::Schema),
 }
 
 /// What a verb works with.
@@ -242,6 +266,15 @@ async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
         Verb::Replay(verb) => verb.run(context).await,
         Verb::Completions(verb) => verb.run(context),
         Verb::Man(verb) => verb.run(context),
+        Verb::New(verb) => verb.run(context),
+        Verb::Build(verb) => verb.run(context).await,
+        Verb::Dev(verb) => verb.run(context).await,
+        Verb::List(verb) => verb.run(context).await,
+        Verb::Inspect(verb) => verb.run(context).await,
+        Verb::Delete(verb) => verb.run(context).await,
+        Verb::Logs(verb) => verb.run(context).await,
+        Verb::Secret(verb) => verb.run(context).await,
+        Verb::Schema(verb) => verb.run(context),
     }
 }
 

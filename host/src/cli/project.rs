@@ -12,6 +12,12 @@ use super::{Context, Error};
 /// The version of wit-bindgen that Rust projects begin with.
 pub(super) const WIT_BINDGEN: &str = "0.61";
 
+/// The version of componentize-py that Python projects begin with, and that the repository's example is built with.
+pub(super) const COMPONENTIZE_PY: &str = "0.25.1";
+
+/// The version of componentize-js that JavaScript projects begin with.
+pub(super) const COMPONENTIZE_JS: &str = "0.23.0";
+
 /// What comes before a component of a Rust project can be built: its standard library.
 pub(super) const RUST_PREPARE: &str = "rustup target add wasm32-unknown-unknown";
 

@@ -67,6 +67,10 @@ impl Screen {
         paint(self.output_colours, RED, text)
     }
 
+    pub(crate) fn error_dim(&self, text: &str) -> String {
+        paint(self.error_colours, DIM, text)
+    }
+
     pub(crate) fn error_red(&self, text: &str) -> String {
         paint(self.error_colours, RED, text)
     }

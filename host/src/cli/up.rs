@@ -25,6 +25,7 @@ use crate::policies::log::Bounds;
 #[command(after_help = "Examples:
   leyden up
   leyden up --port 8080 --data /srv/leyden
+  leyden up --bare                 for functions alone
   leyden up --clock simulated --start 2021-11-07T15:58:22.144Z --tick 60
   leyden up --listen 0.0.0.0 --token-file token.txt
   leyden up --store redis://127.0.0.1:6379/0
@@ -43,10 +44,17 @@ pub(super) struct Up {
     /// The folder with the first-party plugins; found by itself where it is not given.
     #[arg(long, value_name = "DIR", env = "LEYDEN_PLUGINS")]
     plugins: Option<PathBuf>,
+    /// Without the first-party plugins, the components of energy communities: only what is deployed.
+    #[arg(long)]
+    bare: bool,
     /// The folder of compiled components, which hosts of one user may share [default: DATA/compiled, with
     /// --store the user's cache].
     #[arg(long, value_name = "DIR", env = "LEYDEN_COMPILED")]
     compiled: Option<PathBuf>,
+    /// The file with the key that secrets are sealed under (32 bytes, its owner's alone; made where it is missing), the same
+    /// for all hosts that share a store [default: DATA/secrets.key, with --store none].
+    #[arg(long, value_name = "FILE")]
+    secrets_key: Option<PathBuf>,
     /// Which time the host lives in.
     #[arg(long, value_enum, default_value_t = Mode::System)]
     clock: Mode,
@@ -108,7 +116,10 @@ impl Started {
             .token
             .as_ref()
             .map_or("", |_| "-H \"Authorization: Bearer $TOKEN\" ");
-        let example = format!("curl {token}{url}/client-database/client-registry/allHouses");
+        let example = match config.bare {
+            true => "leyden new hello --lang rust".to_owned(),
+            false => format!("curl {token}{url}/client-database/client-registry/allHouses"),
+        };
         format!("{title}\n{place}{durability}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
     }
 
@@ -179,7 +190,9 @@ impl Up {
             listen: SocketAddr::new(self.listen, self.port),
             data: self.data.clone(),
             plugins: self.plugins.clone(),
+            bare: self.bare,
             compiled: self.compiled.clone(),
+            secrets_key: self.secrets_key.clone(),
             store: self.store.store()?,
             lease_ms: self.store.lease_ms()?,
             advertise: self.store.advertise()?,

@@ -64,12 +64,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// The component that has failed, if one has ([`Error::is_failure`]).
+    pub(crate) fn failed(&self) -> Option<&Culprit> {
+        match self {
+            Self::Retry(culprit, _)
+            | Self::Trapped(culprit, _)
+            | Self::Deadline(culprit, _)
+            | Self::Misbehaved(culprit, _) => Some(culprit),
+            _ => None,
+        }
+    }
+
     /// Whether a component has failed: not where it refuses what it was asked, and not where the store or the host has
     /// no answer.
     pub(crate) fn is_failure(&self) -> bool {
-        matches!(
-            self,
-            Self::Retry(..) | Self::Trapped(..) | Self::Deadline(..) | Self::Misbehaved(..)
-        )
+        self.failed().is_some()
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn components(State(gateway): Shared) -> Answer {
     reply(&components)
 }
 
-fn component_value(active: &Active) -> Value {
+pub(super) fn component_value(active: &Active) -> Value {
     let manifest = &active.manifest;
     let names = |streams: &[crate::ids::StreamName]| {
         streams.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -85,6 +85,10 @@ fn component_value(active: &Active) -> Value {
         "publish": names(&manifest.publish),
         "grants": manifest.grants,
         "limits": manifest.limits,
+        "reuse": manifest.reuse,
+        "env": manifest.env,
+        "secrets": manifest.secrets,
+        "outbound": manifest.outbound,
     })
 }
 
@@ -199,7 +203,7 @@ pub(super) async fn streams(State(gateway): Shared) -> Answer {
     reply(&gateway.host.streams.list().await?)
 }
 
-fn component_name(text: &str) -> Result<ComponentName, Problem> {
+pub(super) fn component_name(text: &str) -> Result<ComponentName, Problem> {
     ComponentName::parse(text).map_err(|rule| Problem::field(Kind::Invalid, "name", rule.0))
 }
 

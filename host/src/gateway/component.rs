@@ -15,6 +15,7 @@ use super::{Gateway, body, headers, upload};
 use crate::dispatch::types::{Request, RequestHead, Response as Answer};
 use crate::dispatch::{self, Culprit};
 use crate::ids::ComponentName;
+use crate::logs::LogLevel;
 use crate::operators::audit::{Change, Entry};
 use crate::registry::Generation;
 use crate::registry::router::Matched;
@@ -78,6 +79,7 @@ pub(super) async fn answer(
         .audited(&generation, component, request, key, entry.as_ref())
         .await;
     let answer = answer.map_err(|error| {
+        note_failure(gateway, &error);
         let is_known = !(is_repeatable && matches!(error, dispatch::Error::Rejected(_)));
         let problem = Problem::from(error);
         match dispatch::generation_of(&generation, component).filter(|_| is_known) {
@@ -103,6 +105,14 @@ fn cut(text: &str) -> String {
     match text.char_indices().nth(AUDITED_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+/// A component's failure stands in its log, beside what it wrote before.
+fn note_failure(gateway: &Gateway, error: &dispatch::Error) {
+    if let Some(culprit) = error.failed() {
+        let log = gateway.host.logs.of(&culprit.component);
+        log.write(LogLevel::Error, &error.to_string());
     }
 }
 

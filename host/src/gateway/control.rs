@@ -11,8 +11,8 @@ use axum::routing::{delete, get, post, put};
 
 use super::problem::{Kind, Problem};
 use super::{
-    Gateway, admin, installation, ledger, metrics, openapi, operators, partners, policies,
-    recordings, sse,
+    Gateway, admin, functions, installation, ledger, metrics, openapi, operators, partners,
+    policies, recordings, secrets, sse,
 };
 use crate::registry::manifest::RESERVED;
 use crate::registry::router::RouteError;
@@ -52,7 +52,18 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(metrics::show))
         .route("/admin/status", get(admin::status))
         .route("/admin/components", get(admin::components))
-        .route("/admin/components/{name}", post(admin::deploy))
+        .route(
+            "/admin/components/{name}",
+            get(functions::inspect)
+                .post(admin::deploy)
+                .delete(functions::delete),
+        )
+        .route("/admin/components/{name}/logs", get(functions::logs))
+        .route("/admin/components/{name}/secrets", get(secrets::list))
+        .route(
+            "/admin/components/{name}/secrets/{secret}",
+            put(secrets::set).delete(secrets::remove),
+        )
         .route("/admin/components/{name}/versions", get(admin::versions))
         .route("/admin/components/{name}/rollback", post(admin::rollback))
         .route("/admin/clock", get(admin::clock).put(admin::set_clock))

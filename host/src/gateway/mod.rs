@@ -11,6 +11,7 @@ mod body;
 mod component;
 mod connection;
 mod control;
+mod functions;
 mod headers;
 mod installation;
 mod ledger;
@@ -26,6 +27,7 @@ mod query;
 mod recordings;
 mod roles;
 mod rows;
+mod secrets;
 mod sse;
 mod upload;
 

@@ -35,6 +35,12 @@ pub enum Change {
     Deploy,
     /// An earlier version of a component is active again.
     Rollback,
+    /// A component was taken away, with all its versions; `from` is the one that was active.
+    Delete,
+    /// A secret of a component was set; `reason` is its name. Its value is nowhere.
+    SetSecret,
+    /// A secret of a component was removed; `reason` is its name.
+    RemoveSecret,
     /// A component that comes with the host is active.
     Bundle,
     /// A version of a policy begins to take over; `reason` says how.
@@ -86,6 +92,9 @@ impl fmt::Display for Change {
         f.write_str(match self {
             Self::Deploy => "deploy",
             Self::Rollback => "rollback",
+            Self::Delete => "delete",
+            Self::SetSecret => "set-secret",
+            Self::RemoveSecret => "remove-secret",
             Self::Bundle => "bundle",
             Self::Promote => "promote",
             Self::Advance => "advance",

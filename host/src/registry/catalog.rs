@@ -5,6 +5,7 @@
 //! commit, so that of two hosts that activate at once one is refused and looks again.
 
 mod records;
+mod removal;
 
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
-use crate::store::{self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction};
+use crate::store::{
+    self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction, Write,
+};
 pub use records::Built;
 pub(super) use records::{Activated, Beside, Listed, along};
 use records::{VersionRecord, json, parse, put, text};
@@ -284,6 +287,38 @@ impl Catalog {
         Ok(next)
     }
 
+    /// What records a component as it is in a generation, for [`Catalog::write_at`].
+    pub(super) fn listing(&self, listed: &Listed, number: u64) -> [Write; 2] {
+        [
+            put(ACTIVE, listed.name.as_str().into(), listed.record()),
+            put(REGISTRY, NUMBER.into(), number.to_be_bytes().into()),
+        ]
+    }
+
+    /// Commits writes while this is the present generation.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] where another one is, or the store did not answer.
+    pub(super) async fn write_at(&self, writes: Vec<Write>, present: u64) -> Result<(), Error> {
+        let mut snapshot = self.store.snapshot().await?;
+        if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
+            return Err(Error::Overtaken);
+        }
+        let reads = ReadSet {
+            version: snapshot.version(),
+            keys: vec![(REGISTRY.into(), NUMBER.into())],
+            ranges: Vec::new(),
+        };
+        drop(snapshot);
+        let change = Transaction {
+            reads,
+            writes,
+            ..Transaction::default()
+        };
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
     /// Stores a version, if it is not there yet.
     async fn store_version(&self, stored: &Stored) -> Result<(), Error> {
         let listed = &stored.listed;
@@ -331,6 +366,7 @@ impl Bundled {
             activated_at: clock::system_now(),
             manifest_of: None,
             built: self.built,
+            secrets: 0,
             beside: Beside::default(),
             name: self.name,
         };
@@ -352,6 +388,7 @@ impl Stored {
             activated_at: clock::system_now(),
             manifest_of: None,
             built: Built::default(),
+            secrets: 0,
             beside: Beside::default(),
         };
         let manifest = manifest_of(name, &bytes)?;

@@ -67,7 +67,8 @@ impl Registry {
             return Ok(());
         }
         let (number, listed) = self.shared.catalog.active().await?;
-        if listed.is_empty() {
+        // An installation whose last component was taken away still counts its generations.
+        if listed.is_empty() && number == 0 {
             let gone = "the registry's records are gone from the store";
             return Err(Error::Invalid(gone.into()));
         }

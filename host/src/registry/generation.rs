@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use super::catalog::{Built, Listed, Source};
 use super::manifest::Manifest;
 use super::policy::Policy;
 use super::router::Router;
+use super::secrets::Variables;
 use super::{Error, Kind};
 use crate::dispatch::{Culprit, Turns};
 use crate::ids::{ComponentName, Digest, Instant};
@@ -40,6 +43,10 @@ pub struct Active {
     pub turns: Turns,
     /// Of a policy: how it has done.
     pub health: Health,
+    /// How often its secrets have changed while this version was active.
+    pub(super) secrets: u64,
+    /// What it finds in its environment, once that was read.
+    pub(super) variables: OnceCell<Arc<Variables>>,
 }
 
 impl Active {
@@ -62,6 +69,8 @@ impl Active {
             manifest,
             loaded: Arc::new(loaded),
             health: Health::default(),
+            secrets: listed.secrets,
+            variables: OnceCell::new(),
         }
     }
 
@@ -74,6 +83,7 @@ impl Active {
             activated_at: Instant(0),
             manifest_of: None,
             built: Built::default(),
+            secrets: 0,
             beside: Default::default(),
         };
         Self::new(loaded, &listed)
@@ -83,6 +93,7 @@ impl Active {
     pub(super) fn is(&self, listed: &Listed) -> bool {
         (self.digest, self.manifest_of) == (listed.digest, listed.manifest_of)
             && (self.source, self.activated_at) == (listed.source, listed.activated_at)
+            && self.secrets == listed.secrets
     }
 
     /// How errors name it.

@@ -8,6 +8,7 @@
 mod kinds;
 mod outbound;
 mod rules;
+mod schema;
 mod section;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::ids::{ComponentName, StreamName, VariableName};
 use kinds::Mention;
 pub use outbound::OutboundHost;
 pub use rules::{Build, Project};
+pub use schema::SCHEMA;
 pub use section::{SECTION_NAME, attach, from_component};
 
 /// Longest manifest: a page of text holds dozens of routes.

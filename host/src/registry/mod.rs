@@ -10,12 +10,15 @@ mod catalog;
 mod changing;
 mod following;
 mod generation;
+mod interfaces;
 pub mod manifest;
 mod policy;
 mod promoting;
+mod removing;
 mod rollback;
 pub mod rollout;
 pub mod router;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -25,11 +28,15 @@ use tokio::sync::{Mutex, watch};
 pub use catalog::{Built, Source, VersionInfo};
 use catalog::{Catalog, Stored};
 pub use generation::{Active, Generation};
+pub use interfaces::Interfaces;
 pub use policy::Policy;
+pub use removing::Removed;
+pub use secrets::Variables;
 
 use crate::dispatch::Culprit;
-use crate::ids::{ComponentName, Digest, Instant};
+use crate::ids::{ComponentName, Digest, Instant, VariableName};
 use crate::runtime::Runtime;
+use crate::secrets::{self as vault, Vault};
 use crate::store::Store;
 
 /// What kind of component it is, read from its type.
@@ -79,9 +86,22 @@ pub enum Error {
     /// Another activation was stored at the same time.
     #[error("another activation came first")]
     Overtaken,
+    /// A component has no secret of this name.
+    #[error("{0} has no secret {1}")]
+    UnknownSecret(ComponentName, VariableName),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
+}
+
+impl From<vault::Error> for Error {
+    fn from(error: vault::Error) -> Self {
+        match error {
+            vault::Error::Store(error) => Self::Store(error),
+            vault::Error::Unknown(component, name) => Self::UnknownSecret(component, name),
+            other => Self::Conflict(other.to_string()),
+        }
+    }
 }
 
 impl From<crate::store::CommitError> for Error {
@@ -113,6 +133,7 @@ pub struct Registry {
 
 struct Shared {
     catalog: Catalog,
+    vault: Vault,
     runtime: Runtime,
     generation: ArcSwap<Generation>,
     changed: watch::Sender<u64>,
@@ -123,7 +144,7 @@ struct Shared {
 impl Registry {
     /// Brings back what was active, and deploys bundled components that are new or newer, unless the
     /// operator has deployed a version of their own under the same name. `shared`: other hosts may do the
-    /// same, see [`Registry::follow`].
+    /// same, see [`Registry::follow`]. `vault` has the secrets of components.
     ///
     /// # Errors
     /// A component cannot be loaded, or the store did not answer.
@@ -132,6 +153,7 @@ impl Registry {
         runtime: Runtime,
         bundled: Vec<Bundled>,
         shared: bool,
+        vault: Vault,
     ) -> Result<Self, Error> {
         let catalog = Catalog::new(store);
         catalog.admit_bundled(bundled, shared).await?;
@@ -141,6 +163,7 @@ impl Registry {
         let registry = Self {
             shared: Arc::new(Shared {
                 catalog,
+                vault,
                 runtime,
                 generation: ArcSwap::from_pointee(generation),
                 changed,

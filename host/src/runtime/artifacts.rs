@@ -7,6 +7,8 @@
 
 mod folder;
 
+pub(crate) use folder::private_key;
+
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};

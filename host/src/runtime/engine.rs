@@ -9,6 +9,7 @@ use wasmtime::{
 };
 
 use crate::clock;
+use crate::logs::Logs;
 use crate::metering::Profile;
 use crate::registry::manifest::MEMORY_MIB_MAX;
 
@@ -56,6 +57,8 @@ pub struct Runtime {
     /// How sums of groups are guarded.
     pub(crate) privacy: Profile,
     pub(super) counts_fuel: bool,
+    /// What components log.
+    pub logs: Logs,
 }
 
 impl Runtime {
@@ -77,6 +80,7 @@ impl Runtime {
             engine,
             privacy: options.privacy,
             counts_fuel: options.counts_fuel,
+            logs: Logs::default(),
         })
     }
 }

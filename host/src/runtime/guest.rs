@@ -8,6 +8,7 @@ use crate::clock::{self, Monotonic};
 use crate::dispatch::work::Work;
 use crate::dispatch::{Culprit, Notes};
 use crate::ids::StreamName;
+use crate::logs::Log;
 use crate::registry::Generation;
 use crate::registry::manifest::Manifest;
 use crate::store::Space;
@@ -26,6 +27,8 @@ pub(super) struct Identity {
     pub(super) culprit: Culprit,
     pub(super) space: Space,
     pub(super) manifest: Manifest,
+    /// Where its lines are kept for whoever looks.
+    pub(super) log: Arc<Log>,
 }
 
 /// One invocation on its way through components: handed from caller to callee and back.
@@ -86,6 +89,11 @@ impl Guest {
     /// The component's name, for its log.
     pub(crate) fn name(&self) -> &str {
         self.identity.culprit.component.as_str()
+    }
+
+    /// Where its lines are kept for whoever looks.
+    pub(crate) fn log(&self) -> &Log {
+        &self.identity.log
     }
 
     /// The invocation's transaction. A guest that calls the host outside an invocation (while it is

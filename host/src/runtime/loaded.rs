@@ -98,10 +98,12 @@ impl Runtime {
         let handlers = handlers(&pre, &shape)?;
         check_manifest(&handlers, &manifest)?;
         let space = Space::from(culprit.component.as_str());
+        let log = self.logs.of(&culprit.component);
         let identity = Arc::new(Identity {
             culprit,
             space,
             manifest,
+            log,
         });
         let functions = functions(&component, &shape);
         let signatures = match kind {

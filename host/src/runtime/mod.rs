@@ -34,6 +34,7 @@ pub(crate) use access::decide;
 pub use access::terms;
 pub use analyst::Analyst;
 pub use analytics::Analytics;
+pub(crate) use artifacts::private_key;
 pub use compile::CompileLimits;
 pub use engine::{Options, Runtime};
 pub(crate) use grid::{Ask, Page, ROWS_MAX, rows, withheld};

@@ -2,11 +2,13 @@
 //! what others see.
 
 mod connections;
+mod functions;
 mod installation;
 mod invocations;
 mod operators;
 mod roles;
 mod routes;
+mod secrets;
 mod shared;
 mod uploads;
 mod watching;

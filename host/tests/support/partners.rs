@@ -35,6 +35,7 @@ use leyden::partners::{
 use leyden::registry::Registry;
 use leyden::runtime::run::{GuestErrorKind, Limit, Ran, Report, RunError, RunInput};
 use leyden::runtime::{self, Runtime};
+use leyden::secrets::Vault;
 use leyden::store::{Account, Holder, Store, Transaction, Write};
 use leyden::streams::{self, Streams};
 use tokio_util::sync::CancellationToken;
@@ -112,7 +113,10 @@ impl Bench {
         let start = Instant::parse(START).expect("an instant");
         let clock = Arc::new(Clock::simulated(start, 60_000));
         let runtime = Runtime::start(&runtime::Options::default()).expect("an engine");
-        let registry = Registry::start(store.clone(), runtime, Vec::new(), shared).await;
+        let registry = {
+            let vault = Vault::new(store.clone(), None);
+            Registry::start(store.clone(), runtime, Vec::new(), shared, vault).await
+        };
         let scripts = Arc::new(Scripts {
             registry: registry.expect("a registry"),
             scripts: Mutex::default(),

@@ -14,7 +14,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -59,11 +59,26 @@ impl Web {
     }
 
     pub async fn start_on(store: Store, plugins: &Path, change: impl FnOnce(&mut Options)) -> Self {
-        let data = tempfile::tempdir().expect("a folder");
-        let config = Config {
-            store,
-            ..config(data.path(), plugins)
+        Self::start_as(|config| config.store = store, plugins, change).await
+    }
+
+    /// A host on a store, with a key for secrets.
+    pub async fn start_with(store: Store, plugins: &Path, secrets_key: Option<PathBuf>) -> Self {
+        let configure = |config: &mut Config| {
+            config.store = store;
+            config.secrets_key = secrets_key;
         };
+        Self::start_as(configure, plugins, |_| {}).await
+    }
+
+    async fn start_as(
+        configure: impl FnOnce(&mut Config),
+        plugins: &Path,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let mut config = config(data.path(), plugins);
+        configure(&mut config);
         let host = Host::start(&config).await.expect("a host");
         let mut options = Options::new("127.0.0.1:0".parse().expect("an address"));
         change(&mut options);

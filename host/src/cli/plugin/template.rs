@@ -3,15 +3,10 @@
 use clap::ValueEnum;
 
 use super::project::{
-    CARGO_CONFIG, CARGO_TOML, File, RUST_BUILD, RUST_PREPARE, WIT_BINDGEN, filled, wit,
+    CARGO_CONFIG, CARGO_TOML, COMPONENTIZE_JS, COMPONENTIZE_PY, File, RUST_BUILD, RUST_PREPARE,
+    WIT_BINDGEN, filled, wit,
 };
 use crate::ids::ComponentName;
-
-/// The version of componentize-py that Python projects begin with, and that the repository's example is built with.
-const COMPONENTIZE_PY: &str = "0.25.1";
-
-/// The version of componentize-js that JavaScript projects begin with.
-const COMPONENTIZE_JS: &str = "0.23.0";
 
 /// Languages that there is a template for; any other that makes components will do as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -128,7 +128,7 @@ impl From<registry::Error> for Problem {
         use registry::Error as E;
         let detail = error.to_string();
         match error {
-            E::UnknownComponent(_) => Self::new(Kind::NotFound, detail),
+            E::UnknownComponent(_) | E::UnknownSecret(..) => Self::new(Kind::NotFound, detail),
             E::UnknownVersion(..) => {
                 Self::field(Kind::NotFound, "to", "no such version").saying(detail)
             }

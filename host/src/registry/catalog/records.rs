@@ -57,6 +57,9 @@ pub(super) struct ActiveRecord {
     manifest_of: Option<String>,
     #[serde(default)]
     built: Built,
+    /// How often its secrets have changed while this version was active.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    secrets: u64,
     #[serde(flatten)]
     beside: Beside,
 }
@@ -120,6 +123,11 @@ pub(super) fn activation_number(key: &[u8]) -> u64 {
         .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// What a policy has beside the active version, by digest.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(in super::super) struct Beside {
@@ -152,6 +160,8 @@ pub(in super::super) struct Listed {
     pub(in super::super) manifest_of: Option<Digest>,
     /// Of a bundled one, when it was built.
     pub(in super::super) built: Built,
+    /// How often its secrets have changed while this version was active.
+    pub(in super::super) secrets: u64,
     /// Of a policy, what it has beside the active version.
     pub(in super::super) beside: Beside,
 }
@@ -169,6 +179,7 @@ impl Listed {
             activated_at: Instant(record.activated_at_ms),
             manifest_of: record.manifest_of.as_deref().map(digest).transpose()?,
             built: record.built,
+            secrets: record.secrets,
             beside: record.beside,
             name,
         })
@@ -182,6 +193,7 @@ impl Listed {
             activated_at_ms: self.activated_at.0,
             manifest_of: self.manifest_of.map(|digest| digest.to_string()),
             built: self.built,
+            secrets: self.secrets,
             beside: self.beside.clone(),
         })
     }
@@ -232,6 +244,7 @@ mod tests {
                 version: [0, 1, 2],
                 modified_ms,
             },
+            secrets: 0,
             beside: Beside::default(),
         }
     }

@@ -37,20 +37,24 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder's key: 256 random bits, made once. Whoever comes first wins, be it another host.
+/// The folder's key.
 pub(super) fn key(folder: &Path) -> io::Result<[u8; 32]> {
-    let path = folder.join(KEY_FILE);
+    private_key(&folder.join(KEY_FILE))
+}
+
+/// The key in a file: 256 random bits, made once. Whoever comes first wins, be it another host.
+pub(crate) fn private_key(path: &Path) -> io::Result<[u8; 32]> {
     if !path.exists() {
-        let temporary = temporary(&path);
+        let temporary = temporary(path);
         create(&temporary)?.write_all(&random())?;
-        let linked = fs::hard_link(&temporary, &path);
+        let linked = fs::hard_link(&temporary, path);
         fs::remove_file(&temporary)?;
         match linked {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
     }
-    read_key(&path)
+    read_key(path)
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; 32]> {

@@ -1,0 +1,204 @@
+//! The files of a new function. They lie in `plugins/templates/function/`.
+
+use clap::ValueEnum;
+
+use super::project::{
+    CARGO_CONFIG, CARGO_TOML, COMPONENTIZE_JS, COMPONENTIZE_PY, File, RUST_BUILD, RUST_PREPARE,
+    WIT_BINDGEN, filled,
+};
+use crate::ids::ComponentName;
+use crate::registry::manifest::SCHEMA;
+
+/// Languages that there is a template for; any other that makes `wasi:http` components will do as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// wit-bindgen and the linker that comes with Rust: some 100 KB.
+    Rust,
+    /// componentize-js: some 13 MB, the engine included.
+    Js,
+    /// componentize-py: some 18 MB, the interpreter included.
+    Python,
+}
+
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../plugins/templates/function/",
+            $path
+        ))
+    };
+}
+
+/// What every project has.
+const COMMON: [File; 9] = [
+    ("leyden.toml", template!("leyden.toml.in")),
+    ("wit/leyden.schema.json", SCHEMA),
+    ("wit/README.md", template!("wit/README.md")),
+    ("wit/world.wit", template!("wit/world.wit")),
+    ("wit/deps/cli.wit", template!("wit/deps/cli.wit")),
+    ("wit/deps/clocks.wit", template!("wit/deps/clocks.wit")),
+    ("wit/deps/http.wit", template!("wit/deps/http.wit")),
+    ("wit/deps/io.wit", template!("wit/deps/io.wit")),
+    ("wit/deps/random.wit", template!("wit/deps/random.wit")),
+];
+
+const RUST: [File; 6] = [
+    CARGO_TOML,
+    CARGO_CONFIG,
+    (".gitignore", "/target\n/.leyden\n"),
+    ("src/lib.rs", template!("rust/src/lib.rs")),
+    ("src/hello.rs", template!("rust/src/hello.rs")),
+    ("README.md", template!("rust/README.md")),
+];
+
+const JS: [File; 7] = [
+    ("package.json", template!("js/package.json")),
+    (".gitignore", "/node_modules\n/function.wasm\n/.leyden\n"),
+    ("build.mjs", template!("js/build.mjs")),
+    ("app.js", template!("js/app.js")),
+    ("hello.js", template!("js/hello.js")),
+    ("hello.test.js", template!("js/hello.test.js")),
+    ("README.md", template!("js/README.md")),
+];
+
+const PYTHON: [File; 6] = [
+    ("requirements.txt", template!("python/requirements.txt")),
+    (
+        ".gitignore",
+        "/.venv\n__pycache__\n/function.wasm\n/.leyden\n",
+    ),
+    ("app.py", template!("python/app.py")),
+    ("hello.py", template!("python/hello.py")),
+    ("test_hello.py", template!("python/test_hello.py")),
+    ("README.md", template!("python/README.md")),
+];
+
+impl Language {
+    /// The files of a project.
+    pub(super) fn files(self, name: &ComponentName) -> Vec<(&'static str, String)> {
+        let own: &[File] = match self {
+            Self::Rust => &RUST,
+            Self::Js => &JS,
+            Self::Python => &PYTHON,
+        };
+        let file = |(path, text): &File| (*path, self.filled(text, name));
+        COMMON.iter().chain(own).map(file).collect()
+    }
+
+    /// What comes before a component of it can be built.
+    pub(super) const fn prepare(self) -> &'static str {
+        match self {
+            Self::Rust => RUST_PREPARE,
+            Self::Js => "npm install",
+            Self::Python => "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+        }
+    }
+
+    /// The command of `leyden build`.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Rust => RUST_BUILD,
+            Self::Js => "npm run --silent build",
+            Self::Python => {
+                ".venv/bin/componentize-py -d wit -w function componentize app -o function.wasm"
+            }
+        }
+    }
+
+    /// Where the component lies then.
+    pub(super) const fn component(self) -> &'static str {
+        match self {
+            Self::Rust => "target/wasm32-unknown-unknown/release/function.wasm",
+            Self::Js | Self::Python => "function.wasm",
+        }
+    }
+
+    const fn watch(self) -> &'static str {
+        match self {
+            Self::Rust => r#""src", "wit", "Cargo.toml""#,
+            Self::Js => r#""app.js", "hello.js", "build.mjs", "wit""#,
+            Self::Python => r#""app.py", "hello.py", "wit""#,
+        }
+    }
+
+    /// Memory (MiB) and deadline (ms): an interpreter takes more of both, and more to begin with.
+    const fn limits(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rust => ("32", "2000"),
+            Self::Js | Self::Python => ("256", "10000"),
+        }
+    }
+
+    fn filled(self, text: &str, name: &ComponentName) -> String {
+        let (memory, deadline) = self.limits();
+        let values = [
+            ("common", template!("common.md").trim_end()),
+            ("component", self.component()),
+            ("command", self.command()),
+            ("watch", self.watch()),
+            ("memory", memory),
+            ("deadline", deadline),
+            ("crate", "function"),
+            ("dependencies", ""),
+            ("name", name.as_str()),
+            ("wit-bindgen", WIT_BINDGEN),
+            ("componentize-py", COMPONENTIZE_PY),
+            ("componentize-js", COMPONENTIZE_JS),
+        ];
+        filled(text, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Kind;
+    use crate::registry::manifest::Project;
+
+    const ALL: [Language; 3] = [Language::Rust, Language::Js, Language::Python];
+
+    fn files(language: Language) -> Vec<(&'static str, String)> {
+        language.files(&ComponentName::parse("my-hello").expect("a name"))
+    }
+
+    fn text_of(language: Language, wanted: &str) -> String {
+        let file = files(language)
+            .into_iter()
+            .find(|(path, _)| *path == wanted);
+        file.map(|(_, text)| text).unwrap_or_default()
+    }
+
+    #[test]
+    fn nothing_is_left_to_fill_in_and_nothing_escapes_the_folder() {
+        for language in ALL {
+            for (path, text) in files(language) {
+                assert!(!text.contains("{{"), "{path}: {text}");
+                assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
+            }
+            let readme = text_of(language, "README.md");
+            assert!(readme.starts_with("# my-hello\n"), "{readme}");
+            assert!(readme.contains(language.component()), "{readme}");
+            assert!(readme.contains(language.prepare()), "{readme}");
+        }
+    }
+
+    #[test]
+    fn each_project_has_a_sound_file_for_a_function() {
+        for language in ALL {
+            let project = Project::parse(&text_of(language, "leyden.toml")).expect("sound");
+            assert_eq!(project.component.as_deref(), Some(language.component()));
+            let build = project.build.expect("a command");
+            assert_eq!(build.command, language.command());
+            let there: Vec<&str> = files(language).iter().map(|(path, _)| *path).collect();
+            for watched in build.watch {
+                assert!(
+                    there.iter().any(|path| path.starts_with(&watched)),
+                    "{watched}"
+                );
+            }
+            assert_eq!(project.manifest.check_kind(Kind::Function), Ok(()));
+            assert_eq!(project.manifest.routes[0].path, "/my-hello");
+        }
+    }
+}
