@@ -1,6 +1,8 @@
-//! What `leyden plugin new` and `leyden policy new` write is built as a partner or an operator would build it: in a folder of its
-//! own, by the commands of its README. JavaScript's tools are some 400 MB, so of that template only the tests run.
+//! What `leyden new`, `leyden plugin new` and `leyden policy new` write is built as an engineer, a partner or an operator would
+//! build it: in a folder of its own, by the commands of its README. JavaScript's tools are some 400 MB, so of those templates
+//! only the tests run.
 
+mod function;
 mod policy;
 
 use std::fs;
@@ -26,7 +28,9 @@ pub(crate) fn test() -> Result<Vec<String>> {
     check(&rust(&new(&folder, "rust")?, "plugin", &toolchain)?)?;
     policy::test(&folder, &toolchain)?;
     let skipped = [python(&new(&folder, "python")?)?, js(&new(&folder, "js")?)?];
-    Ok(skipped.into_iter().flatten().collect())
+    let of_functions = function::test(&folder)?;
+    let skipped = skipped.into_iter().chain(of_functions);
+    Ok(skipped.flatten().collect())
 }
 
 /// A new project, as the host writes it.

@@ -29,7 +29,7 @@ Everything continuous integration runs, in this order; the first failing stage e
   redis         find a redis-server; install Debian's where there is none
   host tests    cargo test of the host; what needs Redis starts servers on free ports and ends them
   host          build the release host
-  templates     build and try what `leyden plugin new` and `leyden policy new` write
+  templates     build and try what `leyden new`, `leyden plugin new` and `leyden policy new` write
   scenario …    each file of scenarios/, run by the release host, and scenario 2 on Redis as well
   licences      cargo-deny: licences, bans, sources; advisories when the database can be reached
 The last line counts the stages that passed and failed.

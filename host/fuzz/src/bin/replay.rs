@@ -1,4 +1,4 @@
-//! `replay SECONDS FILE…`: what the fuzz target does, without a fuzzer. It tries the files as the fuzzer keeps
+//! `replay [manifest] SECONDS FILE…`: what the fuzz targets do, without a fuzzer; uploads unless manifests are named. It tries the files as the fuzzer keeps
 //! them (see README.md here), then mutations of them and chance, for so long. It ends with an error where the host
 //! would do wrong; the input lies in `crash-input` then.
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, io, panic};
 
-use leyden_fuzz::upload;
+use leyden_fuzz::{manifest, upload};
 use leyden_smith::Random;
 
 /// Where the input that failed is kept.
@@ -27,21 +27,25 @@ const CHANGES_MAX: usize = 8;
 const CHANCE_BYTES_MAX: usize = 8_192;
 
 fn main() -> io::Result<()> {
-    let mut arguments = env::args().skip(1);
+    let mut arguments = env::args().skip(1).peekable();
+    let target = match arguments.next_if_eq("manifest") {
+        Some(_) => manifest,
+        None => upload,
+    };
     let seconds = arguments.next().and_then(|text| text.parse().ok());
     let Some(seconds) = seconds else {
-        eprintln!("usage: replay SECONDS FILE…");
+        eprintln!("usage: replay [manifest] SECONDS FILE…");
         std::process::exit(2);
     };
     let corpus: Vec<Vec<u8>> = arguments.map(fs::read).collect::<Result<_, _>>()?;
     for input in &corpus {
-        attempt(input)?;
+        attempt(target, input)?;
     }
     let (since, mut random) = (Instant::now(), Random::new(1));
     let (mut tried, mut kept) = (corpus.len(), 0_usize);
     while since.elapsed() < Duration::from_secs(seconds) {
         let input = next(&corpus, &mut random);
-        kept += usize::from(attempt(&input)?);
+        kept += usize::from(attempt(target, &input)?);
         tried += 1;
     }
     println!("{tried} inputs tried, {kept} of chance came to something; none did wrong");
@@ -49,9 +53,9 @@ fn main() -> io::Result<()> {
 }
 
 /// Tries one; whether anything came of it.
-fn attempt(input: &[u8]) -> io::Result<bool> {
+fn attempt(target: fn(&[u8]) -> bool, input: &[u8]) -> io::Result<bool> {
     let since = Instant::now();
-    let tried = panic::catch_unwind(|| upload(input));
+    let tried = panic::catch_unwind(|| target(input));
     match tried {
         Ok(came) if since.elapsed() < INPUT_MAX => Ok(came),
         Ok(_) => Err(failed(input, "took too long")),
