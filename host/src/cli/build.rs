@@ -93,7 +93,7 @@ async fn run(folder: &Path, command: &str) -> Result<ExitStatus, Error> {
 fn words(mut told: Value) -> Value {
     for member in ["imports", "exports"] {
         let names = told[member].as_array().into_iter().flatten();
-        let row = |name: &Value| json!({ member: name });
+        let row = |name: &Value| json!({ "interface": name });
         told[member] = names.map(row).collect();
     }
     told
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(told["kind"], "function");
         assert_eq!(told["imports"][0], "wasi:cli/stdout@0.2.10");
         assert_eq!(
-            words(told)["imports"][0]["imports"],
+            words(told)["imports"][0]["interface"],
             "wasi:cli/stdout@0.2.10"
         );
     }

@@ -83,7 +83,10 @@ impl ProjectFile {
         let component = self.project.component.as_ref();
         let component =
             component.ok_or_else(|| self.lacks("component", "component = \"hello.wasm\""))?;
-        Ok(self.folder().join(component))
+        Ok(match self.path.parent() {
+            Some(folder) => folder.join(component),
+            None => PathBuf::from(component),
+        })
     }
 
     /// How it is built.

@@ -1,13 +1,17 @@
 //! Secrets of components: they go in and do not come out, on a host alone and on hosts that share a store.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use leyden::config::Store;
 use leyden::ids::VariableName;
+use leyden::registry::Active;
 use leyden::store::{Order, Range, redis};
 use reqwest::Method;
 use serde_json::json;
 
 use super::functions::{MANIFEST, audit, deploy};
-use super::{Web, own, run};
+use super::{PATIENCE, Web, own, run};
 use crate::redis_servers::{Kept, Server};
 use crate::support::{built, name};
 
@@ -36,17 +40,23 @@ async fn stored(web: &Web) -> Vec<u8> {
     all
 }
 
+/// What serves under a name.
+fn running(web: &Web, component: &str) -> Arc<Active> {
+    let generation = web.host.registry.generation();
+    generation.components[&name(component)].clone()
+}
+
+/// A secret's values in these tests.
+const VALUES: [&str; 2] = ["correct horse battery staple", "another value"];
+
 /// A secret's whole life, on a host with a key.
 async fn secrets_are_set_listed_and_removed(web: &Web) {
-    const VALUE: &str = "correct horse battery staple";
     let secrets = "/admin/components/mine/secrets";
     let key = format!("{secrets}/API_KEY");
     // Before there is a component of the name.
-    let set = web.admin(Method::PUT, &key, VALUE).await;
-    assert_eq!(
-        (set.status, set.json()),
-        (200, json!({ "component": "mine", "secret": "API_KEY" }))
-    );
+    let set = web.admin(Method::PUT, &key, VALUES[0]).await;
+    let told = json!({ "component": "mine", "secret": "API_KEY" });
+    assert_eq!((set.status, set.json()), (200, told));
     assert_eq!(deploy(web, "mine", MANIFEST).await.status, 200);
     let listed = web.get(secrets).await;
     let first = &listed.json()["secrets"][0];
@@ -55,36 +65,42 @@ async fn secrets_are_set_listed_and_removed(web: &Web) {
         (&json!("API_KEY"), &json!(false))
     );
     assert!(first["setAt"].is_string());
-    let generation = web.get("/admin/status").await.json()["generation"].as_u64();
-    let other = web.admin(Method::PUT, &key, "another value").await;
-    let later = web.get("/admin/status").await.json()["generation"].as_u64();
-    assert_eq!(later, generation.map(|n| n + 1), "what runs begins anew");
-
-    let holds = |bytes: &[u8]| {
-        [VALUE, "another value"].iter().any(|value| {
-            bytes
-                .windows(value.len())
-                .any(|window| window == value.as_bytes())
-        })
-    };
-    assert!(!holds(&stored(web).await), "it lies sealed");
+    what_runs_begins_anew(web, &key).await;
     let shown = web.get("/admin/components/mine").await;
+    nobody_is_told(web, &[set.body, listed.body, shown.body]).await;
+    secrets_are_removed_and_bounded(web, secrets, &key).await;
+}
+
+async fn what_runs_begins_anew(web: &Web, key: &str) {
+    let generation = web.host.registry.generation().number;
+    let (mine, echo) = (running(web, "mine"), running(web, "echo"));
+    assert_eq!(web.admin(Method::PUT, key, VALUES[1]).await.status, 200);
+    assert_eq!(web.host.registry.generation().number, generation + 1);
+    assert!(!Arc::ptr_eq(&running(web, "mine"), &mine));
+    let same = Arc::ptr_eq(&running(web, "echo"), &echo);
+    assert!(same, "and nothing else does");
+}
+
+/// Neither answers nor the audit have a value, and the store has it sealed.
+async fn nobody_is_told(web: &Web, answers: &[String]) {
+    let holds = |bytes: &[u8], value: &str| {
+        let mut windows = bytes.windows(value.len());
+        windows.any(|window| window == value.as_bytes())
+    };
     let told = audit(web, "mine").await;
-    for text in [
-        &set.body,
-        &other.body,
-        &listed.body,
-        &shown.body,
-        &format!("{told:?}"),
-    ] {
-        assert!(!holds(text.as_bytes()), "{text}");
+    let stored = stored(web).await;
+    for value in VALUES {
+        assert!(!holds(&stored, value), "it lies sealed");
+        assert!(!format!("{answers:?} {told:?}").contains(value));
     }
     assert_eq!(told[0], ("set-secret".to_owned(), json!("API_KEY")));
+}
 
-    assert_eq!(web.admin(Method::DELETE, &key, "").await.status, 200);
+async fn secrets_are_removed_and_bounded(web: &Web, secrets: &str, key: &str) {
+    assert_eq!(web.admin(Method::DELETE, key, "").await.status, 200);
     assert_eq!(web.get(secrets).await.json()["secrets"], json!([]));
     assert_eq!(
-        web.admin(Method::DELETE, &key, "").await.problem(404),
+        web.admin(Method::DELETE, key, "").await.problem(404),
         "not-found"
     );
     assert_eq!(audit(web, "mine").await[0].0, "remove-secret");
@@ -100,7 +116,7 @@ async fn secrets_are_set_listed_and_removed(web: &Web) {
         assert_eq!(refused.field(422), field, "{name} {value:?}");
     }
     let long = "x".repeat(16 * 1024 + 1);
-    assert_eq!(web.admin(Method::PUT, &key, &long).await.status, 413);
+    assert_eq!(web.admin(Method::PUT, key, &long).await.status, 413);
 }
 
 #[test]
@@ -138,6 +154,18 @@ fn hosts_that_share_a_store_share_secrets_under_one_key() {
             .await
             .expect("listed");
         assert_eq!(known[0].name, variable);
+        // What one sets begins anew on the other.
+        let before = running(&other, "mine");
+        one.admin(Method::PUT, "/admin/components/mine/secrets/A", "anew")
+            .await;
+        let anew = async {
+            while Arc::ptr_eq(&running(&other, "mine"), &before) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, anew)
+            .await
+            .expect("followed");
         for web in [keyless, one, other] {
             web.host.stop().await;
         }
