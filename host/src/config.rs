@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::{self, Mode};
 use crate::ids::{Instant, StreamName};
 use crate::metering::Profile;
+use crate::outbound::Allow;
 use crate::policies::log::Bounds;
 use crate::store::redis;
 
@@ -94,6 +95,8 @@ pub struct Config {
     pub privacy_profile: Profile,
     /// How much of what policies decide is kept.
     pub decisions: Bounds,
+    /// Where functions may send requests to, if their manifests say so, too.
+    pub outbound_allow: Vec<Allow>,
 }
 
 impl Default for Config {
@@ -116,6 +119,7 @@ impl Default for Config {
             compiler: None,
             privacy_profile: Profile::default(),
             decisions: Bounds::default(),
+            outbound_allow: Vec::new(),
         }
     }
 }

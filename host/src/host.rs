@@ -11,6 +11,7 @@ use crate::clock::{Clock, Mode};
 use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
 use crate::logs::Logs;
+use crate::outbound::Outbound;
 use crate::partners::{Policy, Runs, Triggers, Uploads, runs, triggers};
 use crate::policies::{log, rollouts};
 use crate::registry::{self, Registry};
@@ -107,6 +108,8 @@ impl Host {
             // The cache wants an absolute folder.
             cache_directory: std::path::absolute(config.compiled_folder()).ok(),
             privacy: config.privacy_profile,
+            outbound: Outbound::new(config.outbound_allow.clone()),
+            compiler: config.compiler.clone(),
             counts_fuel: false,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod logs;
 pub mod metering;
 pub mod operators;
+pub mod outbound;
 pub mod partners;
 pub mod policies;
 pub mod registry;

@@ -4,9 +4,13 @@
 use std::path::{Path, PathBuf};
 
 /// A crate or path, and the places under `src/` that may name it.
-const RULES: [(&[&str], &[&str]); 6] = [
-    (&["axum::", "hyper::", "hyper_util::"], &["gateway"]),
-    (&["wasmtime::"], &["runtime", "capabilities"]),
+const RULES: [(&[&str], &[&str]); 7] = [
+    (&["axum::"], &["gateway"]),
+    (&["hyper::", "hyper_util::"], &["gateway", "outbound"]),
+    (
+        &["wasmtime::", "wasmtime_wasi"],
+        &["runtime", "capabilities"],
+    ),
     (&["rusqlite::"], &["store/embedded"]),
     // The crate, not the module of the same name.
     (
@@ -28,7 +32,16 @@ const RULES: [(&[&str], &[&str]); 6] = [
 ];
 
 /// Modules that must not know of others: who, and what they must not name.
-const BLIND: [(&str, &[&str]); 4] = [
+const BLIND: [(&str, &[&str]); 5] = [
+    (
+        "outbound",
+        &[
+            "crate::dispatch",
+            "crate::runtime",
+            "crate::gateway",
+            "crate::store",
+        ],
+    ),
     (
         "store",
         &[

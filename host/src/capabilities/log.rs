@@ -6,7 +6,7 @@ use crate::runtime::run::LogLevel;
 use crate::runtime::{Analyst, Guest};
 
 /// Most lines of one invocation; the rest is dropped, and that is said once.
-const LINES_MAX: u32 = 100;
+pub(crate) const LINES_MAX: u32 = 100;
 
 impl Host for Guest {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {

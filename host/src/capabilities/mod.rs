@@ -6,8 +6,9 @@
 
 mod clock;
 pub(crate) mod data;
+pub(crate) mod keyvalue;
 mod ledger;
-mod log;
+pub(crate) mod log;
 mod partners;
 mod random;
 mod state;

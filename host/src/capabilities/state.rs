@@ -6,10 +6,10 @@ use crate::runtime::Guest;
 use crate::store;
 
 /// Longest key, bytes: keys are compared and copied on every access.
-const KEY_BYTES_MAX: usize = 1024;
+pub(super) const KEY_BYTES_MAX: usize = 1024;
 
 /// Longest value, bytes: a value is read and written whole.
-const VALUE_BYTES_MAX: usize = 4 << 20;
+pub(super) const VALUE_BYTES_MAX: usize = 4 << 20;
 
 /// The one place where a failure becomes the guest's error. What the store fails at is none of the
 /// guest's business: it ends the invocation.

@@ -15,6 +15,9 @@ pub(super) struct Compile {
     /// Processor time that it may take, s.
     #[arg(long, default_value_t = CompileLimits::default().cpu_s)]
     cpu_s: u64,
+    /// For the engine of functions instead of that of partners' components.
+    #[arg(long)]
+    functions: bool,
     /// The limits are set already.
     #[arg(long)]
     limited: bool,
@@ -24,14 +27,23 @@ impl Compile {
     /// Blocks the thread: there is nothing else for this process to do.
     pub(super) fn run(&self) -> Result<(), Error> {
         if self.limited {
-            return Ok(compile::in_child(io::stdin().lock(), io::stdout().lock())?);
+            let (input, output) = (io::stdin().lock(), io::stdout().lock());
+            return Ok(compile::in_child(self.target(), input, output)?);
         }
         let limits = CompileLimits {
             memory_mib: self.memory_mib,
             cpu_s: self.cpu_s,
             ..CompileLimits::default()
         };
-        let anew = ["compile", "--limited"];
+        let mut anew = vec!["compile", "--limited"];
+        anew.extend(self.functions.then_some(compile::FUNCTIONS_ARGUMENT));
         Err(compile::limit_and_restart(limits, &anew).into())
+    }
+
+    fn target(&self) -> compile::Target {
+        match self.functions {
+            true => compile::Target::Functions,
+            false => compile::Target::Partners,
+        }
     }
 }

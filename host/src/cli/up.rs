@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ use crate::gateway::{self, Server, Token};
 use crate::host::Host;
 use crate::ids::Instant;
 use crate::metering::Profile;
+use crate::outbound::Allow;
 use crate::policies::log::Bounds;
 
 /// Serves until it receives an interrupt or a termination signal.
@@ -75,6 +77,11 @@ pub(super) struct Up {
     /// How much of what each kind of policy decides is kept, MiB; the oldest goes first.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     decisions_mib: u32,
+    /// Where functions may send requests to, if their manifests name it, too; may be repeated. A host with or without a
+    /// port (api.example.com, *.example.com:8443), an address (127.0.0.1:9000), a network (10.0.0.0/8), or * for every host.
+    /// Addresses that are not public have to be listed as addresses or networks, whatever names lead to them.
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = Allow::from_str)]
+    outbound_allow: Vec<Allow>,
     /// What is logged to standard error, such as `warn` or `leyden=debug`.
     #[arg(
         long,
@@ -203,6 +210,7 @@ impl Up {
             token,
             compiler: None,
             privacy_profile: self.privacy_profile,
+            outbound_allow: self.outbound_allow.clone(),
             decisions: Bounds {
                 age_ms: u64::from(self.decisions_days) * 86_400_000,
                 bytes: u64::from(self.decisions_mib) << 20,

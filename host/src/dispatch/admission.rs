@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::error::Error;
+use super::rounds::{self, Rounds};
 use super::types::Input;
-use crate::registry::Active;
+use crate::registry::{Active, Kind};
 
 /// Most invocations from outside that run at once, over all components: enough to keep the cores
 /// busy while others wait for their commits.
 const PLACES: usize = 256;
 
-/// Most invocations of one component that wait for a place.
+/// Places that only components get which have few already, so that no storm of one, or of some, takes all of them.
+const PLACES_KEPT: usize = PLACES / 4;
+
+/// Most invocations of one component that wait for a place, where its manifest does not say.
 const QUEUE_MAX: u32 = 1_024;
 
 /// Longest wait for a place.
@@ -23,27 +27,27 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Places over all components.
 pub(super) struct Admission {
-    places: Semaphore,
+    places: Rounds,
 }
 
 impl Default for Admission {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(PLACES),
+            places: Rounds::new(PLACES, PLACES_KEPT),
         }
     }
 }
 
-/// A place, given back when dropped.
-pub(super) struct Place<'a> {
-    _own: SemaphorePermit<'a>,
-    _common: SemaphorePermit<'a>,
+/// A place, given back when dropped. It is its holder's own, since a run may outlive the call that began it.
+pub(super) struct Place {
+    _own: OwnedSemaphorePermit,
+    _common: rounds::Place,
 }
 
 /// One version's places, and the line of its component.
 #[derive(Debug)]
 pub struct Turns {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     queued: AtomicU32,
     line: Arc<Line>,
 }
@@ -67,7 +71,7 @@ impl Turns {
     #[must_use]
     pub fn new(concurrency: usize) -> Self {
         Self {
-            places: Semaphore::new(concurrency),
+            places: Arc::new(Semaphore::new(concurrency)),
             queued: AtomicU32::new(0),
             line: Arc::default(),
         }
@@ -105,21 +109,30 @@ fn is_safe(input: &Input) -> bool {
 
 impl Admission {
     /// A place for one invocation of a component.
-    pub(super) async fn enter<'a>(&'a self, active: &'a Active) -> Result<Place<'a>, Error> {
+    pub(super) async fn enter(&self, active: &Active) -> Result<Place, Error> {
         let turns = &active.turns;
-        if let (Ok(own), Ok(common)) = (turns.places.try_acquire(), self.places.try_acquire()) {
+        if let Ok(own) = turns.places.clone().try_acquire_owned()
+            && let Some(common) = self.places.try_take(&active.name)
+        {
             return Ok(Place {
                 _own: own,
                 _common: common,
             });
         }
-        if turns.queued.load(Ordering::Relaxed) >= QUEUE_MAX {
+        let queue_max = match active.kind {
+            Kind::Function => u32::try_from(active.manifest.limits.queue).unwrap_or(QUEUE_MAX),
+            Kind::Service | Kind::Policy => QUEUE_MAX,
+        };
+        if turns.queued.load(Ordering::Relaxed) >= queue_max {
             return Err(Error::Busy);
         }
         let _counted = Counted::new(&turns.queued);
-        let both = async { (turns.places.acquire().await, self.places.acquire().await) };
+        let both = async {
+            let own = turns.places.clone().acquire_owned().await;
+            (own, self.places.take(&active.name).await)
+        };
         match tokio::time::timeout(WAIT_MAX, both).await {
-            Ok((Ok(own), Ok(common))) => Ok(Place {
+            Ok((Ok(own), common)) => Ok(Place {
                 _own: own,
                 _common: common,
             }),

@@ -10,11 +10,13 @@ pub(crate) mod answers;
 mod commit;
 mod dry;
 pub mod error;
+mod functions;
 mod idempotency;
 pub(crate) mod notes;
 mod overlay;
 mod reads;
 mod redelivery;
+pub(crate) mod rounds;
 mod shadow;
 pub mod types;
 pub(crate) mod used;
@@ -37,7 +39,7 @@ use crate::clock::{self, Clock};
 use crate::ids::ComponentName;
 use crate::operators::audit::Entry;
 use crate::partners::Notary;
-use crate::registry::{Active, Generation};
+use crate::registry::{Active, Generation, Kind};
 use crate::replay::Recorder;
 use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
 
@@ -283,7 +285,11 @@ impl Dispatcher {
         if let Some(letter) = task.letter {
             redelivery::check(self.shared.store.as_ref(), letter).await?;
         }
-        let recorded = self.shared.recorder.begin(&active.name, &mut work);
+        // What a function answers does not follow from what it reads alone, so a record of it could not be replayed.
+        let recorded = match active.kind {
+            Kind::Service | Kind::Policy => self.shared.recorder.begin(&active.name, &mut work),
+            Kind::Function => None,
+        };
         let used = work.used.clone();
         let ran = active.loaded.invoke(generation, task.input, work).await;
         used.end(matches!(&ran, Err(error) if error.is_failure()));

@@ -170,6 +170,9 @@ where
     drop(timeout(LINGER_MAX, drain).await);
 }
 
+/// A request's body as it comes from its connection.
+pub(super) type Arriving = Lingering<hyper::body::Incoming>;
+
 /// A request's body. Where whoever answers the request does not want the rest of it, that is read and dropped
 /// for a short while.
 #[derive(Debug)]

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Response, StatusCode, request};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::{Either, Full};
 
+use super::body::Arriving;
+use super::connection::{Reply, Running};
 use super::principal::Principal;
 use super::problem::Problem;
-use super::{Gateway, body, headers, upload};
+use super::{Gateway, body, function, headers, upload};
 use crate::dispatch::types::{Request, RequestHead, Response as Answer};
-use crate::dispatch::{self, Culprit};
+use crate::dispatch::{self, Culprit, IdempotencyKey};
 use crate::ids::ComponentName;
 use crate::logs::LogLevel;
 use crate::operators::audit::{Change, Entry};
@@ -28,18 +29,42 @@ const AUDITED_CHARS_MAX: usize = 512;
 pub(super) async fn answer(
     gateway: &Gateway,
     principal: &Principal,
-    parts: &request::Parts,
-    body: &mut Incoming,
-) -> Result<Response<Full<Bytes>>, Problem> {
-    store_answers(gateway)?;
+    parts: request::Parts,
+    mut body: Arriving,
+    running: Running,
+) -> Result<Response<Reply>, Problem> {
     let generation = gateway.host.registry.generation();
+    if let Some(target) = function::named(&generation, parts.uri.path()) {
+        let request = (parts, body);
+        return function::answer(gateway, &generation, target?, request, running).await;
+    }
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let matched = generation.router.route(method, path);
+    if let Ok(matched) = &matched
+        && let Some(target) = function::routed(&generation, matched.component)
+    {
+        let request = (parts, body);
+        return function::answer(gateway, &generation, target, request, running).await;
+    }
+    store_answers(gateway)?;
+    let request = (principal, &parts);
+    let answer = serve(gateway, &generation, matched?, request, &mut body).await;
+    answer.map(|response| response.map(Either::Left))
+}
+
+/// Answers a request with a service.
+async fn serve(
+    gateway: &Gateway,
+    generation: &Arc<Generation>,
+    matched: Matched<'_>,
+    (principal, parts): (&Principal, &request::Parts),
+    body: &mut Arriving,
+) -> Result<Response<Full<Bytes>>, Problem> {
     let Matched {
         component,
         route,
         params,
-    } = generation
-        .router
-        .route(parts.method.as_str(), parts.uri.path())?;
+    } = matched;
     let key = headers::idempotency_key(&parts.headers)?;
     let head = RequestHead {
         method: parts.method.as_str().to_owned(),
@@ -52,42 +77,73 @@ pub(super) async fn answer(
     if route.rows {
         let format = headers::row_format(&parts.headers)?;
         let target = upload::Target {
-            generation: &generation,
+            generation,
             component,
             head: &head,
             key: key.as_ref(),
         };
         return upload::answer(gateway, target, format, body).await;
     }
+    let invocation = Invocation {
+        component,
+        head,
+        key,
+        body_limit_bytes: route.body_limit_bytes,
+        audited: (route.audited && !parts.method.is_safe()).then_some(principal),
+    };
+    whole(gateway, generation, invocation, body).await
+}
+
+/// What a component is to be run for.
+pub(super) struct Invocation<'a> {
+    pub(super) component: &'a ComponentName,
+    pub(super) head: RequestHead,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) body_limit_bytes: usize,
+    /// Who calls, where the audit is to know.
+    pub(super) audited: Option<&'a Principal>,
+}
+
+/// Answers a request whole, in a transaction.
+pub(super) async fn whole(
+    gateway: &Gateway,
+    generation: &Arc<Generation>,
+    invocation: Invocation<'_>,
+    body: &mut Arriving,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let Invocation {
+        component,
+        head,
+        key,
+        body_limit_bytes,
+        audited,
+    } = invocation;
     let held = gateway
         .bodies
-        .read(body, route.body_limit_bytes, body::WHOLE_MAX)
+        .read(body, body_limit_bytes, body::WHOLE_MAX)
         .await?;
     let request = Request {
         head,
         body: held.bytes,
     };
-    let entry = match route.audited && !parts.method.is_safe() {
-        true => entry(principal, component, &request),
-        false => None,
-    };
+    let entry = audited.and_then(|principal| entry(principal, component, &request));
     // A refusal that is repeated under a key may come from an earlier generation.
     let is_repeatable = key.is_some();
     let answer = gateway
         .host
         .dispatch
-        .audited(&generation, component, request, key, entry.as_ref())
+        .audited(generation, component, request, key, entry.as_ref())
         .await;
     let answer = answer.map_err(|error| {
         note_failure(gateway, &error);
         let is_known = !(is_repeatable && matches!(error, dispatch::Error::Rejected(_)));
         let problem = Problem::from(error);
-        match dispatch::generation_of(&generation, component).filter(|_| is_known) {
+        match dispatch::generation_of(generation, component).filter(|_| is_known) {
             Some(named) => problem.of_generation(named),
             None => problem,
         }
     })?;
-    checked(answer).map_err(|rule| Problem::misbehaved(culprit(&generation, component), &rule))
+    checked(answer).map_err(|rule| Problem::misbehaved(culprit(generation, component), &rule))
 }
 
 /// What the audit says of a call, once it has changed something.
@@ -109,7 +165,7 @@ fn cut(text: &str) -> String {
 }
 
 /// A component's failure stands in its log, beside what it wrote before.
-fn note_failure(gateway: &Gateway, error: &dispatch::Error) {
+pub(super) fn note_failure(gateway: &Gateway, error: &dispatch::Error) {
     if let Some(culprit) = error.failed() {
         let log = gateway.host.logs.of(&culprit.component);
         log.write(LogLevel::Error, &error.to_string());
@@ -141,11 +197,11 @@ fn culprit(generation: &Arc<Generation>, component: &ComponentName) -> Culprit {
 fn checked(answer: Answer) -> Result<Response<Full<Bytes>>, String> {
     let status = StatusCode::from_u16(answer.status)
         .map_err(|_| format!("answered with status {}", answer.status))?;
-    let bodiless = matches!(
-        status,
-        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-    );
-    let body = if bodiless { Vec::new() } else { answer.body };
+    let body = if is_bodiless(status) {
+        Vec::new()
+    } else {
+        answer.body
+    };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     for (name, value) in answer.headers {
@@ -164,6 +220,14 @@ fn checked(answer: Answer) -> Result<Response<Full<Bytes>>, String> {
         }
     }
     Ok(response)
+}
+
+/// Whether answers with this status have no content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5).
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    )
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::body::Lingering;
 use super::principal::{self, Principal};
 use super::problem::{Kind, Problem};
-use super::{Gateway, body, component, control, headers};
+use super::{Gateway, component, control, headers};
 
 /// Most bytes of a request's head, and of what is read ahead of it (bytes).
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -42,7 +42,7 @@ const SILENT_LOOKS_MAX: u32 = 4;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A component's answer, or one of the host's own.
-type Reply = Either<Full<Bytes>, Body>;
+pub(super) type Reply = Either<Full<Bytes>, Body>;
 
 /// What happens on a connection.
 #[derive(Default)]
@@ -54,7 +54,7 @@ struct Activity {
 }
 
 /// A request that is being answered, until dropped.
-struct Running(Arc<Activity>);
+pub(super) struct Running(Arc<Activity>);
 
 impl Running {
     fn new(activity: &Arc<Activity>) -> Self {
@@ -175,18 +175,13 @@ async fn respond(
         }
         admitted => admitted,
     };
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let body = Lingering::new(body, gateway.tasks.clone());
     let answer = match admitted {
         Err(problem) => Err(problem),
-        Ok(principal) => component::answer(&gateway, &principal, &parts, &mut body).await,
+        Ok(principal) => component::answer(&gateway, &principal, parts, body, running).await,
     };
-    let answer = answer.unwrap_or_else(|problem| {
-        if !hyper::body::Body::is_end_stream(&body) {
-            gateway.tasks.spawn(body::linger(body));
-        }
-        problem.answer()
-    });
-    Ok(answer.map(Either::Left))
+    Ok(answer.unwrap_or_else(|problem| problem.answer().map(Either::Left)))
 }
 
 /// Whether a request may come in at all, and from whom it comes.

@@ -27,12 +27,15 @@ pub(super) fn text(parameter: Parameter) -> Result<String, Problem> {
     Ok(text)
 }
 
+/// The reserved segment below which functions answer, not the host.
+const FUNCTIONS: &str = "fn";
+
 /// Whether the host serves this path itself.
 pub(super) fn owns(path: &str) -> bool {
     let first = path
         .strip_prefix('/')
         .and_then(|rest| rest.split('/').next());
-    first.is_some_and(|first| RESERVED.contains(&first))
+    first.is_some_and(|first| RESERVED.contains(&first) && first != FUNCTIONS)
 }
 
 /// Whether a path is answered without a token: what asks there has none and is told next to nothing, or
@@ -120,14 +123,7 @@ mod tests {
 
     #[test]
     fn the_host_owns_whole_segments() {
-        for own in [
-            "/admin",
-            "/admin/x",
-            "/health",
-            "/health/",
-            "/streams/a",
-            "/fn/x/y",
-        ] {
+        for own in ["/admin", "/admin/x", "/health", "/health/", "/streams/a"] {
             assert!(owns(own), "{own}");
         }
         for other in [
@@ -138,6 +134,8 @@ mod tests {
             "/house/admin",
             "//admin",
             "/healthy",
+            "/fn",
+            "/fn/x/y",
         ] {
             assert!(!owns(other), "{other}");
         }

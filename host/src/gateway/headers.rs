@@ -19,6 +19,19 @@ static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Header fields for a component: those with a textual value. The host's own token is not among them.
 pub(super) fn fields(headers: &HeaderMap, with_authorization: bool) -> Result<Vec<Field>, Problem> {
+    check_size(headers)?;
+    let mut fields = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let shown = with_authorization || name != AUTHORIZATION;
+        if let (true, Ok(text)) = (shown, std::str::from_utf8(value.as_bytes())) {
+            fields.push((name.as_str().to_owned(), text.to_owned()));
+        }
+    }
+    Ok(fields)
+}
+
+/// That the headers are not longer than components get to see.
+pub(super) fn check_size(headers: &HeaderMap) -> Result<(), Problem> {
     let bytes: usize = headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len())
@@ -28,14 +41,7 @@ pub(super) fn fields(headers: &HeaderMap, with_authorization: bool) -> Result<Ve
             format!("the headers have {bytes} bytes; at most {HEADER_BYTES_MAX} are taken");
         return Err(Problem::new(Kind::HeadersTooLarge, detail));
     }
-    let mut fields = Vec::with_capacity(headers.len());
-    for (name, value) in headers {
-        let shown = with_authorization || name != AUTHORIZATION;
-        if let (true, Ok(text)) = (shown, std::str::from_utf8(value.as_bytes())) {
-            fields.push((name.as_str().to_owned(), text.to_owned()));
-        }
-    }
-    Ok(fields)
+    Ok(())
 }
 
 /// The request's idempotency key. A read may have one too, since a read can cost datapoints.

@@ -11,6 +11,7 @@ mod body;
 mod component;
 mod connection;
 mod control;
+mod function;
 mod functions;
 mod headers;
 mod installation;

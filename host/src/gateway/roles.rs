@@ -36,6 +36,7 @@ mod tests {
             (&Method::HEAD, "/metrics", Role::Viewer),
             (&Method::GET, "/house/x", Role::Viewer),
             (&Method::POST, "/house/x", Role::Deployer),
+            (&Method::POST, "/fn/hello/x", Role::Deployer),
             (&Method::POST, "/admin/components/schedule", Role::Deployer),
             (&Method::DELETE, "/admin/dead-letters/1", Role::Deployer),
             (

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use super::body::Arriving;
 use super::problem::{Kind, Problem};
 use super::rows::Splitter;
 use super::{Gateway, body};
@@ -84,7 +84,7 @@ pub(super) async fn answer(
     gateway: &Gateway,
     target: Target<'_>,
     format: RowFormat,
-    body: &mut Incoming,
+    body: &mut Arriving,
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let place = gateway.uploads.try_acquire();
     let _place = place.map_err(|_| Problem::new(Kind::Busy, "too many uploads at a time"))?;
@@ -117,7 +117,7 @@ async fn take_in(
     gateway: &Gateway,
     target: &Target<'_>,
     format: RowFormat,
-    body: &mut Incoming,
+    body: &mut Arriving,
     progress: &mut Progress,
 ) -> Result<(), Problem> {
     let mut splitter = Splitter::new(format);

@@ -67,6 +67,7 @@ impl Player {
             cache_directory: cache,
             privacy,
             counts_fuel: true,
+            ..Options::default()
         };
         let runtime =
             Runtime::start(&options).map_err(|error| Error::Engine(format!("{error:#}")))?;

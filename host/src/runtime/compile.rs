@@ -1,4 +1,4 @@
-//! Compiles partners' components in a child process: one at a time, within limits on memory, processor
+//! Compiles partners' components and functions in a child process: one at a time, within limits on memory, processor
 //! time and wall clock. The child is this program with the hidden verb `compile`; it gets the bytes on
 //! standard input, has an empty environment, opens nothing, and writes the artifact to standard output.
 //!
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use child::{compile as in_child, limit_and_restart};
+pub use child::{FUNCTIONS_ARGUMENT, Target, compile as in_child, limit_and_restart};
 
 use super::partner::PartnerLoadError;
 use verdict::Ended;
@@ -69,6 +69,7 @@ impl Artifact {
 pub(super) struct Compiler {
     program: PathBuf,
     limits: CompileLimits,
+    target: Target,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
@@ -77,15 +78,17 @@ pub(super) struct Compiler {
 pub(super) struct Turn {
     program: PathBuf,
     limits: CompileLimits,
+    target: Target,
     _turn: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
 }
 
 impl Compiler {
-    pub(super) fn new(program: Option<PathBuf>, limits: CompileLimits) -> Self {
+    pub(super) fn new(program: Option<PathBuf>, limits: CompileLimits, target: Target) -> Self {
         Self {
             program: program.unwrap_or_else(own_program),
             limits,
+            target,
             turns: Arc::new(Semaphore::new(1)),
             places: Arc::new(Semaphore::new(1 + WAITING_MAX)),
         }
@@ -107,6 +110,7 @@ impl Compiler {
         Ok(Turn {
             program: self.program.clone(),
             limits: self.limits,
+            target: self.target,
             _turn: turn,
             _place: place,
         })
@@ -144,6 +148,7 @@ impl Turn {
             .arg("compile")
             .arg(format!("--memory-mib={}", self.limits.memory_mib))
             .arg(format!("--cpu-s={}", self.limits.cpu_s))
+            .args(self.target.argument())
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())

@@ -1,6 +1,8 @@
 //! The wasmtime engine and its limits.
 
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{
@@ -8,9 +10,13 @@ use wasmtime::{
     PoolingAllocationConfig,
 };
 
+use super::function::Compiling;
+use super::inspect::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use crate::clock;
+use crate::dispatch::rounds::Rounds;
 use crate::logs::Logs;
 use crate::metering::Profile;
+use crate::outbound::Outbound;
 use crate::registry::manifest::MEMORY_MIB_MAX;
 
 /// How often the epoch moves on. A guest is interrupted at most this much past its deadline, and
@@ -19,6 +25,10 @@ pub(super) const EPOCH: Duration = Duration::from_millis(5);
 
 /// Most instances alive at once, idle ones included. Each reserves address space, not memory.
 const INSTANCES_MAX: u32 = 1_000;
+
+/// Elements of one table, and bytes of an instance's metadata: those of an interpreter, many times over what a service has.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+const INSTANCE_BYTES_MAX: usize = 4 << 20;
 
 /// Most linear memory of an instance, bytes; its manifest sets the limit that holds.
 const MEMORY_BYTES_MAX: usize = (MEMORY_MIB_MAX as usize) << 20;
@@ -46,6 +56,10 @@ pub struct Options {
     pub cache_directory: Option<PathBuf>,
     /// How sums of groups are guarded where partners read them.
     pub privacy: Profile,
+    /// Where functions may send requests to.
+    pub outbound: Outbound,
+    /// The program whose hidden verb `compile` compiles functions; none: the one that runs.
+    pub compiler: Option<PathBuf>,
     /// Whether it counts fuel, for replays. Serving does not: epochs cost a third of it.
     pub counts_fuel: bool,
 }
@@ -56,6 +70,11 @@ pub struct Runtime {
     pub(super) engine: Engine,
     /// How sums of groups are guarded.
     pub(crate) privacy: Profile,
+    pub(super) outbound: Outbound,
+    /// Has functions compiled.
+    pub(super) compiling: Arc<Compiling>,
+    /// Turns at computing for runs of functions that have computed for long.
+    pub(super) slices: Rounds,
     pub(super) counts_fuel: bool,
     /// What components log.
     pub logs: Logs,
@@ -79,15 +98,38 @@ impl Runtime {
         Ok(Self {
             engine,
             privacy: options.privacy,
+            outbound: options.outbound.clone(),
+            compiling: Arc::new(Compiling::new(options)),
+            slices: Rounds::new(cores(), 0),
             counts_fuel: options.counts_fuel,
             logs: Logs::default(),
         })
     }
 }
 
-/// Proposals off that components have no use for, each being surface; `multi_memory` stays on, since
-/// composed components need it.
+/// How many runs can compute at a time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// For the process that compiles functions, apart from the host: one thread, and no pool, whose address space would count
+/// against its limit.
+pub(super) fn compiling() -> Config {
+    let mut config = common();
+    config.parallel_compilation(false);
+    config
+}
+
+/// For the process that runs components.
 fn limits() -> Config {
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config
+}
+
+/// What shows in compiled code. Proposals are off that components have no use for, each being surface; `multi_memory`
+/// stays on, since composed components need it.
+fn common() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.concurrency_support(false);
@@ -103,21 +145,23 @@ fn limits() -> Config {
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(FIBER_STACK_BYTES);
     config.wasm_backtrace_max_frames(None);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config
 }
 
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES_MAX);
-    pool.total_core_instances(2 * INSTANCES_MAX);
+    pool.total_core_instances(4 * INSTANCES_MAX);
     pool.total_memories(INSTANCES_MAX);
     pool.total_tables(2 * INSTANCES_MAX);
+    pool.table_elements(TABLE_ELEMENTS_MAX);
+    pool.max_core_instance_size(INSTANCE_BYTES_MAX);
+    pool.max_component_instance_size(INSTANCE_BYTES_MAX);
     pool.total_stacks(INSTANCES_MAX);
     pool.max_memory_size(MEMORY_BYTES_MAX);
-    pool.max_memories_per_component(4);
-    pool.max_tables_per_component(8);
-    pool.max_core_instances_per_component(16);
+    pool.max_memories_per_component(MEMORIES_MAX);
+    pool.max_tables_per_component(TABLES_MAX);
+    pool.max_core_instances_per_component(CORE_INSTANCES_MAX);
     pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
     pool.table_keep_resident(16 << 10);
     pool.pagemap_scan(Enabled::Auto);
@@ -147,4 +191,22 @@ pub(super) fn spawn_ticker(engine: &Engine) -> std::io::Result<()> {
         .name("epoch".into())
         .spawn(tick)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    use super::*;
+
+    #[test]
+    fn what_is_compiled_apart_can_be_run() {
+        let hash = |config: &Config| {
+            let engine = Engine::new(config).expect("an engine");
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(&limits()), hash(&compiling()));
+    }
 }

@@ -211,6 +211,26 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
     })
 }
 
+/// Looks through a component that is to be compiled and is no partner's: that it can be compiled at a bounded cost.
+/// What it may import is its kind's business; the names come back.
+///
+/// # Errors
+/// Why it is not taken.
+pub(super) fn imports_of(bytes: &[u8]) -> Result<Vec<String>, Refused> {
+    preamble::check(bytes)?;
+    let found = pass::run(bytes)?;
+    match found.reasons.is_empty() {
+        true => Ok(found
+            .imports
+            .into_iter()
+            .map(|import| import.name)
+            .collect()),
+        false => Err(Refused {
+            reasons: found.reasons,
+        }),
+    }
+}
+
 fn as_text<S: serde::Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(digest)
 }

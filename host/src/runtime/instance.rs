@@ -9,7 +9,7 @@ use wasmtime::{Store, UpdateDeadline};
 use super::bindings::{events, http, rows};
 use super::failure::PastDeadline;
 use super::guest::{Call, Guest};
-use super::loaded::Loaded;
+use super::loaded::{Code, Loaded};
 use crate::dispatch::Notes;
 
 /// Most calls that one instance serves: bounds what a leak in a guest can add up to.
@@ -96,17 +96,26 @@ impl Loaded {
     }
 
     pub(super) async fn instantiate(&self) -> wasmtime::Result<Instance> {
+        let Code::Own(pre) = &self.code else {
+            return Err(wasmtime::Error::msg(
+                "is a function and called like a service",
+            ));
+        };
         let mut store = Store::new(&self.engine, Guest::new(self.identity.clone()));
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match context.data().is_over() {
             true => Err(PastDeadline.into()),
-            false => Ok(UpdateDeadline::Yield(1)),
+            // The thread looks for what has come in before it computes on.
+            false => Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            )),
         });
         store.set_epoch_deadline(1);
         if self.counts_fuel {
             store.set_fuel(FUEL)?;
         }
-        let instance = self.pre.instantiate_async(&mut store).await?;
+        let instance = pre.instantiate_async(&mut store).await?;
         let handlers = &self.handlers;
         let http = handlers
             .http

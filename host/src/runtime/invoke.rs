@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::bindings::{self, Handled, Refusal};
 use super::failure::explain;
+use super::function;
 use super::guest::Call;
 use super::instance::Instance;
 use super::loaded::Loaded;
@@ -26,6 +27,10 @@ impl Loaded {
         input: &Input,
         work: Box<Work>,
     ) -> Result<(Output, Box<Work>), Error> {
+        if let (Some(function), Input::Http(request)) = (self.as_function(), input) {
+            let (response, work) = function.invoke(request, work).await?;
+            return Ok((Output::Http(response), work));
+        }
         let deadline_ms = self.identity.manifest.limits.deadline_ms;
         let failed = |error| explain(error, &self.identity.culprit, deadline_ms);
         let allowed_ms = deadline_ms.saturating_mul(work.patience());
@@ -46,6 +51,41 @@ impl Loaded {
         match call {
             Some(call) => Ok((output, call.work)),
             None => Err(self.misbehaved("lost its invocation".into())),
+        }
+    }
+
+    /// Has a function answer a request; see [`function::Answer`] for what of it is there when this returns. `held` is
+    /// dropped when the function's run is over, which ends at the latest with the answer's body.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing of the answer was told.
+    pub async fn answer<B, H>(
+        &self,
+        request: http::Request<B>,
+        held: H,
+    ) -> Result<http::Response<function::Answer>, Error>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Unpin + Send + 'static,
+        B::Error: Into<function::Fault>,
+        H: Send + 'static,
+    {
+        match self.as_function() {
+            Some(function) => function.answer(request, held).await,
+            None => Err(self.misbehaved("is no function".into())),
+        }
+    }
+
+    /// Whether it is a function that cannot answer until its secrets were told.
+    #[must_use]
+    pub fn awaits_secrets(&self) -> bool {
+        self.as_function()
+            .is_some_and(|function| function.awaits_secrets())
+    }
+
+    /// Tells a function its secrets, by name; what it was told first holds.
+    pub fn tell_secrets(&self, secrets: Vec<(String, String)>) {
+        if let Some(function) = self.as_function() {
+            function.tell_secrets(secrets);
         }
     }
 

@@ -1,6 +1,8 @@
 //! A compiled component version: its kind and interfaces, read from its type, and everything that
 //! can be worked out before the first call.
 
+mod shape;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -10,6 +12,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, 
 
 use super::bindings::{events, http, rows};
 use super::engine::Runtime;
+use super::function::{self, Function};
 use super::guest::{Guest, Identity};
 use super::instance::Instance;
 use super::versions;
@@ -18,6 +21,7 @@ use crate::dispatch::Culprit;
 use crate::registry::Kind;
 use crate::registry::manifest::{self, Manifest};
 use crate::store::Space;
+use shape::Shape;
 
 /// Largest component, bytes.
 const COMPONENT_BYTES_MAX: usize = 64 << 20;
@@ -47,6 +51,7 @@ impl LoadError {
 }
 
 /// Which handlers a component exports, ready to be called.
+#[derive(Default)]
 pub(super) struct Handlers {
     pub(super) http: Option<http::HttpIndices>,
     pub(super) rows: Option<rows::RowsIndices>,
@@ -54,11 +59,19 @@ pub(super) struct Handlers {
     pub(super) grid: super::grid::Indices,
 }
 
+/// What a component version is run by.
+pub(super) enum Code {
+    /// A service or a policy, linked to the host's own interfaces.
+    Own(InstancePre<Guest>),
+    /// A function, linked to WASI.
+    Function(Arc<Function>),
+}
+
 /// A compiled component version.
 pub struct Loaded {
     pub(super) engine: Engine,
     pub(super) identity: Arc<Identity>,
-    pub(super) pre: InstancePre<Guest>,
+    pub(super) code: Code,
     pub(super) handlers: Handlers,
     /// Exported functions by interface and name.
     pub(super) functions: HashMap<String, HashMap<String, ComponentExportIndex>>,
@@ -84,53 +97,73 @@ impl Runtime {
         bytes: &[u8],
         manifest: Option<Manifest>,
     ) -> Result<Loaded, LoadError> {
-        check_preamble(bytes)?;
-        let component = Component::new(&self.engine, bytes).map_err(|e| LoadError::of(&e))?;
+        let component = self.component(&culprit, bytes)?;
         let shape = Shape::read(&self.engine, &component);
         let manifest = manifest.unwrap_or_else(|| shape.default_manifest(&culprit));
         let kind = shape.kind(&manifest)?;
         let misplaced = |error: manifest::Error| LoadError(error.to_string());
         manifest.check_kind(kind).map_err(misplaced)?;
-        let linker = link(&self.engine, &shape, &manifest).map_err(|e| LoadError::of(&e))?;
-        let pre = linker
-            .instantiate_pre(&component)
-            .map_err(|e| LoadError::of(&e))?;
-        let handlers = handlers(&pre, &shape)?;
-        check_manifest(&handlers, &manifest)?;
-        let space = Space::from(culprit.component.as_str());
-        let log = self.logs.of(&culprit.component);
         let identity = Arc::new(Identity {
+            space: Space::from(culprit.component.as_str()),
+            log: self.logs.of(&culprit.component),
             culprit,
-            space,
             manifest,
-            log,
         });
-        let functions = functions(&component, &shape);
+        let code = self.code(&component, &shape, kind, &identity)?;
+        let handlers = handlers(&code, &shape)?;
+        check_manifest(kind, &handlers, &identity.manifest)?;
         let signatures = match kind {
             Kind::Policy => signatures(&self.engine, &component),
             Kind::Service | Kind::Function => HashMap::new(),
         };
-        let calls = shape.calls_of_components(&identity.manifest);
-        let exports = shape
-            .exports
-            .into_iter()
-            .map(|(name, _)| name)
-            .filter(|n| !is_handler(n))
-            .collect();
-        let idle = Mutex::default();
+        let (calls, exports) = match kind {
+            Kind::Function => (Vec::new(), Vec::new()),
+            Kind::Service | Kind::Policy => (
+                shape.calls_of_components(&identity.manifest),
+                shape.exports_for_components(),
+            ),
+        };
         Ok(Loaded {
             engine: self.engine.clone(),
             identity,
-            pre,
+            code,
             handlers,
-            functions,
+            functions: functions(&component, &shape),
             signatures,
-            idle,
+            idle: Mutex::default(),
             counts_fuel: self.counts_fuel,
             kind,
             exports,
             calls,
         })
+    }
+
+    /// Makes bytes a component.
+    fn component(&self, culprit: &Culprit, bytes: &[u8]) -> Result<Component, LoadError> {
+        check_preamble(bytes)?;
+        if function::is_function(bytes) {
+            let compiling = &self.compiling;
+            let made = compiling.component(&self.engine, culprit.version, bytes);
+            return made.map_err(LoadError);
+        }
+        Component::new(&self.engine, bytes).map_err(|e| LoadError::of(&e))
+    }
+
+    /// Links a component with what its kind gets.
+    fn code(
+        &self,
+        component: &Component,
+        shape: &Shape,
+        kind: Kind,
+        identity: &Arc<Identity>,
+    ) -> Result<Code, LoadError> {
+        let code = match kind {
+            Kind::Function => Function::link(self, component, identity.clone()).map(Code::Function),
+            Kind::Service | Kind::Policy => link(&self.engine, shape, &identity.manifest)
+                .and_then(|linker| linker.instantiate_pre(component))
+                .map(Code::Own),
+        };
+        code.map_err(|error| LoadError::of(&error))
     }
 }
 
@@ -164,6 +197,14 @@ impl Loaded {
         &self.calls
     }
 
+    /// What runs it, if it is a function.
+    pub(super) fn as_function(&self) -> Option<&Arc<Function>> {
+        match &self.code {
+            Code::Function(function) => Some(function),
+            Code::Own(_) => None,
+        }
+    }
+
     /// An exported function of an interface in this version, else in another, and which version that is.
     pub(super) fn function(
         &self,
@@ -177,140 +218,6 @@ impl Loaded {
         })?;
         Some((exported, functions.get(function)?))
     }
-}
-
-/// Imported and exported interfaces of a component, with their functions.
-struct Shape {
-    imports: Vec<(String, Vec<String>)>,
-    exports: Vec<(String, Vec<String>)>,
-}
-
-impl Shape {
-    fn read(engine: &Engine, component: &Component) -> Self {
-        let ty = component.component_type();
-        let list = |item: ComponentItem| match item {
-            ComponentItem::ComponentInstance(instance) => instance
-                .exports(engine)
-                .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-                .map(|(name, _)| name.to_string())
-                .collect(),
-            _ => Vec::new(),
-        };
-        let imports = ty
-            .imports(engine)
-            .map(|(name, item)| (name.to_string(), list(item.ty)))
-            .collect();
-        let exports = ty
-            .exports(engine)
-            .map(|(name, item)| (name.to_string(), list(item.ty)))
-            .collect();
-        Self { imports, exports }
-    }
-
-    /// Routes under the component's name, if it answers requests at all.
-    fn default_manifest(&self, culprit: &Culprit) -> Manifest {
-        let mut manifest = Manifest::default_for(&culprit.component);
-        if !self.exports.iter().any(|(name, _)| name == HANDLERS[0]) {
-            manifest.routes.clear();
-        }
-        manifest
-    }
-
-    /// Imports that have functions; the others only name types.
-    fn calls(&self) -> impl Iterator<Item = &str> {
-        self.imports
-            .iter()
-            .filter(|(_, functions)| !functions.is_empty())
-            .map(|(name, _)| name.as_str())
-    }
-
-    /// Interfaces of other components that it calls, and those that the host calls for it.
-    fn calls_of_components(&self, manifest: &Manifest) -> Vec<String> {
-        let own = self
-            .calls()
-            .filter(|name| !capabilities::SERVED.contains(name));
-        let metered = super::grid::CALLED
-            .into_iter()
-            .filter(|_| manifest.grants.partners);
-        own.chain(metered).map(str::to_owned).collect()
-    }
-
-    fn kind(&self, manifest: &Manifest) -> Result<Kind, LoadError> {
-        self.check_outside(manifest)?;
-        let policies = self
-            .exports
-            .iter()
-            .filter(|(name, _)| name.starts_with("leyden:policy/"))
-            .count();
-        if policies == 0
-            && self
-                .exports
-                .iter()
-                .all(|(_, functions)| functions.is_empty())
-        {
-            let handlers = HANDLERS.join(", ");
-            return Err(LoadError(format!(
-                "it exports neither a handler ({handlers}) nor an interface for other components"
-            )));
-        }
-        match (policies, self.exports.len(), self.calls().count()) {
-            (0, _, _) => Ok(Kind::Service),
-            (1, 1, 0) => Ok(Kind::Policy),
-            _ => Err(LoadError(
-                "a policy exports exactly one leyden:policy interface and imports nothing".into(),
-            )),
-        }
-    }
-
-    /// Each import is served and granted, and whatever is Leyden's has a version that is known.
-    fn check_outside(&self, manifest: &Manifest) -> Result<(), LoadError> {
-        let imports = self.calls();
-        let imports = imports.filter_map(|name| refuse_import(name, manifest));
-        let exports = self.exports.iter();
-        let exports = exports.filter_map(|(name, _)| refuse_export(name));
-        let refused: Vec<String> = imports.chain(exports).collect();
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(LoadError(refused.join("; ")))
-        }
-    }
-}
-
-/// Why an import is not linked, if it is not. Interfaces of other components are linked when called.
-fn refuse_import(name: &str, manifest: &Manifest) -> Option<String> {
-    if let Some(grant) = capabilities::grant_missing(name, &manifest.grants) {
-        return Some(format!(
-            "it imports {name}, which its manifest does not grant (grants.{grant} = true)"
-        ));
-    }
-    if let Some(known) = versions::unknown(name) {
-        return Some(format!("it imports {name}, which is not served ({known})"));
-    }
-    let served = capabilities::SERVED.contains(&name);
-    let of_components = name.starts_with("leyden:grid/") || name.starts_with("leyden:policy/");
-    let foreign = name.starts_with("leyden:") && !of_components
-        || name.starts_with("wasi:")
-        || !name.contains('/');
-    (!served && foreign).then(|| format!("it imports {name}, which is not served ({})", hint(name)))
-}
-
-/// Why an export is not taken, if it is not: nobody could call it.
-fn refuse_export(name: &str) -> Option<String> {
-    let known = versions::unknown(name)?;
-    Some(format!("it exports {name}, which nothing calls ({known})"))
-}
-
-fn hint(name: &str) -> String {
-    if name.starts_with("wasi:") {
-        return "build for wasm32-unknown-unknown with the leyden packages, which need no WASI"
-            .into();
-    }
-    format!("packages are {}", versions::all())
-}
-
-fn is_handler(name: &str) -> bool {
-    HANDLERS.contains(&name)
 }
 
 fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
@@ -348,7 +255,10 @@ fn link(engine: &Engine, shape: &Shape, manifest: &Manifest) -> wasmtime::Result
     Ok(linker)
 }
 
-fn handlers(pre: &InstancePre<Guest>, shape: &Shape) -> Result<Handlers, LoadError> {
+fn handlers(code: &Code, shape: &Shape) -> Result<Handlers, LoadError> {
+    let Code::Own(pre) = code else {
+        return Ok(Handlers::default());
+    };
     let exported = |name: &str| shape.exports.iter().any(|(export, _)| export == name);
     let failed = |e: wasmtime::Error| LoadError::of(&e);
     Ok(Handlers {
@@ -369,8 +279,9 @@ fn handlers(pre: &InstancePre<Guest>, shape: &Shape) -> Result<Handlers, LoadErr
 }
 
 /// A manifest must not route to a handler that the component does not have.
-fn check_manifest(handlers: &Handlers, manifest: &Manifest) -> Result<(), LoadError> {
-    let needs_http = manifest.routes.iter().any(|route| !route.rows);
+fn check_manifest(kind: Kind, handlers: &Handlers, manifest: &Manifest) -> Result<(), LoadError> {
+    // A function answers whatever is not taken in row by row.
+    let needs_http = kind != Kind::Function && manifest.routes.iter().any(|route| !route.rows);
     let needs_rows = manifest.routes.iter().any(|route| route.rows);
     let missing = [
         (

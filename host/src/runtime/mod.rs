@@ -16,6 +16,7 @@ mod bridge;
 pub mod compile;
 mod engine;
 mod failure;
+pub mod function;
 mod grid;
 mod guest;
 pub mod inspect;

@@ -86,7 +86,11 @@ impl PartnerRuntime {
         });
         let inner = Inner {
             engine,
-            compiler: Compiler::new(options.program.clone(), options.compile),
+            compiler: Compiler::new(
+                options.program.clone(),
+                options.compile,
+                compile::Target::Partners,
+            ),
             artifacts,
             recent: Mutex::default(),
         };

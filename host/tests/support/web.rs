@@ -71,7 +71,8 @@ impl Web {
         Self::start_as(configure, plugins, |_| {}).await
     }
 
-    async fn start_as(
+    /// A host with another configuration than that of most tests.
+    pub async fn start_as(
         configure: impl FnOnce(&mut Config),
         plugins: &Path,
         change: impl FnOnce(&mut Options),

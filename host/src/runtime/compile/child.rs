@@ -12,7 +12,7 @@ use rlimit::Resource;
 use wasmtime::Engine;
 
 use super::super::inspect::UPLOAD_BYTES_MAX;
-use super::super::{partner, thread};
+use super::super::{engine, partner, thread};
 use super::CompileLimits;
 
 /// The artifact follows.
@@ -23,6 +23,25 @@ pub(super) const REFUSED: u8 = 1;
 
 /// Most open files: standard streams, and what the runtime holds.
 const FILES_MAX: u64 = 64;
+
+/// Which engine is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// That of partners' components.
+    Partners,
+    /// That of the operator's, functions among them.
+    Functions,
+}
+
+/// What says that it is functions.
+pub const FUNCTIONS_ARGUMENT: &str = "--functions";
+
+impl Target {
+    /// The argument of the hidden verb that says so, if it needs one.
+    pub(super) fn argument(self) -> Option<&'static str> {
+        (self == Self::Functions).then_some(FUNCTIONS_ARGUMENT)
+    }
+}
 
 /// Limits this process and runs the same program again with these arguments. Returns only where it cannot.
 pub fn limit_and_restart(limits: CompileLimits, arguments: &[&str]) -> io::Error {
@@ -36,12 +55,15 @@ pub fn limit_and_restart(limits: CompileLimits, arguments: &[&str]) -> io::Error
 ///
 /// # Errors
 /// The parent is gone. No limit that is met ends here: the system ends the process then.
-pub fn compile(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+pub fn compile(target: Target, mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let mut component = Vec::new();
     let most = UPLOAD_BYTES_MAX as u64;
     input.by_ref().take(most + 1).read_to_end(&mut component)?;
-    let compiled = Engine::new(&partner::compiling())
-        .and_then(|engine| engine.precompile_component(&component));
+    let config = match target {
+        Target::Partners => partner::compiling(),
+        Target::Functions => engine::compiling(),
+    };
+    let compiled = Engine::new(&config).and_then(|engine| engine.precompile_component(&component));
     match compiled {
         Ok(artifact) => {
             output.write_all(&[COMPILED])?;

@@ -1,0 +1,334 @@
+//! Requests that functions answer: under `/fn/<name>/…` always, and under the routes of their manifests. Bodies are
+//! streamed in both directions; here is what bounds them, and what a function is told of the request.
+//!
+//! Under `/fn/<name>` a function sees the path as if it had the server to itself, and the prefix that was taken off in
+//! `x-forwarded-prefix`. Under a route of its own it sees the path as it came.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, request};
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Frame, SizeHint};
+
+use super::body::Arriving;
+use super::component::{self, Invocation, is_bodiless};
+use super::connection::{Reply, Running};
+use super::problem::{Kind, Problem};
+use super::{Gateway, body, headers};
+use crate::clock;
+use crate::dispatch::types::RequestHead;
+use crate::dispatch::{self, GENERATION_HEADER};
+use crate::ids::ComponentName;
+use crate::registry::manifest::BODY_BYTES_MAX;
+use crate::registry::router::RouteError;
+use crate::registry::{Active, Generation, Kind as ComponentKind};
+use crate::runtime::function::{Answer, Fault};
+
+/// Below this every function has a place under its name.
+const PREFIX: &str = "/fn/";
+
+/// What was taken off the path.
+static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// A function that is to answer.
+pub(super) struct Target<'a> {
+    name: &'a ComponentName,
+    /// Length of what is taken off the path.
+    prefix_bytes: usize,
+    /// Whether its requests are transactions, which are read and answered whole.
+    keeps_values: bool,
+}
+
+impl<'a> Target<'a> {
+    /// A component, if it is a function.
+    fn of(name: &'a ComponentName, active: &Active, prefix_bytes: usize) -> Option<Self> {
+        let keeps_values = active.manifest.grants.keyvalue;
+        (active.kind == ComponentKind::Function).then_some(Self {
+            name,
+            prefix_bytes,
+            keeps_values,
+        })
+    }
+}
+
+/// The function that a path below `/fn/` names; `None` where the path is another one.
+pub(super) fn named<'g>(
+    generation: &'g Generation,
+    path: &str,
+) -> Option<Result<Target<'g>, RouteError>> {
+    let name = path.strip_prefix(PREFIX)?.split('/').next()?;
+    let target = ComponentName::parse(name).ok().and_then(|name| {
+        let (name, active) = generation.components.get_key_value(&name)?;
+        let prefix_bytes = PREFIX.len() + name.as_str().len();
+        Target::of(name, active, prefix_bytes)
+    });
+    Some(target.ok_or(RouteError::NotFound))
+}
+
+/// The component of a route, if it is a function.
+pub(super) fn routed<'g>(
+    generation: &'g Generation,
+    name: &'g ComponentName,
+) -> Option<Target<'g>> {
+    Target::of(name, generation.components.get(name)?, 0)
+}
+
+/// Answers a request with a function of the generation.
+pub(super) async fn answer(
+    gateway: &Gateway,
+    generation: &Arc<Generation>,
+    target: Target<'_>,
+    (mut parts, mut body): (request::Parts, Arriving),
+    running: Running,
+) -> Result<Response<Reply>, Problem> {
+    headers::check_size(&parts.headers)?;
+    tell_secrets(gateway, generation, target.name).await?;
+    if target.keeps_values {
+        prepare(gateway, &mut parts, target.prefix_bytes)?;
+        let answer = transact(gateway, generation, target.name, &parts, &mut body).await?;
+        return Ok(answer.map(Either::Left));
+    }
+    let limit_bytes = request_bytes_max(generation, target.name);
+    if body.size_hint().lower() > limit_bytes {
+        return Err(body::Error::TooLarge { limit_bytes }.into());
+    }
+    prepare(gateway, &mut parts, target.prefix_bytes)?;
+    let is_head = parts.method == Method::HEAD;
+    let fault = Arc::new(OnceLock::new());
+    let body = Bounded::new(body, limit_bytes, fault.clone());
+    let request = Request::from_parts(parts, body);
+    let dispatch = &gateway.host.dispatch;
+    let answered = dispatch.function(generation, target.name, request).await;
+    // What is wrong with the request is told rather than what a function makes of a body that breaks off.
+    let answered = match fault.get() {
+        Some(fault) => Err(Problem::from(*fault)),
+        None => answered.map_err(|error| {
+            component::note_failure(gateway, &error);
+            Problem::from(error)
+        }),
+    };
+    let named = dispatch::generation_of(generation, target.name);
+    match (answered, named) {
+        (Ok(response), named) => Ok(reply(response, is_head, named, running)),
+        (Err(problem), Some(named)) => Err(problem.of_generation(named)),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+/// Tells a function its secrets before its first request.
+async fn tell_secrets(
+    gateway: &Gateway,
+    generation: &Generation,
+    name: &ComponentName,
+) -> Result<(), Problem> {
+    let active = generation.components.get(name);
+    let Some(active) = active.filter(|active| active.loaded.awaits_secrets()) else {
+        return Ok(());
+    };
+    let variables = gateway.host.registry.variables(active).await?;
+    let secrets = variables.secret.iter();
+    let secrets = secrets.map(|(name, value)| (name.to_string(), value.reveal().to_owned()));
+    active.loaded.tell_secrets(secrets.collect());
+    Ok(())
+}
+
+/// Answers a request with a function that keeps values, as a service would.
+async fn transact(
+    gateway: &Gateway,
+    generation: &Arc<Generation>,
+    name: &ComponentName,
+    parts: &request::Parts,
+    body: &mut Arriving,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    component::store_answers(gateway)?;
+    let limit_bytes = request_bytes_max(generation, name).min(BODY_BYTES_MAX);
+    let invocation = Invocation {
+        component: name,
+        key: headers::idempotency_key(&parts.headers)?,
+        head: RequestHead {
+            method: parts.method.as_str().to_owned(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            headers: headers::fields(&parts.headers, true)?,
+            ..RequestHead::default()
+        },
+        body_limit_bytes: limit_bytes as usize,
+        audited: None,
+    };
+    component::whole(gateway, generation, invocation, body).await
+}
+
+/// Longest body that a function takes.
+fn request_bytes_max(generation: &Generation, name: &ComponentName) -> u64 {
+    let active = generation.components.get(name);
+    active.map_or(0, |active| active.manifest.limits.request_body_bytes)
+}
+
+/// Makes a request what a function gets to see.
+fn prepare(
+    gateway: &Gateway,
+    parts: &mut request::Parts,
+    prefix_bytes: usize,
+) -> Result<(), Problem> {
+    // The host's own token is not a function's business.
+    if gateway.token.is_some() {
+        parts.headers.remove(AUTHORIZATION);
+    }
+    let host = parts.headers.get(HOST).map(HeaderValue::to_str);
+    match (host, parts.uri.authority()) {
+        (Some(Err(_)), _) => {
+            let rule = "must be printable ASCII";
+            return Err(Problem::field(Kind::Malformed, "Host", rule));
+        }
+        // HTTP/1.0 has none, and `wasi:http` cannot do without.
+        (None, None) => {
+            parts
+                .headers
+                .insert(HOST, HeaderValue::from_static("localhost"));
+        }
+        _ => {}
+    }
+    if prefix_bytes > 0 {
+        take_off(parts, prefix_bytes)?;
+    }
+    Ok(())
+}
+
+/// Takes the prefix off the path and names it in a header field.
+fn take_off(parts: &mut request::Parts, prefix_bytes: usize) -> Result<(), Problem> {
+    let malformed = || Problem::new(Kind::Malformed, "the path cannot be cut after its prefix");
+    let path = parts.uri.path();
+    let (prefix, rest) = path.split_at_checked(prefix_bytes).ok_or_else(malformed)?;
+    let prefix = HeaderValue::from_str(prefix).map_err(|_| malformed())?;
+    let rest = if rest.is_empty() { "/" } else { rest };
+    let target = match parts.uri.query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    let target = PathAndQuery::try_from(target).map_err(|_| malformed())?;
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = Some(target);
+    parts.uri = Uri::from_parts(uri).map_err(|_| malformed())?;
+    parts.headers.insert(&FORWARDED_PREFIX, prefix);
+    Ok(())
+}
+
+/// A function's answer on its way to the client. The request runs until the answer's body has ended.
+fn reply(
+    response: Response<Answer>,
+    is_head: bool,
+    generation: Option<String>,
+    running: Running,
+) -> Response<Reply> {
+    let (mut parts, answer) = response.into_parts();
+    if let Some(Ok(named)) = generation.map(HeaderValue::try_from) {
+        parts.headers.insert(GENERATION_HEADER, named);
+    }
+    let is_bodiless = is_bodiless(parts.status);
+    if is_bodiless {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    let body = match answer {
+        Answer::Whole(_) if is_bodiless => Either::Left(Full::default()),
+        Answer::Whole(bytes) => Either::Left(Full::new(bytes)),
+        Answer::Streamed(mut streamed) => {
+            if is_head || is_bodiless {
+                streamed.end_unread();
+            }
+            match is_bodiless {
+                true => Either::Left(Full::default()),
+                false => Either::Right(Body::new(streamed.map_frame(move |frame| {
+                    let _ = &running;
+                    frame
+                }))),
+            }
+        }
+    };
+    Response::from_parts(parts, body)
+}
+
+/// A request's body within its bounds: bytes, and time without any. What it breaks off for is noted for the answer.
+struct Bounded {
+    body: Arriving,
+    limit_bytes: u64,
+    left: u64,
+    alarm: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    fault: Arc<OnceLock<body::Error>>,
+}
+
+impl Bounded {
+    fn new(body: Arriving, limit_bytes: u64, fault: Arc<OnceLock<body::Error>>) -> Self {
+        Self {
+            body,
+            limit_bytes,
+            left: limit_bytes,
+            alarm: None,
+            fault,
+        }
+    }
+
+    fn broken(&self, why: body::Error) -> body::Error {
+        *self.fault.get_or_init(|| why)
+    }
+
+    /// Counts what has come.
+    fn counted(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, body::Error> {
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        let limit_bytes = self.limit_bytes;
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| self.broken(body::Error::TooLarge { limit_bytes }))?;
+        Ok(frame)
+    }
+}
+
+impl HttpBody for Bounded {
+    type Data = Bytes;
+    type Error = body::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+        let this = &mut *self;
+        if let Some(fault) = this.fault.get() {
+            return Poll::Ready(Some(Err(*fault)));
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.alarm = None;
+            return Poll::Ready(frame.map(|frame| match frame {
+                Ok(frame) => this.counted(frame),
+                Err(_) => Err(this.broken(body::Error::Cut)),
+            }));
+        }
+        let alarm = this
+            .alarm
+            .get_or_insert_with(|| Box::pin(clock::sleep(body::IDLE_MAX)));
+        ready!(alarm.as_mut().poll(context));
+        let limit = body::IDLE_MAX;
+        Poll::Ready(Some(Err(this.broken(body::Error::Slow { limit }))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl From<body::Error> for Fault {
+    fn from(error: body::Error) -> Self {
+        match error {
+            body::Error::TooLarge { limit_bytes } => Self::TooLarge(limit_bytes),
+            body::Error::Slow { .. } => Self::Slow,
+            body::Error::Cut | body::Error::NoRoom => Self::Cut,
+        }
+    }
+}

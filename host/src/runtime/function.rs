@@ -1,0 +1,125 @@
+//! Functions: components of the world `wasi:http/proxy` 0.2, from whatever language. A request goes in as it comes
+//! and the answer goes out while it is made; neither is held in memory. What they import is carried out by
+//! wasmtime's own crates for WASI; what is behind it is decided here (`surroundings`, `outgoing`, `log`).
+//!
+//! A run and its answer are two halves: the run ([`run`]) is driven by the caller until it answers, and where it goes on
+//! after that, by a task of its own; the answer's body ([`answer`]) is read by the connection. Small
+//! answers, which most are, come whole and need neither a task nor chunks.
+//!
+//! **Invariants.** A run that traps, passes its deadline or is cancelled leaves an error or a broken answer, never one that
+//! looks complete. It ends with its client, and its instance with it: an instance is used again only after a run that
+//! returned and whose answer was read to its end, and only where the manifest says so.
+
+mod answer;
+mod compiling;
+mod imports;
+mod incoming;
+mod instance;
+mod log;
+mod outgoing;
+mod run;
+mod slice;
+mod state;
+mod streamed;
+mod surroundings;
+mod time;
+mod transaction;
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre, Linker, Type};
+use wasmtime::{Engine, Result};
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
+
+use super::engine::Runtime;
+use super::guest::Identity;
+use crate::capabilities::keyvalue;
+use crate::dispatch::rounds::Rounds;
+use crate::outbound::Outbound;
+pub use answer::Answer;
+pub(super) use compiling::{Compiling, is_function};
+pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
+pub use incoming::Fault;
+use instance::Instance;
+use state::State;
+pub use streamed::{Broken, Streamed};
+use surroundings::Surroundings;
+
+/// What is worked out of a function before its first request.
+pub(super) struct Function {
+    identity: Arc<Identity>,
+    pre: InstancePre<State>,
+    indices: ProxyIndices,
+    outbound: Outbound,
+    slices: Rounds,
+    /// What it finds around it; nothing until its secrets are known, if it has any.
+    surroundings: OnceLock<Arc<Surroundings>>,
+    idle: Mutex<Vec<Instance>>,
+}
+
+impl Function {
+    /// Links a component whose imports were found to be served.
+    pub(super) fn link(
+        runtime: &Runtime,
+        component: &Component,
+        identity: Arc<Identity>,
+    ) -> Result<Arc<Self>> {
+        if !takes_requests(&runtime.engine, component) {
+            let rule = "its `handle` does not take an incoming-request and a response-outparam";
+            return Err(wasmtime::Error::msg(rule));
+        }
+        let mut linker = Linker::new(&runtime.engine);
+        // All of WASI, and nothing behind it but what `State` has: standard libraries import files and sockets
+        // whether a program uses them or not.
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        wasmtime_wasi_config::add_to_linker(&mut linker, State::config)?;
+        if identity.manifest.grants.keyvalue {
+            keyvalue::add_to_linker(&mut linker, State::keyvalue)?;
+        }
+        let pre = linker.instantiate_pre(component)?;
+        let surroundings = OnceLock::new();
+        if identity.manifest.secrets.is_empty() {
+            let _ = surroundings.set(Arc::new(Surroundings::of(&identity.manifest, Vec::new())));
+        }
+        Ok(Arc::new(Self {
+            identity,
+            indices: ProxyIndices::new(&pre)?,
+            pre,
+            outbound: runtime.outbound.clone(),
+            slices: runtime.slices.clone(),
+            surroundings,
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Whether its secrets have to be told before it can answer.
+    pub(super) fn awaits_secrets(&self) -> bool {
+        self.surroundings.get().is_none()
+    }
+
+    /// Tells it its secrets. What it was told first holds; where they change, a new version of it is loaded.
+    pub(super) fn tell_secrets(&self, secrets: Vec<(String, String)>) {
+        let manifest = &self.identity.manifest;
+        self.surroundings
+            .get_or_init(|| Arc::new(Surroundings::of(manifest, secrets)));
+    }
+}
+
+/// Whether the exported handler has the type that `wasi:http` gives it. wasmtime looks only when it is called.
+fn takes_requests(engine: &Engine, component: &Component) -> bool {
+    let ty = component.component_type();
+    let is_owned = |ty: Type| matches!(ty, Type::Own(_));
+    ty.exports(engine).any(|(name, item)| {
+        let ComponentItem::ComponentInstance(handler) = item.ty else {
+            return false;
+        };
+        let handle = handler.get_export(engine, "handle").map(|item| item.ty);
+        exports_handler(name)
+            && matches!(handle, Some(ComponentItem::ComponentFunc(handle))
+                if handle.params().len() == 2
+                    && handle.params().all(|(_, ty)| is_owned(ty))
+                    && handle.results().len() == 0)
+    })
+}

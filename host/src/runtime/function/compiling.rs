@@ -1,0 +1,98 @@
+//! How a function's code comes about: from disk, or compiled apart from the host after a pass over the binary, as partners'
+//! uploads are. Whoever deploys a function has it from anywhere, most often.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use wasmparser::{Parser, Payload};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::imports;
+use crate::ids::Digest;
+use crate::runtime::artifacts::Artifacts;
+use crate::runtime::compile::{CompileLimits, Compiler, Target};
+use crate::runtime::{Options, inspect};
+
+/// Compiles functions, one after the other, and keeps their code.
+pub(in crate::runtime) struct Compiling {
+    compiler: Compiler,
+    artifacts: Option<Artifacts>,
+    /// Whether the engine's code is what the compiling process makes.
+    is_apart: bool,
+}
+
+impl Compiling {
+    pub(in crate::runtime) fn new(options: &Options) -> Self {
+        let folder = options.cache_directory.as_ref();
+        let artifacts = folder.and_then(|folder| {
+            let folder = folder.join("functions");
+            let opened = Artifacts::open(&folder).inspect_err(|error| {
+                tracing::warn!(folder = %folder.display(), %error, "functions are compiled anew at every start");
+            });
+            opened.ok()
+        });
+        let limits = CompileLimits::default();
+        Self {
+            compiler: Compiler::new(options.compiler.clone(), limits, Target::Functions),
+            artifacts,
+            is_apart: !options.counts_fuel,
+        }
+    }
+
+    /// Makes a function's bytes a component. Blocks as long as the compiler needs.
+    ///
+    /// # Errors
+    /// Why it is not taken, in words.
+    pub(in crate::runtime) fn component(
+        &self,
+        engine: &Engine,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Result<Component, String> {
+        let artifacts = self.artifacts.as_ref();
+        if let Some(kept) = artifacts.and_then(|artifacts| artifacts.load(engine, &digest)) {
+            return Ok(kept);
+        }
+        let imported = inspect::imports_of(bytes).map_err(|refused| refused.to_string())?;
+        imports::check(imported.iter().map(String::as_str))?;
+        if !self.is_apart {
+            return Component::new(engine, bytes).map_err(|error| format!("{error:#}"));
+        }
+        let artifact = self.compiled(bytes)?;
+        let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
+        let component = kept.map_or_else(|| artifact.into_component(engine), Ok);
+        component.map_err(|error| format!("it does not fit an instance: {error:#}"))
+    }
+
+    fn compiled(&self, bytes: &[u8]) -> Result<crate::runtime::compile::Artifact, String> {
+        let handle = Handle::try_current().map_err(|error| error.to_string())?;
+        let bytes = Arc::new(bytes.to_vec());
+        let compiled = handle.block_on(async {
+            let turn = self.compiler.turn().await?;
+            turn.compile(bytes).await
+        });
+        compiled.map_err(|error| error.to_string())
+    }
+}
+
+/// Whether bytes are a component that exports a function's handler. Reads no further than the outermost exports; what is
+/// wrong with the rest is told by whoever reads it.
+pub(in crate::runtime) fn is_function(bytes: &[u8]) -> bool {
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::Version { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::ComponentExportSection(section)) if depth == 1 => {
+                let mut exports = section.into_iter().filter_map(Result::ok);
+                if exports.any(|export| imports::exports_handler(export.name.name)) {
+                    return true;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,155 @@
+//! What an instance of a function carries: who it is, its limits, and what is behind the interfaces that it imports.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfig;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::log::{Log, Output, Stream};
+use super::outgoing::Outgoing;
+use super::run::Task;
+use super::slice::Slice;
+use super::surroundings::Surroundings;
+use super::time::Time;
+use crate::capabilities::keyvalue::KeyValueView;
+use crate::dispatch::work::Work;
+use crate::outbound::Outbound;
+use crate::runtime::guest::Identity;
+use crate::store::Space;
+
+/// Most resources that an instance holds: header fields, bodies, streams, what it waits for.
+const RESOURCES_MAX: usize = 10_000;
+
+/// Most bytes of header fields that it may put together.
+const FIELDS_BYTES_MAX: usize = 128 << 10;
+
+/// Most random bytes of one call.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// Most core instances of one component: an interpreter comes in one for each shared library.
+const INSTANCES_MAX: usize = 64;
+
+/// Most tables and memories of one component.
+const TABLES_MAX: usize = 32;
+const MEMORIES_MAX: usize = 8;
+
+/// Most table elements of one table: an interpreter has some ten thousand functions.
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// The data of an instance's store.
+pub(super) struct State {
+    pub(super) limits: StoreLimits,
+    /// The time of the request that it is serving.
+    pub(super) time: Arc<Time>,
+    /// Its turn at computing.
+    pub(super) slice: Slice,
+    /// The transaction of that request, where the function may keep values.
+    pub(super) work: Option<Box<Work>>,
+    space: Space,
+    pub(super) log: Arc<Log>,
+    surroundings: Arc<Surroundings>,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
+}
+
+impl State {
+    pub(super) fn new(
+        identity: &Arc<Identity>,
+        surroundings: Arc<Surroundings>,
+        outbound: &Outbound,
+        Task { time, slice, work }: Task,
+    ) -> Self {
+        let log = Arc::new(Log::new(identity.clone(), surroundings.clone()));
+        let outgoing = Outgoing::new(identity.clone(), outbound.clone(), log.clone());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Self {
+            limits: limits(identity),
+            time,
+            slice,
+            work,
+            space: identity.space.clone(),
+            wasi: wasi(&log, &surroundings),
+            log,
+            surroundings,
+            table,
+            http,
+            outgoing,
+        }
+    }
+
+    /// Begins with another request.
+    pub(super) fn begin(&mut self, Task { time, slice, work }: Task) {
+        (self.time, self.slice, self.work) = (time, slice, work);
+    }
+
+    /// What `wasi:keyvalue` is carried out with.
+    pub(super) fn keyvalue(&mut self) -> KeyValueView<'_> {
+        if let Some(work) = &self.work {
+            self.time.stored(work.waited());
+        }
+        KeyValueView {
+            space: &self.space,
+            work: self.work.as_deref_mut(),
+            table: &mut self.table,
+        }
+    }
+
+    /// What `wasi:config` tells.
+    pub(super) fn config(&mut self) -> WasiConfig<'_> {
+        WasiConfig::from(self.surroundings.config())
+    }
+}
+
+/// No files, no sockets, no arguments, no input; clocks and randomness as they are.
+fn wasi(log: &Arc<Log>, surroundings: &Surroundings) -> WasiCtx {
+    let stream = |output| Stream {
+        log: log.clone(),
+        output,
+    };
+    WasiCtx::builder()
+        .stdout(stream(Output::Out))
+        .stderr(stream(Output::Err))
+        .envs(surroundings.variables())
+        .max_random_size(RANDOM_BYTES_MAX)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}
+
+fn limits(identity: &Identity) -> StoreLimits {
+    StoreLimitsBuilder::new()
+        .memory_size(identity.manifest.limits.memory_bytes)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .instances(INSTANCES_MAX)
+        .tables(TABLES_MAX)
+        .memories(MEMORIES_MAX)
+        .build()
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outgoing,
+        }
+    }
+}

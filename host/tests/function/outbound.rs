@@ -1,0 +1,98 @@
+//! Requests that functions send to elsewhere.
+
+use leyden::outbound::Allow;
+
+use super::{Site, Web, built, deploy, run};
+
+/// A host that allows these, with the function `web`, whose manifest names others; and another host that
+/// has a function to be fetched from.
+async fn two(
+    allow: impl Fn(&str) -> Vec<String>,
+    named: impl Fn(&str) -> Vec<String>,
+) -> (Site, Site) {
+    let there = super::with_web("").await;
+    let address = there.server.address().to_string();
+    let allow = allow(&address);
+    let allow: Vec<Allow> = allow
+        .iter()
+        .map(|entry| entry.parse().expect("an entry"))
+        .collect();
+    let here = Site(
+        Web::start_as(
+            |config| config.outbound_allow = allow,
+            &built("guests"),
+            |_| {},
+        )
+        .await,
+    );
+    let manifest = format!(
+        "[outbound]\nhosts = {:?}\n[limits]\ndeadline-ms = 20000\n",
+        named(&address)
+    );
+    deploy(&here, "web", &manifest).await;
+    (here, there)
+}
+
+fn itself(address: &str) -> Vec<String> {
+    vec![address.to_owned()]
+}
+
+#[test]
+fn a_function_fetches_what_manifest_and_operator_allow() {
+    run(async {
+        let (here, there) = two(itself, itself).await;
+        let there_is = format!("http://{}/fn/web", there.server.address());
+        let fetched = here.get(&format!("/fn/web/fetch?{there_is}/hello")).await;
+        assert_eq!((fetched.status, &*fetched.body), (200, "Hello, world!"));
+        let long = here.get(&format!("/fn/web/fetch?{there_is}/zeros")).await;
+        assert_eq!(long.status, 200);
+        let broken = here.client.get(format!(
+            "http://{}/fn/web/fetch?{there_is}/trap-after",
+            here.server.address()
+        ));
+        let broken = broken.send().await.expect("an answer");
+        assert_eq!(broken.status(), 200);
+        assert!(
+            broken.bytes().await.is_err(),
+            "what breaks off there breaks off here"
+        );
+    });
+}
+
+#[test]
+fn a_function_fetches_nothing_else() {
+    run(async {
+        let nothing = |_: &str| Vec::new();
+        let localhost = |address: &str| {
+            let port = address.rsplit(':').next().expect("a port");
+            vec![format!("localhost:{port}")]
+        };
+        let everything = |_: &str| vec!["*".to_owned()];
+        let error = |web: Site, url: String| async move {
+            let answer = web.client.get(format!(
+                "http://{}/fn/web/fetch?{url}",
+                web.server.address()
+            ));
+            let answer = answer.send().await.expect("an answer");
+            assert_eq!(answer.status(), 502);
+            answer.text().await.expect("a body")
+        };
+        let (here, there) = two(nothing, itself).await;
+        let url = format!("http://{}/fn/web/hello", there.server.address());
+        assert_eq!(
+            error(here, url.clone()).await,
+            "ErrorCode::HttpRequestDenied"
+        );
+        let (here, _there) = two(itself, nothing).await;
+        assert_eq!(error(here, url).await, "ErrorCode::HttpRequestDenied");
+        let (here, there) = two(everything, localhost).await;
+        let by_name = format!(
+            "http://localhost:{}/fn/web/hello",
+            there.server.address().port()
+        );
+        assert_eq!(
+            error(here, by_name).await,
+            "ErrorCode::DestinationIpProhibited"
+        );
+    });
+}

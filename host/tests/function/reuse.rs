@@ -1,0 +1,100 @@
+//! Which instance serves a request.
+
+use std::time::Duration;
+
+use super::{Web, run, with_web};
+
+async fn uses(web: &Web) -> String {
+    web.get("/fn/web/uses").await.body
+}
+
+#[test]
+fn every_request_gets_a_fresh_instance() {
+    run(async {
+        let web = with_web("").await;
+        assert_eq!(
+            (uses(&web).await, uses(&web).await),
+            ("1".into(), "1".into())
+        );
+    });
+}
+
+#[test]
+fn an_instance_serves_as_often_as_its_manifest_says() {
+    run(async {
+        let web = with_web("[reuse]\ncount = 3\n").await;
+        let mut all = Vec::new();
+        for _ in 0..7 {
+            all.push(uses(&web).await);
+        }
+        assert_eq!(all, ["1", "2", "3", "1", "2", "3", "1"]);
+    });
+}
+
+#[test]
+fn an_instance_serves_no_longer_than_its_manifest_says() {
+    run(async {
+        let web = with_web("[reuse]\nage-s = 1\n").await;
+        assert_eq!(
+            (uses(&web).await, uses(&web).await),
+            ("1".into(), "2".into())
+        );
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert_eq!(uses(&web).await, "1");
+    });
+}
+
+#[test]
+fn an_instance_that_failed_or_lost_its_client_serves_no_more() {
+    run(async {
+        let web = with_web("[reuse]\n[limits]\ndeadline-ms = 300\n").await;
+        for path in [
+            "/trap-before",
+            "/trap-after",
+            "/loop",
+            "/loop-after",
+            "/sleep?5000",
+            "/abort",
+        ] {
+            assert_eq!(
+                (uses(&web).await, uses(&web).await),
+                ("1".into(), "2".into()),
+                "{path}"
+            );
+            let url = format!("http://{}/fn/web{path}", web.server.address());
+            let answer = web.client.get(url).send().await.expect("an answer");
+            drop(answer.bytes().await);
+            let next = uses(&web).await;
+            assert_eq!(next, "1", "{path}");
+            // The next round begins with a fresh one, too.
+            web.get("/fn/web/trap-before").await;
+        }
+    });
+}
+
+#[test]
+fn streamed_answers_give_their_instance_back() {
+    run(async {
+        let web = with_web("[reuse]\n").await;
+        for (path, expected) in [
+            ("/zeros?1000000", "2"),
+            ("/status?204", "4"),
+            ("/echo", "6"),
+        ] {
+            let answer = web.get(&format!("/fn/web{path}")).await;
+            assert!(answer.status < 300);
+            // The instance comes back when the last piece was read, which may be after the client has it.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(uses(&web).await, expected, "{path}");
+        }
+    });
+}
+
+#[test]
+fn requests_at_the_same_time_have_instances_of_their_own() {
+    run(async {
+        let web = with_web("[reuse]\n").await;
+        let (one, other) = tokio::join!(web.get("/fn/web/sleep?200"), web.get("/fn/web/uses"));
+        assert_eq!((&*one.body, &*other.body), ("awake", "1"));
+    });
+}
