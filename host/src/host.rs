@@ -15,6 +15,7 @@ use crate::outbound::Outbound;
 use crate::partners::{Policy, Runs, Triggers, Uploads, runs, triggers};
 use crate::policies::{log, rollouts};
 use crate::registry::{self, Registry};
+use crate::replay::Sources;
 use crate::runtime::{self, PartnerOptions, PartnerRuntime, Runtime};
 use crate::secrets::{self, Vault};
 use crate::store::embedded::{self, Embedded};
@@ -49,6 +50,8 @@ pub struct Host {
     pub logs: Logs,
     /// Where compiled components are kept.
     pub compiled: Option<PathBuf>,
+    /// Where recordings have components from.
+    pub sources: Sources,
     /// What a crash of the store's server can lose, in words; none where there is no server.
     pub durability: Option<String>,
     background: Background,
@@ -113,14 +116,15 @@ impl Host {
             counts_fuel: false,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
-        let (logs, compiled) = (runtime.logs.clone(), options.cache_directory.clone());
-        let options = PartnerOptions {
+        let logs = runtime.logs.clone();
+        let compiled = options.cache_directory.clone();
+        let compiling = PartnerOptions {
             compiled: compiled.clone(),
             program: config.compiler.clone(),
             ..PartnerOptions::default()
         };
         let partner_runtime =
-            PartnerRuntime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;
+            PartnerRuntime::start(&compiling).map_err(|e| Error::Engine(format!("{e:#}")))?;
         let clock = Arc::new(clock(config, store.as_ref()).await?);
         let shared = config.store.is_shared();
         let vault = vault(config, store.clone())?;
@@ -138,6 +142,7 @@ impl Host {
             }),
             holder: membership.holder.clone(),
             shared,
+            recorder: dispatch.recorder().clone(),
         })
         .await?;
         let streams = Streams::start(
@@ -170,6 +175,11 @@ impl Host {
             let follow = registry.clone().follow(background.stop.clone());
             background.tasks.spawn(follow);
         }
+        let sources = Sources {
+            registry: registry.clone(),
+            store: store.clone(),
+            compiling,
+        };
         Ok(Self {
             dispatch,
             registry,
@@ -183,6 +193,7 @@ impl Host {
             triggers,
             logs,
             compiled,
+            sources,
             durability,
             background,
         })

@@ -12,6 +12,9 @@ mod support {
     pub mod verbs;
 }
 
+#[path = "replay_plugins/examples.rs"]
+mod examples;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -195,20 +198,23 @@ fn solar() -> (u64, u64) {
 async fn a_partner_goes_from_nothing_to_verified_reports() {
     let partner = Partner::of_a_metered_community().await;
     partner.push("load-curve");
+    let recording = examples::Recording::start(&partner.host.url, &partner.path("runs.lrec"));
     a_load_curve_shows_the_month(&partner);
     what_a_run_went_by_is_known(&partner);
     a_run_stops_where_its_credit_ends(&partner);
     a_schedule_leaves_a_report(&partner);
-    let mut spent = 200;
+    let (mut spent, mut runs) = (200, 3);
     if root()
         .join("target/plugins-partners/solar-report.wasm")
         .is_file()
     {
         partner.push("solar-report");
         spent += solar_power_is_accounted_for(&partner);
+        runs += 2;
     } else {
         eprintln!("skipped the plugin in Python: cargo xtask build could not make it");
     }
+    recording.replays_elsewhere(runs);
     assert_eq!(partner.balance(), CREDIT - spent);
     all_receipts_are_one_chain(&partner, spent);
     usage_and_logs_say_the_same(&partner, spent);

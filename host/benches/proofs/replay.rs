@@ -1,12 +1,18 @@
 //! Invocations of all kinds are recorded while a host is used as people use it, and replayed by another process: all have
-//! to come to the same, bit for bit. Then one bit of a policy is changed, and the replay has to notice.
+//! to come to the same, bit for bit; runs of a partner's plugin are among them. Then one bit of a policy, or of the plugin,
+//! is changed, and the replay has to notice.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use leyden::replay::file::Reader;
+use leyden::replay::format::{Input, Line};
 use serde_json::{Value, json};
 
+use crate::partner::people::{Operator, Partner};
 use crate::process::{Process, built};
 use crate::proof::{Proof, Size};
 
@@ -16,9 +22,26 @@ const SECONDS_MAX: &str = "3600";
 /// Houses, in communities of three: each adds an object, and some ask when to charge.
 const HOUSES: usize = 60;
 
-/// A bit of a plugin's code that changes what it decides.
+/// The partner's plugin.
+const ANALYST: &str = "analyst";
+
+/// What it is asked for in turn: reads of each kind and ends of each kind.
+const WISHES: [&str; 8] = [
+    r#"{"do":"echo"}"#,
+    r#"{"do":"read","dataset":"global-consumption"}"#,
+    r#"{"do":"read","dataset":"production"}"#,
+    r#"{"do":"read","dataset":"detailed-consumption","n":3}"#,
+    r#"{"do":"read-then-trap","dataset":"detailed-consumption"}"#,
+    r#"{"do":"read-then-fail","dataset":"production"}"#,
+    r#"{"do":"recurse"}"#,
+    r#"{"do":"calls","n":100000000}"#,
+];
+
+/// A bit of a component's code that changes what it says.
 struct Bit {
     component: &'static str,
+    /// Where it was built.
+    file: &'static str,
     /// What stands there.
     find: &'static [u8],
     /// Which byte of it.
@@ -28,10 +51,11 @@ struct Bit {
 }
 
 /// The limit of a peak is 10,000 W, and 625 W with a bit of its exponent changed (`i64.const` with its bits in LEB128);
-/// a community takes a house that has up to two, or up to three (`i32.const`, `i32.gt_u`).
-const BITS: [Bit; 2] = [
+/// a community takes a house that has up to two, or up to three (`i32.const`, `i32.gt_u`); the plugin's words are a letter off.
+const BITS: [Bit; 3] = [
     Bit {
         component: "peak-limit",
+        file: "plugins/peak-limit.wasm",
         find: &[0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0xe2, 0xe1, 0xc0],
         at: 8,
         bit: 5,
@@ -39,10 +63,19 @@ const BITS: [Bit; 2] = [
     },
     Bit {
         component: "assignment",
+        file: "plugins/assignment.wasm",
         find: &[0x41, 0x02, 0x4b],
         at: 1,
         bit: 0,
         what: "the size of a community",
+    },
+    Bit {
+        component: "observer/analyst",
+        file: "guests/partners/analyst.wasm",
+        find: b"It has read and fails.",
+        at: 3,
+        bit: 0,
+        what: "a plugin's words",
     },
 ];
 
@@ -60,7 +93,7 @@ pub async fn prove(size: Size) -> Proof {
             (bit, replayed(&record, Some((bit.component, &file))))
         })
         .collect();
-    let identical = number(&all, "identical");
+    let (identical, runs) = (number(&all, "identical"), runs_in(&record));
     let noticed = changed.iter().all(|(_, one)| number(one, "different") > 0);
     let told: Vec<String> = changed
         .iter()
@@ -74,16 +107,27 @@ pub async fn prove(size: Size) -> Proof {
         promise: "recorded invocations come to the same elsewhere, bit for bit, and a changed bit is found"
             .to_owned(),
         tried: format!(
-            "{wanted} requests, uploads and stream batches with ticks, recorded ({} missed) and replayed by another process",
+            "{wanted} requests, uploads, stream batches with ticks and {runs} runs of a plugin, recorded ({} missed) and replayed by another process",
             number(&ended, "missed")
         ),
         found: format!("{identical} identical with their fuel; {}", told.join("; ")),
         held: identical == wanted
             && number(&all, "invocations") == wanted
             && number(&all, "withoutFuel") == 0
+            && runs > 0
             && noticed,
         seconds: started.elapsed().as_secs_f64(),
     }
+}
+
+/// How many runs of plugins a record has.
+fn runs_in(record: &Path) -> usize {
+    let mut reader = Reader::open(BufReader::new(File::open(record).expect("the record")));
+    let reader = reader.as_mut().expect("a record");
+    let lines = std::iter::from_fn(|| reader.next_line().expect("a line"));
+    let is_run =
+        |line: &Line| matches!(line, Line::Invocation(one) if matches!(one.input, Input::Run(_)));
+    lines.filter(is_run).count()
 }
 
 fn number(value: &Value, name: &str) -> u64 {
@@ -96,9 +140,13 @@ async fn recorded(folder: &Path, record: &Path, wanted: u64) -> Value {
     let mut recorder = recorder(&host.url, record, wanted);
     let client = reqwest::Client::new();
     wait_for_recording(&host).await;
+    let observer = Operator::of(&host.url)
+        .add("observer", 3, 100_000_000)
+        .await;
     let mut town = Town {
         host: &host,
         client,
+        observer,
         houses: Vec::new(),
         minute: 0,
     };
@@ -155,12 +203,11 @@ fn replayed(record: &Path, with: Option<(&str, &Path)>) -> Value {
 
 /// A plugin with one bit changed.
 fn with_bit(folder: &Path, bit: &Bit) -> PathBuf {
-    let file = format!("{}.wasm", bit.component);
-    let mut bytes = std::fs::read(built("plugins").join(&file)).expect("cargo xtask build");
+    let mut bytes = std::fs::read(built(bit.file)).expect("cargo xtask build");
     let places = bytes.windows(bit.find.len());
     let place = places.clone().position(|window| window == bit.find);
     bytes[place.expect("the constant is there") + bit.at] ^= 1 << bit.bit;
-    let changed = folder.join(file);
+    let changed = folder.join(bit.component.replace('/', "-"));
     std::fs::write(&changed, bytes).expect("written");
     changed
 }
@@ -169,6 +216,7 @@ fn with_bit(folder: &Path, bit: &Bit) -> PathBuf {
 struct Town<'a> {
     host: &'a Process,
     client: reqwest::Client,
+    observer: Partner,
     houses: Vec<String>,
     minute: usize,
 }
@@ -204,9 +252,13 @@ impl Town<'_> {
         }
         let partner = json!({ "partnerID": "acme", "trustLevel": 3, "datapoint": 1_000_000 });
         self.post("/partner-api/add-partner", &partner).await;
+        let analyst = std::fs::read(built("guests/partners/analyst.wasm"));
+        let analyst = analyst.expect("cargo xtask build");
+        let uploaded = self.observer.upload(ANALYST, analyst).await;
+        uploaded.expect("an answer").expected("an upload");
     }
 
-    /// What happens in a minute: time moves, a meter reports, people look, change and mistype.
+    /// What happens in a minute: time moves, a meter reports, people look, change and mistype, a plugin runs.
     async fn minute(&mut self) {
         self.minute += 1;
         let minute = self.minute;
@@ -241,6 +293,9 @@ impl Town<'_> {
         self.post("/partner-api/request-detailed-consumption", &read)
             .await;
         self.upload(minute).await;
+        let wish = format!("{{\"params\":{}}}", WISHES[minute % WISHES.len()]);
+        let ran = self.observer.run(ANALYST, wish.into_bytes(), None).await;
+        ran.expect("an answer");
     }
 
     /// Readings of real meters.

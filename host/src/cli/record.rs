@@ -23,6 +23,7 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
   leyden record start -o traffic.lrec                    until Ctrl-C, 1000 invocations, 256 MiB or 10 minutes
   leyden record start -o peak.lrec --component consumption-peak --limit 50
   leyden record start -o failed.lrec --failing           only what fails
+  leyden record start -o runs.lrec --component acme/daily-peaks    runs of a partner's plugin
   leyden record stop                                     from elsewhere
   leyden record redact traffic.lrec -o to-send.lrec      without names and ids of households
 
@@ -54,7 +55,7 @@ struct Start {
     /// Write the record to this file; standard output where it is not given.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Only invocations of this component; those that it calls are part of them.
+    /// Only invocations of this component, or runs of this plugin (PARTNER/PLUGIN); those that it calls are part of them.
     #[arg(long, value_name = "NAME")]
     component: Option<String>,
     /// Only invocations that fail: a trap, a refusal, a deadline, an answer of 500 and above.

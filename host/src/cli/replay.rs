@@ -11,8 +11,9 @@ use super::client::read_file;
 use super::{Context, Error};
 use crate::config;
 use crate::replay::file::{self, Reader};
-use crate::replay::format::{Component, ENGINE, Header, Invocation, Line};
-use crate::replay::{Difference, Player, differences};
+use crate::replay::format::{Component, ENGINE, Header, Invocation, Line, Plugin};
+use crate::replay::{Difference, Name, PlayError, Player, differences};
+use crate::runtime::PartnerOptions;
 
 /// Largest component that is read, bytes: no host takes a larger one.
 const COMPONENT_BYTES_MAX: u64 = 64 << 20;
@@ -32,13 +33,15 @@ const DIFFERING_MAX: usize = 1_000;
   leyden replay traffic.lrec
   leyden replay traffic.lrec --assert-identical
   leyden replay 17.lrec --with consumption=target/plugins/consumption.wasm
+  leyden replay runs.lrec --with acme/daily-peaks=daily-peaks.wasm
 
 Exit codes: 0 replayed (and identical, with --assert-identical); 1 something differs, with --assert-identical; 2 the
 file is no record, or a line of it breaks a rule.")]
 pub(super) struct Replay {
     /// The record.
     file: PathBuf,
-    /// Another version in the place of a component of the record; may be given for several.
+    /// Another version in the place of a component of the record, or of a partner's plugin (PARTNER/PLUGIN); may be given
+    /// for several.
     #[arg(long, value_name = "NAME=FILE", value_parser = instead)]
     with: Vec<(String, PathBuf)>,
     #[command(flatten)]
@@ -101,8 +104,11 @@ pub(super) fn player(header: &Header, cache: &Cache) -> Result<Player, Error> {
         .map_err(|rule| Error::Usage(format!("line 1: leydenRecord.privacyProfile: {rule}")))?;
     let folder = cache.compiled.clone();
     let folder = folder.unwrap_or_else(config::user_compiled_folder);
-    let cache = std::path::absolute(folder).ok();
-    Player::start(cache, privacy).map_err(|error| Error::Host(error.to_string()))
+    let compiling = PartnerOptions {
+        compiled: std::path::absolute(folder).ok(),
+        ..PartnerOptions::default()
+    };
+    Player::start(compiling, privacy).map_err(|error| Error::Host(error.to_string()))
 }
 
 impl Replay {
@@ -134,6 +140,10 @@ impl Replay {
                 Line::Component(component) => {
                     admit(&mut player, &component, instead).map_err(|error| at(&error))?;
                     names.insert(component.id, component.name.to_string());
+                }
+                Line::Plugin(plugin) => {
+                    let name = admit_plugin(&mut player, &plugin, instead).await;
+                    names.insert(plugin.id, name.map_err(|error| at(&error))?);
                 }
                 Line::Invocation(invocation) => {
                     let has_fuel = reader.header().engine == ENGINE;
@@ -222,11 +232,23 @@ fn admit(
     player: &mut Player,
     component: &Component,
     instead: &BTreeMap<String, Vec<u8>>,
-) -> Result<(), crate::replay::PlayError> {
+) -> Result<(), PlayError> {
     match instead.get(component.name.as_str()) {
         Some(bytes) => player.admit_instead(component, bytes),
         None => player.admit(component),
     }
+}
+
+/// Its name after its partner.
+async fn admit_plugin(
+    player: &mut Player,
+    plugin: &Plugin,
+    instead: &BTreeMap<String, Vec<u8>>,
+) -> Result<String, PlayError> {
+    let name = Name::Plugin(plugin.partner.clone(), plugin.name.clone()).to_string();
+    let instead = instead.get(&name).map(Vec::as_slice);
+    player.admit_plugin(plugin, instead).await?;
+    Ok(name)
 }
 
 /// Replays an invocation, and counts it.
@@ -235,10 +257,10 @@ async fn compare(
     mut invocation: Invocation,
     has_fuel: bool,
     report: &mut Report,
-) -> Result<(Invocation, Vec<Difference>), crate::replay::PlayError> {
+) -> Result<(Invocation, Vec<Difference>), PlayError> {
     // Fuel that another engine counted says nothing.
     if !has_fuel {
-        invocation.outcome.fuel = None;
+        (invocation.outcome.fuel, invocation.outcome.plugin_fuel) = (None, None);
     }
     let played = player.play(&invocation).await?;
     let found = differences(&invocation.outcome, &played.outcome);
@@ -254,8 +276,10 @@ mod tests {
 
     #[test]
     fn another_version_is_named_with_its_file() {
-        let pair = ("house".to_owned(), PathBuf::from("a=b.wasm"));
-        assert_eq!(instead("house=a=b.wasm"), Ok(pair));
+        for name in ["house", "acme/daily-peaks"] {
+            let pair = (name.to_owned(), PathBuf::from("a=b.wasm"));
+            assert_eq!(instead(&format!("{name}=a=b.wasm")), Ok(pair));
+        }
         for wrong in ["house", "=x", "house=", ""] {
             assert!(instead(wrong).is_err(), "{wrong}");
         }

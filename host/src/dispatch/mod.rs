@@ -297,7 +297,7 @@ impl Dispatcher {
             recorded.and_then(|recorded| recorded.ended(generation, active, task.input, &ran));
         let outcome = self.ended(generation, active, task, ran).await;
         if let Some(pending) = pending {
-            pending.keep(outcome.is_ok());
+            pending.keep_if(outcome.is_ok());
         }
         outcome
     }

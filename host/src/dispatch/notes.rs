@@ -63,6 +63,11 @@ impl Notes {
         }
     }
 
+    /// Whether the invocation is a replay.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// What the store answered so far, in its order.
     pub(crate) fn take_answers(&self) -> Vec<Noted> {
         std::mem::take(&mut *held(&self.answers))

@@ -23,10 +23,11 @@ use super::installation::letter_id;
 use super::members::Members;
 use super::principal::Acting;
 use super::problem::{Kind, Problem};
-use crate::ids::ComponentName;
 use crate::operators::Role;
 use crate::operators::audit::{Change, Entry};
-use crate::replay::{LIMIT_MAX, MIB_MAX, RecordOptions, Recorder, SECONDS_MAX, export as exported};
+use crate::replay::{
+    LIMIT_MAX, MIB_MAX, Name, RecordOptions, Recorder, SECONDS_MAX, export as exported,
+};
 
 /// Invocations of a recording, unless told otherwise.
 const LIMIT: u64 = 1_000;
@@ -45,19 +46,18 @@ type Shared = State<Arc<Gateway>>;
 pub(super) async fn start(Acting(by): Acting, State(gateway): Shared, request: Request) -> Answer {
     let known = ["component", "failing", "limit", "maxMib", "seconds"];
     let options = options(&members(&gateway, request, &known).await?)?;
-    let subject = options.component.as_ref().map_or("*", |name| name.as_str());
-    let entry = Entry::of(&by, Change::Record, subject);
+    let subject = options.component.as_ref().map(Name::to_string);
+    let entry = Entry::of(&by, Change::Record, subject.as_deref().unwrap_or("*"));
     let host = &gateway.host;
-    let (registry, compiled) = (&host.registry, host.compiled.clone());
     let recorder = host.dispatch.recorder().clone();
-    let pieces = recorder.start(options, registry, compiled).await?;
+    let pieces = recorder.start(options, &host.sources).await?;
     // Nothing is told before it is known who asked.
     entry.commit(host.store.as_ref()).await?;
     Ok(told(&gateway, recorder, pieces))
 }
 
 fn options(members: &Members) -> Result<RecordOptions, Problem> {
-    let component = members.text("component")?.map(ComponentName::parse);
+    let component = members.text("component")?.map(Name::parse);
     let component = component
         .transpose()
         .map_err(|rule| Problem::field(Kind::Invalid, "component", rule.0))?;
@@ -117,8 +117,8 @@ pub(super) async fn export(Acting(by): Acting, State(gateway): Shared, id: Param
         let why = "its record would tell partners' secrets; this takes the role admin";
         return Err(Problem::new(Kind::Forbidden, why));
     }
-    let subject = taken.component().to_string();
-    let written = exported(taken, &host.registry, host.compiled.clone()).await?;
+    let subject = taken.name().to_string();
+    let written = exported(taken, &host.sources).await?;
     let entry = Entry::of(&by, Change::Record, &subject);
     entry.commit(host.store.as_ref()).await?;
     Ok(record(Body::from(written)))

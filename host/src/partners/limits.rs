@@ -3,7 +3,7 @@
 //! **Invariant.** Every bound has an error of its own that names it ([`crate::runtime::RunError`]), or,
 //! for reads, rows and bytes, is told to the plugin by the dataset that it reads.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most memory that any run gets, bytes: an engine reserves this much address space per run.
 pub const MEMORY_BYTES_MAX: usize = 192 << 20;
@@ -42,8 +42,8 @@ const _: () = assert!(
 pub const CONCURRENT_RUNS_MAX: u32 = 8;
 
 /// Bounds of one run; and how many may run at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunLimits {
     /// Linear memory in all, bytes. A Python component holds some 20 MiB before its first line.
     pub memory_bytes: usize,
@@ -143,29 +143,36 @@ impl RunLimits {
             _ => CLOSE,
         }
     }
+
+    /// Whether none of them is beyond the same of `other`.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let pairs = self.figures().into_iter().zip(other.figures());
+        pairs.into_iter().all(|(own, bound)| own <= bound)
+    }
+
+    /// All of them, in an order of their own.
+    fn figures(&self) -> [u64; 12] {
+        [
+            self.memory_bytes as u64,
+            self.table_elements as u64,
+            self.fuel,
+            self.deadline_ms,
+            self.host_calls.into(),
+            self.reads.into(),
+            self.rows.into(),
+            self.data_bytes as u64,
+            self.log_lines.into(),
+            self.log_bytes as u64,
+            self.report_bytes as u64,
+            self.concurrent_runs.into(),
+        ]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What must only grow, so that no partner loses by being trusted more.
-    fn figures(limits: RunLimits) -> [u64; 12] {
-        [
-            limits.memory_bytes as u64,
-            limits.table_elements as u64,
-            limits.fuel,
-            limits.deadline_ms,
-            limits.host_calls.into(),
-            limits.reads.into(),
-            limits.rows.into(),
-            limits.data_bytes as u64,
-            limits.log_lines.into(),
-            limits.log_bytes as u64,
-            limits.report_bytes as u64,
-            limits.concurrent_runs.into(),
-        ]
-    }
 
     #[test]
     fn there_is_room_for_three_units_on_each_core() {
@@ -176,9 +183,9 @@ mod tests {
     fn more_trust_never_means_less() {
         for level in 0..10 {
             let (lower, higher) = (RunLimits::of(level), RunLimits::of(level + 1));
-            let pairs = figures(lower).into_iter().zip(figures(higher));
-            assert!(pairs.clone().all(|(a, b)| a <= b), "level {level}");
-            assert_eq!(pairs.clone().all(|(a, b)| a == b), level >= 3);
+            assert!(lower.is_within(&higher), "level {level}");
+            assert_eq!(lower == higher, level >= 3);
+            assert_eq!(higher.is_within(&lower), level >= 3);
         }
     }
 }

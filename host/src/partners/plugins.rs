@@ -195,20 +195,42 @@ pub async fn active(
     partner: &PartnerId,
     name: &ComponentName,
 ) -> store::Result<Option<ActivePlugin>> {
-    let mut snapshot = store.snapshot().await?;
-    let stored = snapshot
-        .read(&PLUGINS.into(), &plugin_key(partner, name))
-        .await?;
-    let Some(stored) = stored else {
+    let Some(plugin) = stored(store, partner, name).await? else {
         return Ok(None);
     };
-    let plugin: Plugin = serde_json::from_slice(&stored).map_err(|_| broken())?;
     let version = plugin.active_version().ok_or_else(broken)?;
     Ok(Some(ActivePlugin {
         digest: version.digest,
         version: version.version.clone(),
         name: name.clone(),
     }))
+}
+
+/// What a partner calls a version of its plugin; none where it is kept no longer.
+///
+/// # Errors
+/// The store did not answer.
+pub async fn version(
+    store: &dyn Store,
+    partner: &PartnerId,
+    name: &ComponentName,
+    digest: &Digest,
+) -> store::Result<Option<PluginVersion>> {
+    let plugin = stored(store, partner, name).await?;
+    let version = plugin.as_ref().and_then(|plugin| plugin.version(digest));
+    Ok(version.map(|version| version.version.clone()))
+}
+
+async fn stored(
+    store: &dyn Store,
+    partner: &PartnerId,
+    name: &ComponentName,
+) -> store::Result<Option<Plugin>> {
+    let mut snapshot = store.snapshot().await?;
+    let key = plugin_key(partner, name);
+    let stored = snapshot.read(&PLUGINS.into(), &key).await?;
+    let plugin = stored.map(|stored| serde_json::from_slice(&stored));
+    plugin.transpose().map_err(|_| broken())
 }
 
 /// A version's bytes; none where no plugin has it any more.

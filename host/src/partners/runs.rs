@@ -15,6 +15,7 @@ mod carry;
 mod commits;
 mod engine;
 mod looks;
+mod once;
 mod registers;
 mod sweep;
 mod turns;
@@ -37,11 +38,13 @@ use crate::dispatch::work::{self, Work};
 use crate::ids::{ComponentName, PartnerId};
 use crate::metering::{Dataset, Terms};
 use crate::registry::Generation;
+use crate::replay::Recorder;
 use crate::runtime::run::{Datasets, Ran, RunInput};
 use crate::store::{self, Holder, Store};
 
 pub use engine::Engine;
 pub use looks::LOGS_MAX;
+pub(crate) use once::Once;
 use registers::Register;
 use turns::Turns;
 
@@ -190,6 +193,8 @@ pub struct Options {
     pub holder: Holder,
     /// Whether other hosts may serve the same store.
     pub shared: bool,
+    /// Who records what runs here.
+    pub recorder: Recorder,
 }
 
 /// Runs plugins. Cheap to clone.

@@ -70,7 +70,7 @@ impl Verdict {
                 ..verdict
             },
             Err(error) => Self {
-                outcome: outcome(&error),
+                outcome: failure(&error),
                 detail: Some(error.to_string()),
                 ..verdict
             },
@@ -83,8 +83,16 @@ impl Verdict {
     }
 }
 
+/// How receipts name how a run ended.
+pub(crate) fn outcome(ran: &Ran) -> Outcome {
+    match &ran.outcome {
+        Ok(_) => Outcome::Report,
+        Err(error) => failure(error).unwrap_or(Outcome::HostFault),
+    }
+}
+
 /// How receipts name an end without a report; none for a fault of the host.
-fn outcome(error: &RunError) -> Option<Outcome> {
+fn failure(error: &RunError) -> Option<Outcome> {
     match error {
         RunError::Guest { .. } => Some(Outcome::GuestError),
         RunError::Trapped(_) => Some(Outcome::Trapped),

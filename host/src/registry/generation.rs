@@ -179,7 +179,21 @@ impl Generation {
 
     /// A component with all that it may call, and what those may call.
     pub(crate) fn reach(&self, of: &Arc<Active>) -> Vec<Arc<Active>> {
-        let mut reached = vec![of.clone()];
+        self.reach_from(vec![of.clone()])
+    }
+
+    /// What exports these interfaces, with all that it may call, and what those may call.
+    pub(crate) fn reach_of(&self, interfaces: &[&str]) -> Vec<Arc<Active>> {
+        let mut exporters: Vec<Arc<Active>> = Vec::new();
+        for active in interfaces.iter().filter_map(|name| self.interface(name)) {
+            if !exporters.iter().any(|known| known.name == active.name) {
+                exporters.push(active.clone());
+            }
+        }
+        self.reach_from(exporters)
+    }
+
+    fn reach_from(&self, mut reached: Vec<Arc<Active>>) -> Vec<Arc<Active>> {
         let mut at = 0;
         while let Some(active) = reached.get(at).cloned() {
             let calls = active.loaded.calls().iter();

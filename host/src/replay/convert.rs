@@ -128,6 +128,7 @@ impl TryFrom<format::Input> for types::Input {
                 let records: Result<_, String> = records.into_iter().map(record).collect();
                 Self::Events(Partition { stream, number }, records?)
             }
+            format::Input::Run(_) => return Err("input.run: is no component's input".to_owned()),
         })
     }
 }
@@ -249,26 +250,37 @@ pub(super) fn failure(error: &dispatch::Error) -> Option<Output> {
 
 impl From<work::Effects> for format::Effects {
     fn from(effects: work::Effects) -> Self {
-        let write = |write: Write| format::Write {
-            space: write.space.0.to_string(),
-            key: Blob(write.key),
-            value: write.value.map(Blob),
-        };
         let append = |append: Append| format::Append {
             stream: append.stream,
             key: append.key,
             payload: Blob(append.payload),
         };
-        let posting = |posting: Posting| format::Posting {
+        let (writes, postings) = (effects.writes.into_iter(), effects.postings.into_iter());
+        Self {
+            writes: writes.map(format::Write::from).collect(),
+            appends: effects.appends.into_iter().map(append).collect(),
+            postings: postings.map(format::Posting::from).collect(),
+        }
+    }
+}
+
+impl From<Write> for format::Write {
+    fn from(write: Write) -> Self {
+        Self {
+            space: write.space.0.to_string(),
+            key: Blob(write.key),
+            value: write.value.map(Blob),
+        }
+    }
+}
+
+impl From<Posting> for format::Posting {
+    fn from(posting: Posting) -> Self {
+        Self {
             debit: posting.debit,
             credit: posting.credit,
             amount: posting.amount,
             reference: posting.reference,
-        };
-        Self {
-            writes: effects.writes.into_iter().map(write).collect(),
-            appends: effects.appends.into_iter().map(append).collect(),
-            postings: effects.postings.into_iter().map(posting).collect(),
         }
     }
 }

@@ -64,17 +64,42 @@ pub(super) fn shown(bytes: &[u8]) -> String {
     shortened(&bytes.escape_ascii().to_string())
 }
 
-/// Where two outcomes differ; in fuel only where both know it.
+/// Where two outcomes differ; in fuel, and in what follows from it, only where both know it.
 #[must_use]
 pub fn differences(recorded: &Outcome, replayed: &Outcome) -> Vec<Difference> {
     let (mut one, mut other) = (comparable(recorded), comparable(replayed));
-    if recorded.fuel.is_none() || replayed.fuel.is_none() {
-        one["fuel"] = Value::Null;
-        other["fuel"] = Value::Null;
+    for place in incomparable(recorded, replayed) {
+        let outcomes = [&mut one, &mut other];
+        let values = outcomes
+            .into_iter()
+            .filter_map(|all| all.pointer_mut(place));
+        values.for_each(|value| *value = Value::Null);
     }
     let mut found = Vec::new();
     compare("", &one, &other, &mut found);
     found
+}
+
+/// Where a difference says nothing, as JSON pointers.
+fn incomparable(recorded: &Outcome, replayed: &Outcome) -> &'static [&'static str] {
+    let both = |is: fn(&Outcome) -> bool| is(recorded) && is(replayed);
+    let are_runs = both(|one| one.output.is_of_run());
+    let know_fuel = both(|one| one.fuel.is_some());
+    let know_cost = both(|one| one.plugin_fuel.is_some());
+    match (are_runs, know_cost, know_fuel) {
+        // How far a run got by its deadline is no certain place.
+        (true, _, _) if both(|one| one.output.is_late()) => &[
+            "/fuel",
+            "/pluginFuel",
+            "/metered",
+            "/effects",
+            "/datapoints",
+        ],
+        // What computing cost goes by it.
+        (true, false, _) => &["/fuel", "/pluginFuel", "/effects/postings", "/datapoints"],
+        (_, _, false) => &["/fuel"],
+        (_, _, true) => &[],
+    }
 }
 
 /// An outcome whose writes have their places as names: what is written matters, not in which order.
@@ -95,6 +120,7 @@ fn comparable(outcome: &Outcome) -> Value {
         "metered": outcome.metered,
         "decisions": outcome.decisions.iter().map(decided).collect::<Vec<_>>(),
         "fuel": outcome.fuel,
+        "pluginFuel": outcome.plugin_fuel,
     })
 }
 
@@ -176,6 +202,7 @@ mod tests {
             metered: Vec::new(),
             decisions: Vec::new(),
             fuel,
+            plugin_fuel: None,
         }
     }
 
@@ -203,5 +230,35 @@ mod tests {
         };
         let first = &differences(&one, &failed)[0];
         assert_eq!(first.field, "output");
+    }
+
+    /// A run that was paid for so much, where that is known.
+    fn run(kind: &str, plugin_fuel: Option<u64>, paid: i64) -> Outcome {
+        Outcome {
+            output: Output::NoReport {
+                kind: kind.to_owned(),
+                reason: String::new(),
+            },
+            datapoints: [("revenue".to_owned(), paid)].into(),
+            plugin_fuel,
+            ..outcome(200, &[], None)
+        }
+    }
+
+    #[test]
+    fn what_a_run_costs_is_compared_where_its_fuel_is_known() {
+        let known = |fuel, paid| run("trapped", Some(fuel), paid);
+        let told = ["datapoints.revenue: 5 -> 6", "pluginFuel: 1 -> 2"];
+        assert_eq!(fields(&known(1, 5), &known(2, 6)), told);
+        let unknown = run("trapped", None, 6);
+        assert_eq!(fields(&known(1, 5), &unknown), [""; 0]);
+        // How far it got by its deadline is no certain place; that it ran into it is.
+        let (late, later) = (run("deadline", None, 5), run("deadline", None, 6));
+        let later = Outcome {
+            effects: outcome(200, &["a"], None).effects,
+            ..later
+        };
+        assert_eq!(fields(&late, &later), [""; 0]);
+        assert_eq!(fields(&late, &unknown).len(), 1);
     }
 }

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read as _};
 
-use super::format::{Header, Invocation, Line, VERSION};
+use super::format::{Header, Input, Invocation, Line, VERSION};
+use crate::partners::limits::RunLimits;
 
 /// Longest line, bytes: an invocation reads 64 MiB at most and writes half of that, and JSON and base 64 add to it.
 pub const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -33,6 +34,7 @@ pub struct Reader<R> {
     line: usize,
     header: Header,
     components: BTreeSet<u32>,
+    plugins: BTreeSet<u32>,
     invocations: u64,
     has_ended: bool,
 }
@@ -56,6 +58,7 @@ impl<R: BufRead> Reader<R> {
             line: number,
             header,
             components: BTreeSet::new(),
+            plugins: BTreeSet::new(),
             invocations: 0,
             has_ended: false,
         })
@@ -95,10 +98,18 @@ impl<R: BufRead> Reader<R> {
     fn check(&mut self, line: &Line) -> Result<(), String> {
         match line {
             Line::LeydenRecord(_) => Err("leydenRecord: comes once, in the first line".to_owned()),
-            Line::Component(component) => match self.components.insert(component.id) {
-                true => Ok(()),
-                false => Err(format!("component.id: {} comes twice", component.id)),
-            },
+            Line::Component(component) => {
+                let is_new = self.is_new(component.id) && self.components.insert(component.id);
+                is_new
+                    .then_some(())
+                    .ok_or_else(|| twice("component", component.id))
+            }
+            Line::Plugin(plugin) => {
+                let is_new = self.is_new(plugin.id) && self.plugins.insert(plugin.id);
+                is_new
+                    .then_some(())
+                    .ok_or_else(|| twice("plugin", plugin.id))
+            }
             Line::Invocation(invocation) => {
                 self.invocations += 1;
                 self.check_invocation(invocation)
@@ -124,7 +135,19 @@ impl<R: BufRead> Reader<R> {
         if !invocation.components.contains(&invocation.runs) {
             return Err("invocation.runs: must be one of invocation.components".to_owned());
         }
-        let unknown = |id: &&u32| !self.components.contains(id);
+        let is_run = match &invocation.input {
+            Input::Run(run) => {
+                check_limits(&run.limits)?;
+                true
+            }
+            _ => false,
+        };
+        if self.plugins.contains(&invocation.runs) != is_run && !self.is_new(invocation.runs) {
+            let rule =
+                "invocation.runs: must be a plugin where invocation.input is a run, and only there";
+            return Err(rule.to_owned());
+        }
+        let unknown = |id: &&u32| self.is_new(**id);
         match invocation.components.iter().find(unknown) {
             Some(id) => Err(format!(
                 "invocation.components: no component {id} comes before this line"
@@ -133,12 +156,31 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// Whether no component and no plugin has this id.
+    fn is_new(&self, id: u32) -> bool {
+        !self.components.contains(&id) && !self.plugins.contains(&id)
+    }
+
     fn wrong(&self, rule: impl Into<String>) -> Error {
         wrong(self.line, rule)
     }
 }
 
 const NO_RECORD: &str = "is no record of Leyden: the first line must be {\"leydenRecord\": …}";
+
+fn twice(line: &str, id: u32) -> String {
+    format!("{line}.id: {id} comes twice")
+}
+
+/// Whoever replays a record gives it no more than any run gets.
+fn check_limits(limits: &RunLimits) -> Result<(), String> {
+    match limits.is_within(&RunLimits::of(u32::MAX)) {
+        true => Ok(()),
+        false => Err(
+            "invocation.input.run.limits: must be within those of the highest trust level".into(),
+        ),
+    }
+}
 
 fn wrong(line: usize, rule: impl Into<String>) -> Error {
     Error::Line {

@@ -1,6 +1,6 @@
 //! Records of invocations, and their replay: what an invocation was given and read, so that it can be run once more on
-//! any machine, with the same versions or another, and what comes of it compared bit for bit. FORMAT.md documents the
-//! files for everybody.
+//! any machine, with the same versions or another, and what comes of it compared bit for bit. Runs of partners' plugins
+//! are invocations like others. FORMAT.md documents the files for everybody.
 //!
 //! There is no second interpreter here: a replay is the same engine, the same transaction and the same bridge as
 //! serving, over a snapshot that answers from the record.
@@ -12,19 +12,23 @@ mod convert;
 mod differences;
 pub mod file;
 pub mod format;
+mod name;
 mod player;
 mod recorder;
 mod redact;
+mod run;
 mod scribe;
 mod shelf;
 mod tape;
 
 pub use differences::{Difference, differences};
+pub use name::Name;
 pub use player::{Error as PlayError, Played, Player};
-pub(crate) use recorder::export;
 pub use recorder::{
     Error as RecordError, LIMIT_MAX, MIB_MAX, Options as RecordOptions, Recorder, SECONDS_MAX,
-    Status as RecordStatus,
+    Sources, Status as RecordStatus,
 };
+pub(crate) use recorder::{Pending, export};
 pub use redact::{Error as RedactError, Redactor, Replacer};
+pub(crate) use run::Run;
 pub(crate) use tape::{Taken, Tape};

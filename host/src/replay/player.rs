@@ -2,22 +2,23 @@
 //! other: a replay begins with new instances, so that it depends on nothing but its record.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::Name;
 use super::convert::{self, datapoints};
-use super::format::{Bits, Component, Effects, Invocation, Outcome, Output};
+use super::format::{Bits, Component, Effects, Input, Invocation, Outcome, Output, Plugin};
+use super::run::Again;
 use super::shelf::{Missing, Shelf};
 use crate::dispatch::notes::{Given, Noted, Notes};
 use crate::dispatch::work::{Seed, Work};
 use crate::dispatch::{Culprit, Error as Failed, types};
-use crate::ids::{ComponentName, Digest, Instant};
+use crate::ids::{Digest, Instant};
 use crate::metering::Profile;
 use crate::registry::manifest::Manifest;
 use crate::registry::{Active, Generation, Policy};
-use crate::runtime::{Options, Runtime};
+use crate::runtime::{Analytics, Options, PartnerOptions, PartnerRuntime, Runtime};
 
 /// How many times its deadline a replay may take: counting fuel is slower, and the machine may be. What ran past its
 /// deadline when it was recorded is given no more than that.
@@ -29,9 +30,9 @@ pub enum Error {
     /// The engine does not start.
     #[error("the WebAssembly engine does not start: {0}")]
     Engine(String),
-    /// A component cannot be loaded.
+    /// A component or plugin cannot be loaded.
     #[error("component {0}: {1}")]
-    Component(ComponentName, String),
+    Component(Name, String),
     /// The components do not go together.
     #[error("the record's components do not go together: {0}")]
     Generation(String),
@@ -49,22 +50,38 @@ pub struct Played {
     pub randoms: Vec<Bits>,
 }
 
+/// A replay that begins.
+pub(super) struct Replay {
+    /// Its transaction.
+    pub(super) work: Box<Work>,
+    /// What is noted of it.
+    pub(super) notes: Arc<Notes>,
+    /// What it asked for that the record does not hold.
+    pub(super) missing: Missing,
+}
+
 /// Runs invocations of one record.
 pub struct Player {
     runtime: Runtime,
+    /// How plugins are compiled and run.
+    partners: PartnerOptions,
+    /// Runs plugins, once there are any.
+    partner_runtime: Option<PartnerRuntime>,
     components: HashMap<u32, Arc<Active>>,
+    plugins: HashMap<u32, Arc<Analytics>>,
     /// The last invocation's components: those of the next are mostly the same.
     generation: Option<(Vec<u32>, Arc<Generation>)>,
 }
 
 impl Player {
-    /// Starts an engine that counts fuel; compiled components are kept in `cache`, where there is one.
+    /// Starts an engine that counts fuel. Compiled components are kept where `compiling` says, and plugins compiled as it
+    /// says.
     ///
     /// # Errors
     /// The engine does not start.
-    pub fn start(cache: Option<PathBuf>, privacy: Profile) -> Result<Self, Error> {
+    pub fn start(compiling: PartnerOptions, privacy: Profile) -> Result<Self, Error> {
         let options = Options {
-            cache_directory: cache,
+            cache_directory: compiling.compiled.clone(),
             privacy,
             counts_fuel: true,
             ..Options::default()
@@ -73,7 +90,13 @@ impl Player {
             Runtime::start(&options).map_err(|error| Error::Engine(format!("{error:#}")))?;
         Ok(Self {
             runtime,
+            partners: PartnerOptions {
+                one_at_a_time: true,
+                ..compiling
+            },
+            partner_runtime: None,
             components: HashMap::new(),
+            plugins: HashMap::new(),
             generation: None,
         })
     }
@@ -85,7 +108,7 @@ impl Player {
     pub fn admit(&mut self, component: &Component) -> Result<(), Error> {
         let bytes = component
             .bytes()
-            .map_err(|rule| Error::Component(component.name.clone(), rule))?;
+            .map_err(|rule| Error::Component(component.name.clone().into(), rule))?;
         self.load(component, &bytes, component.manifest())
     }
 
@@ -95,7 +118,7 @@ impl Player {
     /// They cannot be loaded.
     pub fn admit_instead(&mut self, component: &Component, bytes: &[u8]) -> Result<(), Error> {
         let own = Manifest::from_component(bytes)
-            .map_err(|error| Error::Component(component.name.clone(), error.to_string()))?;
+            .map_err(|error| Error::Component(component.name.clone().into(), error.to_string()))?;
         let manifest = own.map(|mut own| {
             own.routes.clear();
             own.subscribe.clear();
@@ -119,12 +142,45 @@ impl Player {
             version: Digest::of(bytes),
         };
         let loaded = self.runtime.load(culprit, bytes, Some(manifest));
-        let loaded =
-            loaded.map_err(|error| Error::Component(component.name.clone(), error.to_string()))?;
+        let loaded = loaded
+            .map_err(|error| Error::Component(component.name.clone().into(), error.to_string()))?;
         self.components
             .insert(component.id, Arc::new(Active::unlisted(loaded)));
         self.generation = None;
         Ok(())
+    }
+
+    /// Takes a plugin of the record, or other bytes in its place.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub async fn admit_plugin(
+        &mut self,
+        plugin: &Plugin,
+        instead: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let failed = |why| {
+            let name = Name::Plugin(plugin.partner.clone(), plugin.name.clone());
+            Error::Component(name, why)
+        };
+        let bytes = match instead {
+            Some(bytes) => bytes.to_vec(),
+            None => plugin.bytes().map_err(failed)?,
+        };
+        let runtime = self.partner_runtime()?.clone();
+        let loaded = runtime.load(Digest::of(&bytes), Arc::new(bytes)).await;
+        let loaded = loaded.map_err(|error| failed(error.to_string()))?;
+        self.plugins.insert(plugin.id, loaded);
+        Ok(())
+    }
+
+    fn partner_runtime(&mut self) -> Result<&PartnerRuntime, Error> {
+        let started = match self.partner_runtime.take() {
+            Some(started) => started,
+            None => PartnerRuntime::start(&self.partners)
+                .map_err(|error| Error::Engine(format!("{error:#}")))?,
+        };
+        Ok(self.partner_runtime.insert(started))
     }
 
     /// Runs an invocation once more.
@@ -133,23 +189,24 @@ impl Player {
     /// The record is wrong.
     pub async fn play(&mut self, invocation: &Invocation) -> Result<Played, Error> {
         let generation = self.generation(&invocation.components)?;
-        let Some(active) = self.components.get(&invocation.runs) else {
-            return Err(unknown(invocation.runs));
-        };
         for component in generation.components.values() {
             component.loaded.forget_instances();
         }
-        let input = types::Input::try_from(invocation.input.clone()).map_err(Error::Record)?;
-        let missing = Missing::default();
-        let (work, notes) = again(invocation, missing.clone());
-        let invoked = active.loaded.invoke(&generation, &input, work).await;
-        let mut outcome = match invoked {
-            Ok((output, work)) => of_success(output, &work),
-            Err(error) => of_failure(&error, missing.told()),
-        };
-        outcome.fuel = match outcome.output {
-            Output::Deadline { .. } | Output::NotRecorded(_) => None,
-            _ => Some(notes.fuel()),
+        let replay = again(invocation);
+        let notes = replay.notes.clone();
+        let outcome = match &invocation.input {
+            Input::Run(run) => {
+                let plugin = self.plugins.get(&invocation.runs);
+                let plugin = plugin.ok_or_else(|| unknown(invocation.runs))?;
+                let again = Again {
+                    plugin,
+                    generation: &generation,
+                    invocation,
+                    run,
+                };
+                again.play(replay).await
+            }
+            _ => self.invoke(&generation, invocation, replay).await?,
         };
         Ok(Played {
             outcome,
@@ -157,11 +214,38 @@ impl Player {
         })
     }
 
+    /// Has a component handle its input once more.
+    async fn invoke(
+        &self,
+        generation: &Arc<Generation>,
+        invocation: &Invocation,
+        replay: Replay,
+    ) -> Result<Outcome, Error> {
+        let Replay {
+            work,
+            notes,
+            missing,
+        } = replay;
+        let active = self.components.get(&invocation.runs);
+        let active = active.ok_or_else(|| unknown(invocation.runs))?;
+        let input = types::Input::try_from(invocation.input.clone()).map_err(Error::Record)?;
+        let mut outcome = match active.loaded.invoke(generation, &input, work).await {
+            Ok((output, work)) => of_success(output, &work),
+            Err(error) => of_failure(&error, missing.told()),
+        };
+        outcome.fuel = match outcome.output {
+            Output::Deadline { .. } | Output::NotRecorded(_) => None,
+            _ => Some(notes.fuel()),
+        };
+        Ok(outcome)
+    }
+
     fn generation(&mut self, ids: &[u32]) -> Result<Arc<Generation>, Error> {
         if let Some((_, same)) = self.generation.as_ref().filter(|(known, _)| known == ids) {
             return Ok(same.clone());
         }
-        let found = ids.iter().map(|id| {
+        let of_components = ids.iter().filter(|id| !self.plugins.contains_key(id));
+        let found = of_components.map(|id| {
             let component = self.components.get(id).cloned();
             component.ok_or_else(|| unknown(*id))
         });
@@ -179,13 +263,14 @@ fn unknown(id: u32) -> Error {
     Error::Record(format!("components: there is no component {id}"))
 }
 
-/// The transaction of an invocation that begins once more, and its notes.
-fn again(invocation: &Invocation, missing: Missing) -> (Box<Work>, Arc<Notes>) {
+/// An invocation that begins once more.
+fn again(invocation: &Invocation) -> Replay {
+    let missing = Missing::default();
     let answers = invocation.reads.iter().cloned().map(Noted::from);
-    let shelf = Shelf::new(answers, missing);
-    let patience = match invocation.outcome.output {
-        Output::Deadline { .. } => 1,
-        _ => PATIENCE,
+    let shelf = Shelf::new(answers, missing.clone());
+    let patience = match invocation.outcome.output.is_late() {
+        true => 1,
+        false => PATIENCE,
     };
     let given = Given {
         id: invocation.id.clone(),
@@ -199,7 +284,11 @@ fn again(invocation: &Invocation, missing: Missing) -> (Box<Work>, Arc<Notes>) {
     };
     let now = Instant(invocation.at_ms);
     let work = Work::replayed(Box::new(shelf), now, seed, notes.clone(), invocation.spent);
-    (work, notes)
+    Replay {
+        work,
+        notes,
+        missing,
+    }
 }
 
 /// What a run that ended well comes to, as far as its transaction tells.
@@ -213,10 +302,11 @@ pub(super) fn of_success(output: types::Output, work: &Work) -> Outcome {
         metered: metered.unwrap_or_default(),
         decisions: work.decisions().to_vec(),
         fuel: None,
+        plugin_fuel: None,
     }
 }
 
-fn of_failure(error: &Failed, missing: Option<String>) -> Outcome {
+pub(super) fn of_failure(error: &Failed, missing: Option<String>) -> Outcome {
     let output = match missing {
         Some(what) => Output::NotRecorded(what),
         // What the host makes of an answer of the store that it cannot read.
@@ -234,5 +324,6 @@ pub(super) fn failed(output: Output) -> Outcome {
         metered: Vec::new(),
         decisions: Vec::new(),
         fuel: None,
+        plugin_fuel: None,
     }
 }

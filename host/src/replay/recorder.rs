@@ -5,30 +5,31 @@
 //! nothing is recorded, an invocation costs one look at a pointer. A recording ends by itself: with its number, its bytes
 //! or its time, and when nobody reads it any more.
 
-use std::path::PathBuf;
+mod session;
+mod writing;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
-use super::scribe::{self, Scribe};
-use super::tape::{Taken, Tape};
-use crate::clock;
+use super::run::Run;
+use super::scribe;
+use super::tape::Tape;
+use super::{Name, Taken};
 use crate::dispatch::work::Work;
 use crate::dispatch::{self, types};
-use crate::ids::{ComponentName, Instant};
+use crate::ids::{ComponentName, PartnerId};
+use crate::metering::Tab;
+use crate::partners::plugins;
 use crate::registry::{Active, Generation, Registry};
-use crate::runtime::{BEHIND_ALL, on_own};
-
-/// Invocations that wait to be written at most: what a busy host runs in a tenth of a second.
-const QUEUE_MAX: usize = 1_024;
-
-/// Bytes of such invocations, about: one alone may have read 64 MiB.
-const QUEUE_BYTES_MAX: usize = 64 << 20;
+use crate::runtime::{BEHIND_ALL, PartnerOptions, Ran, on_own};
+use crate::store::{self, Store};
+use session::Session;
+pub(crate) use writing::export;
 
 /// Pieces that wait to be sent.
 const PIECES_MAX: usize = 16;
@@ -45,8 +46,8 @@ pub const SECONDS_MAX: u64 = 3_600;
 /// What is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Only invocations of this component; none: of all.
-    pub component: Option<ComponentName>,
+    /// Only invocations of this component, or runs of this plugin; none: of all.
+    pub component: Option<Name>,
     /// Only those that fail.
     pub is_failing: bool,
     /// How many invocations.
@@ -57,15 +58,29 @@ pub struct Options {
     pub time: Duration,
 }
 
+/// Where a recorder has components from, and how it gets them to run once more.
+#[derive(Clone)]
+pub struct Sources {
+    /// Keeps the operator's components.
+    pub registry: Registry,
+    /// Keeps partners' plugins.
+    pub store: Arc<dyn Store>,
+    /// How plugins are compiled, and where all that is compiled is kept.
+    pub compiling: PartnerOptions,
+}
+
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something is being recorded already.
     #[error("this host records already")]
     Running,
-    /// There is no such component.
+    /// There is no such component or plugin.
     #[error("no component is named {0}")]
-    UnknownComponent(ComponentName),
+    UnknownComponent(Name),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The replays that recording takes cannot be made.
     #[error(transparent)]
     Scribe(#[from] scribe::Error),
@@ -83,9 +98,9 @@ pub struct Status {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Only this component.
+    /// Only this component or plugin.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub component: Option<ComponentName>,
+    pub component: Option<Name>,
     /// Only what fails.
     pub failing: bool,
     /// Invocations so far.
@@ -111,25 +126,13 @@ struct Shared {
     is_taken: AtomicBool,
 }
 
-/// One recording.
-struct Session {
-    options: Options,
-    since: Instant,
-    queue: mpsc::Sender<Taken>,
-    queued_bytes: AtomicUsize,
-    missed: AtomicU64,
-    kept: AtomicU64,
-    bytes: AtomicU64,
-    stop: CancellationToken,
-}
-
 /// An invocation that is being recorded.
 pub(crate) struct Recorded {
     session: Arc<Session>,
     tape: Tape,
 }
 
-/// An invocation that is kept once its effects are.
+/// An invocation that is recorded once its effects are kept.
 pub(crate) struct Pending {
     session: Arc<Session>,
     taken: Taken,
@@ -137,11 +140,28 @@ pub(crate) struct Pending {
 }
 
 impl Recorder {
-    /// Begins to note an invocation, if it is to be recorded.
+    /// Begins to note an invocation of a component, if it is to be recorded.
     pub(crate) fn begin(&self, component: &ComponentName, work: &mut Work) -> Option<Recorded> {
+        let is_wanted = |only: &Name| matches!(only, Name::Component(name) if name == component);
+        self.begin_if(is_wanted, work)
+    }
+
+    /// Begins to note a run of a partner's plugin, if it is to be recorded.
+    pub(crate) fn begin_run(
+        &self,
+        partner: &PartnerId,
+        plugin: &ComponentName,
+        work: &mut Work,
+    ) -> Option<Recorded> {
+        let is_wanted =
+            |only: &Name| matches!(only, Name::Plugin(of, name) if of == partner && name == plugin);
+        self.begin_if(is_wanted, work)
+    }
+
+    fn begin_if(&self, is_wanted: impl Fn(&Name) -> bool, work: &mut Work) -> Option<Recorded> {
         let session = self.shared.session.load_full()?;
         let only = session.options.component.as_ref();
-        only.is_none_or(|only| only == component).then(|| Recorded {
+        only.is_none_or(is_wanted).then(|| Recorded {
             session,
             tape: Tape::over(work),
         })
@@ -154,21 +174,20 @@ impl Recorder {
     pub async fn start(
         &self,
         options: Options,
-        registry: &Registry,
-        cache: Option<PathBuf>,
+        sources: &Sources,
     ) -> Result<mpsc::Receiver<Bytes>, Error> {
         let hold = Hold::take(&self.shared)?;
         if let Some(name) = &options.component
-            && !registry.generation().components.contains_key(name)
+            && !sources.have(name).await?
         {
             return Err(Error::UnknownComponent(name.clone()));
         }
         let (ready, is_ready) = oneshot::channel();
         let (pieces, told) = mpsc::channel(PIECES_MAX);
-        let registry = registry.clone();
+        let sources = sources.clone();
         let recording = async move {
-            match prepare(&options, &registry, cache).await {
-                Ok(scribe) => record(hold, options, scribe, pieces, ready).await,
+            match writing::prepare(&options, sources).await {
+                Ok(scribe) => writing::record(hold, options, scribe, pieces, ready).await,
                 Err(error) => drop(ready.send(Err(error.into()))),
             }
         };
@@ -211,6 +230,19 @@ impl Recorder {
     }
 }
 
+impl Sources {
+    /// Whether a component or plugin is there.
+    async fn have(&self, name: &Name) -> Result<bool, Error> {
+        Ok(match name {
+            Name::Component(name) => self.registry.generation().components.contains_key(name),
+            Name::Plugin(partner, name) => {
+                let active = plugins::active(self.store.as_ref(), partner, name).await?;
+                active.is_some()
+            }
+        })
+    }
+}
+
 impl Recorded {
     /// The invocation has ended, well or not; none where it failed and that was not its components' doing.
     pub(crate) fn ended(
@@ -226,14 +258,29 @@ impl Recorded {
             is_failure: ran.is_err(),
         })
     }
+
+    /// The run has ended, well or not, and is recorded once it is settled; none where it is lost and that was not its
+    /// components' doing.
+    pub(crate) fn ran(self, run: &Run<'_>, ran: &Ran, tab: &Tab) -> Option<Pending> {
+        Some(Pending {
+            taken: self.tape.ran(run, ran, tab)?,
+            session: self.session,
+            is_failure: false,
+        })
+    }
 }
 
 impl Pending {
     /// Hands the invocation to its recording: if it failed, or if what it did was kept.
-    pub(crate) fn keep(self, is_kept: bool) {
+    pub(crate) fn keep_if(self, is_kept: bool) {
         if is_kept || self.is_failure {
-            self.session.keep(self.taken);
+            self.keep();
         }
+    }
+
+    /// Hands the invocation to its recording.
+    pub(crate) fn keep(self) {
+        self.session.keep(self.taken);
     }
 }
 
@@ -254,168 +301,4 @@ impl Drop for Hold {
         self.0.session.store(None);
         self.0.is_taken.store(false, Ordering::Release);
     }
-}
-
-impl Session {
-    fn status(&self) -> Status {
-        Status {
-            recording: true,
-            since: Some(self.since.to_string()),
-            component: self.options.component.clone(),
-            failing: self.options.is_failing,
-            invocations: self.kept.load(Ordering::Relaxed),
-            limit: self.options.limit,
-            missed: self.missed.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Takes an invocation in, if it is wanted and there is room.
-    fn keep(&self, taken: Taken) {
-        if self.options.is_failing && !taken.outcome.output.is_failure() {
-            return;
-        }
-        let bytes = taken.bytes();
-        let queued = self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if queued + bytes <= QUEUE_BYTES_MAX && self.queue.try_send(taken).is_ok() {
-            return;
-        }
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        // Once it is stopping, nothing is missed.
-        if !self.stop.is_cancelled() && !self.queue.is_closed() {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Notes that so much was written; why the recording is at its end, if it is.
-    fn wrote(&self, bytes: usize) -> Option<&'static str> {
-        let kept = self.kept.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if kept >= self.options.limit {
-            return Some("limit");
-        }
-        (bytes >= self.options.bytes_max).then_some("bytes")
-    }
-}
-
-/// Compiles all that invocations will need, before the first is recorded.
-async fn prepare(
-    options: &Options,
-    registry: &Registry,
-    cache: Option<PathBuf>,
-) -> Result<Scribe, scribe::Error> {
-    let mut scribe = Scribe::new(registry, cache)?;
-    let generation = registry.generation();
-    let only = options.component.as_ref();
-    let recorded = generation.components.values();
-    for active in recorded.filter(|active| only.is_none_or(|only| *only == active.name)) {
-        scribe.prepare(&generation, active, &[]).await?;
-    }
-    Ok(scribe)
-}
-
-/// Records until something ends it.
-async fn record(
-    hold: Hold,
-    options: Options,
-    mut scribe: Scribe,
-    pieces: mpsc::Sender<Bytes>,
-    ready: oneshot::Sender<Result<(), Error>>,
-) {
-    let (queue, mut taken) = mpsc::channel(QUEUE_MAX);
-    let time = options.time;
-    let session = Arc::new(Session {
-        since: clock::system_now(),
-        options,
-        queue,
-        queued_bytes: AtomicUsize::new(0),
-        missed: AtomicU64::new(0),
-        kept: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
-        stop: CancellationToken::new(),
-    });
-    hold.0.session.store(Some(session.clone()));
-    // Who does not wait any more does not read either.
-    if ready.send(Ok(())).is_err() || pieces.send(scribe.header().into()).await.is_err() {
-        return;
-    }
-    let over = async {
-        let because = tokio::select! {
-            () = session.stop.cancelled() => "stop",
-            () = clock::sleep(time) => "time",
-        };
-        // Nothing more is taken in; what was is still told.
-        hold.0.session.store(None);
-        because
-    };
-    let because = write(&session, &mut scribe, &mut taken, &pieces, over).await;
-    hold.0.session.store(None);
-    let Some(because) = because else { return };
-    scribe.end.missed = session.missed.load(Ordering::Relaxed);
-    scribe.end.because = because.to_owned();
-    // Whoever went away just now does not need the end.
-    let _ = pieces.send(scribe.end().into()).await;
-}
-
-/// Writes what is taken in, until `over` says why that is all; why it ended. None: nobody reads it.
-async fn write(
-    session: &Session,
-    scribe: &mut Scribe,
-    taken: &mut mpsc::Receiver<Taken>,
-    pieces: &mpsc::Sender<Bytes>,
-    over: impl Future<Output = &'static str>,
-) -> Option<&'static str> {
-    tokio::pin!(over);
-    let mut because = None;
-    loop {
-        let next = tokio::select! {
-            biased;
-            () = pieces.closed() => return None,
-            why = &mut over, if because.is_none() => {
-                taken.close();
-                because = Some(why);
-                continue;
-            }
-            next = taken.recv() => next,
-        };
-        let Some(next) = next else { return because };
-        session
-            .queued_bytes
-            .fetch_sub(next.bytes(), Ordering::Relaxed);
-        match scribe.lines(next).await {
-            Ok(lines) => {
-                let bytes = lines.len();
-                pieces.send(lines.into()).await.ok()?;
-                if let Some(full) = session.wrote(bytes) {
-                    return Some(full);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "an invocation could not be recorded");
-                session.missed.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-/// The record of one invocation.
-///
-/// # Errors
-/// It cannot be replayed, or the recorder failed.
-pub(crate) async fn export(
-    taken: Taken,
-    registry: &Registry,
-    cache: Option<PathBuf>,
-) -> Result<Vec<u8>, Error> {
-    let registry = registry.clone();
-    let writing = async move {
-        let mut scribe = Scribe::new(&registry, cache)?;
-        let mut record = scribe.header();
-        record.extend(scribe.lines(taken).await?);
-        scribe.end.because = "limit".to_owned();
-        record.extend(scribe.end());
-        Ok::<_, scribe::Error>(record)
-    };
-    let written = on_own(BEHIND_ALL, writing).await;
-    Ok(written.map_err(|_| Error::Failed)??)
 }

@@ -134,6 +134,7 @@ impl Redactor {
                     self.blob(&record.payload);
                 }
             }
+            Input::Run(run) => self.text(&run.params),
         }
     }
 

@@ -2,19 +2,21 @@
 //! the record holds all that the invocation went by. Meant for a thread of its own: compiling and replaying take long.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::differences::differences;
-use super::format::{Bounds, Component, End, Granted, Header, Invocation, Line};
+use super::format::{Bounds, Component, End, Granted, Header, Invocation, Line, Plugin};
 use super::format::{ENGINE, VERSION};
 use super::player::{self, Player};
-use super::tape::Taken;
+use super::recorder::Sources;
+use super::tape::{Taken, What};
 use crate::clock;
-use crate::ids::{ComponentName, Digest, StreamName};
+use crate::ids::{ComponentName, Digest, PartnerId, StreamName};
 use crate::metering::Profile;
+use crate::partners::plugins;
 use crate::policies::{Decision, Kind};
-use crate::registry::{self, Active, Generation, Registry};
+use crate::registry::{self, Active, Generation};
+use crate::{runtime, store};
 
 /// Why something recorded cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,16 @@ pub enum Error {
     /// A component's bytes cannot be had.
     #[error(transparent)]
     Registry(#[from] registry::Error),
+    /// A plugin's bytes cannot be had.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A plugin was deleted since it ran.
+    #[error("the plugin's version {0} is not kept any more")]
+    Gone(Digest),
 }
+
+/// What makes a plugin in a record another one.
+type KeptPlugin = (PartnerId, ComponentName, Digest);
 
 /// What makes a component in a record another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,23 +69,25 @@ impl Kept {
 
 /// Writes one record.
 pub(super) struct Scribe {
-    registry: Registry,
+    sources: Sources,
     player: Player,
     privacy: Profile,
     ids: HashMap<Kept, u32>,
-    /// Components that are not written yet: each is once invocations need it.
-    unwritten: HashMap<u32, Component>,
+    plugins: HashMap<KeptPlugin, u32>,
+    /// Lines of components and plugins that are not written yet: each is once invocations need it.
+    unwritten: HashMap<u32, Line>,
     pub(super) end: End,
 }
 
 impl Scribe {
-    pub(super) fn new(registry: &Registry, cache: Option<PathBuf>) -> Result<Self, Error> {
-        let privacy = registry.generation().privacy;
+    pub(super) fn new(sources: Sources) -> Result<Self, Error> {
+        let privacy = sources.registry.generation().privacy;
         Ok(Self {
-            registry: registry.clone(),
-            player: Player::start(cache, privacy)?,
+            player: Player::start(sources.compiling.clone(), privacy)?,
+            sources,
             privacy,
             ids: HashMap::new(),
+            plugins: HashMap::new(),
             unwritten: HashMap::new(),
             end: End::default(),
         })
@@ -104,8 +117,27 @@ impl Scribe {
         of: &Arc<Active>,
         decided: &[Decision],
     ) -> Result<Vec<u32>, Error> {
-        let mut ids = Vec::new();
-        for active in generation.reach(of) {
+        self.all(generation, generation.reach(of), decided).await
+    }
+
+    /// The same for runs of plugins.
+    pub(super) async fn prepare_run(
+        &mut self,
+        generation: &Generation,
+        decided: &[Decision],
+    ) -> Result<Vec<u32>, Error> {
+        let reached = generation.reach_of(&runtime::CALLED);
+        self.all(generation, reached, decided).await
+    }
+
+    async fn all(
+        &mut self,
+        generation: &Generation,
+        reached: Vec<Arc<Active>>,
+        decided: &[Decision],
+    ) -> Result<Vec<u32>, Error> {
+        let mut ids = Vec::with_capacity(reached.len());
+        for active in reached {
             let deciding = deciding(generation, &active, decided).unwrap_or(&active);
             ids.push(self.id(deciding).await?);
         }
@@ -117,33 +149,63 @@ impl Scribe {
         if let Some(id) = self.ids.get(&kept) {
             return Ok(*id);
         }
-        let bytes = self.registry.bytes(active).await?;
-        let id = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        let bytes = self.sources.registry.bytes(active).await?;
+        let id = self.next_id();
         let (digest, manifest) = (active.digest, &active.manifest);
         let component = Component::new(id, &active.name, digest, manifest, &bytes);
         self.player.load(&component, &bytes, component.manifest())?;
         self.ids.insert(kept, id);
-        self.unwritten.insert(id, component);
+        self.unwritten.insert(id, Line::Component(component));
         Ok(id)
+    }
+
+    async fn plugin_id(&mut self, kept: KeptPlugin) -> Result<u32, Error> {
+        if let Some(id) = self.plugins.get(&kept) {
+            return Ok(*id);
+        }
+        let (partner, name, digest) = &kept;
+        let store = self.sources.store.as_ref();
+        let bytes = plugins::bytes(store, digest).await?;
+        let bytes = bytes.ok_or(Error::Gone(*digest))?;
+        let version = plugins::version(store, partner, name, digest).await?;
+        let id = self.next_id();
+        let plugin = Plugin::new(id, (partner.clone(), name.clone()), version, &bytes);
+        self.player.admit_plugin(&plugin, None).await?;
+        self.plugins.insert(kept, id);
+        self.unwritten.insert(id, Line::Plugin(plugin));
+        Ok(id)
+    }
+
+    fn next_id(&self) -> u32 {
+        u32::try_from(self.ids.len() + self.plugins.len()).unwrap_or(u32::MAX)
     }
 
     /// The lines that tell of an invocation: components that were not told of yet, and itself.
     pub(super) async fn lines(&mut self, taken: Taken) -> Result<Vec<u8>, Error> {
-        let decided = &taken.outcome.decisions;
-        let components = self
-            .prepare(&taken.generation, &taken.active, decided)
-            .await?;
+        let components = self.components(&taken).await?;
         let runs = components.first().copied().unwrap_or_default();
         let new = components.iter().filter_map(|id| self.unwritten.remove(id));
-        let mut lines: Vec<u8> = new
-            .flat_map(|component| line(&Line::Component(component)))
-            .collect();
+        let mut lines: Vec<u8> = new.flat_map(|new| line(&new)).collect();
         let mut invocation = taken.invocation(runs, components);
         self.check(&mut invocation).await;
         self.end.invocations += 1;
         self.end.differing += u64::from(invocation.differs.is_some());
         lines.extend(line(&Line::Invocation(Box::new(invocation))));
         Ok(lines)
+    }
+
+    /// What could take part in an invocation, what was run first.
+    async fn components(&mut self, taken: &Taken) -> Result<Vec<u32>, Error> {
+        let (generation, decided) = (&taken.generation, &taken.outcome.decisions);
+        match &taken.what {
+            What::Component(active, _) => self.prepare(generation, active, decided).await,
+            What::Plugin(partner, name, digest, _) => {
+                let plugin = (partner.clone(), name.clone(), *digest);
+                let mut ids = vec![self.plugin_id(plugin).await?];
+                ids.extend(self.prepare_run(generation, decided).await?);
+                Ok(ids)
+            }
+        }
     }
 
     /// Replays an invocation and notes its fuel, or how it differed.

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::convert;
-use super::format::{Bits, Input, Invocation, Outcome, Read};
+use super::format::{self, Bits, Input, Invocation, Outcome, Output, Read};
 use super::player::{failed, of_success};
+use super::{Name, Run, convert, run};
 use crate::dispatch::notes::{Noted, Notes};
 use crate::dispatch::work::{Spent, Work};
 use crate::dispatch::{Error, types};
-use crate::ids::{ComponentName, Instant};
+use crate::ids::{ComponentName, Digest, Instant, PartnerId};
+use crate::metering::Tab;
 use crate::registry::{Active, Generation};
+use crate::runtime::Ran;
 
 /// Where the host keeps partners' records; each has a secret.
 pub(super) const PARTNERS: &str = "leyden.partners";
@@ -22,14 +24,21 @@ pub(crate) struct Tape {
     spent: Spent,
 }
 
+/// What was run, and with what.
+pub(super) enum What {
+    /// A component.
+    Component(Arc<Active>, types::Input),
+    /// A version of a partner's plugin.
+    Plugin(PartnerId, ComponentName, Digest, Box<format::Run>),
+}
+
 /// An invocation that was recorded.
 pub(crate) struct Taken {
     pub(super) generation: Arc<Generation>,
-    pub(super) active: Arc<Active>,
+    pub(super) what: What,
     id: String,
     at: Instant,
     spent: Spent,
-    input: types::Input,
     answers: Vec<Noted>,
     randoms: Vec<u64>,
     pub(super) outcome: Outcome,
@@ -61,31 +70,64 @@ impl Tape {
             Ok((output, work)) => of_success(output.clone(), work),
             Err(error) => failed(convert::failure(error)?),
         };
-        Some(Taken {
+        let what = What::Component(active.clone(), input.clone());
+        Some(self.ended(generation, what, outcome))
+    }
+
+    /// A run of a plugin, before it is settled; none where it failed and that was nobody's doing but the host's.
+    pub(crate) fn ran(mut self, told: &Run<'_>, ran: &Ran, tab: &Tab) -> Option<Taken> {
+        let outcome = run::outcome(told.id, told.once, ran, tab)?;
+        told.id.clone_into(&mut self.id);
+        let partner = told.once.partner.id.clone();
+        let input = Box::new(told.input());
+        let what = What::Plugin(partner, told.plugin.clone(), told.digest, input);
+        Some(self.ended(told.generation, what, outcome))
+    }
+
+    fn ended(self, generation: &Arc<Generation>, what: What, outcome: Outcome) -> Taken {
+        Taken {
             generation: generation.clone(),
-            active: active.clone(),
+            what,
             id: self.id,
             at: self.at,
             spent: self.spent,
-            input: input.clone(),
             answers: self.notes.take_answers(),
             randoms: self.notes.randoms(),
             outcome,
-        })
+        }
+    }
+}
+
+impl What {
+    /// About as many bytes as it was given.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Component(_, types::Input::Http(request)) => request.body.len(),
+            Self::Component(_, types::Input::Rows(_, batch)) => {
+                batch.rows.iter().map(Vec::len).sum()
+            }
+            Self::Component(_, types::Input::Events(_, records)) => {
+                records.iter().map(|one| one.payload.len()).sum()
+            }
+            Self::Plugin(.., run) => run.params.len(),
+        }
     }
 }
 
 impl Taken {
-    /// The component that was asked.
-    pub(crate) fn component(&self) -> &ComponentName {
-        &self.active.name
+    /// What was run.
+    pub(crate) fn name(&self) -> Name {
+        match &self.what {
+            What::Component(active, _) => active.name.clone().into(),
+            What::Plugin(partner, plugin, ..) => Name::Plugin(partner.clone(), plugin.clone()),
+        }
     }
 
-    /// Whether it read what the host keeps of partners, their secrets included.
+    /// Whether it tells what the host keeps of partners, their secrets included.
     pub(crate) fn tells_of_partners(&self) -> bool {
         let of_partners =
             |answer: &Noted| matches!(answer, Noted::Key(space, ..) if *space.0 == *PARTNERS);
-        self.answers.iter().any(of_partners)
+        matches!(self.what, What::Plugin(..)) || self.answers.iter().any(of_partners)
     }
 
     /// About as many bytes as it holds.
@@ -95,16 +137,19 @@ impl Taken {
             Noted::Scan(_, entries) => entries.iter().map(|e| e.key.len() + e.value.len()).sum(),
             Noted::Account(name, _) => name.len(),
         };
-        let input = match &self.input {
-            types::Input::Http(request) => request.body.len(),
-            types::Input::Rows(_, batch) => batch.rows.iter().map(Vec::len).sum(),
-            types::Input::Events(_, records) => records.iter().map(|one| one.payload.len()).sum(),
+        let output = match &self.outcome.output {
+            Output::Report { body, .. } => body.0.len(),
+            _ => 0,
         };
         let effects = &self.outcome.effects;
         let written = effects.writes.iter().filter_map(|one| one.value.as_ref());
         let written: usize = written.map(|value| value.0.len()).sum();
         let published: usize = effects.appends.iter().map(|one| one.payload.0.len()).sum();
-        input + written + published + self.answers.iter().map(answer).sum::<usize>()
+        self.what.bytes()
+            + output
+            + written
+            + published
+            + self.answers.iter().map(answer).sum::<usize>()
     }
 
     /// The line that tells of it, by the ids of its components.
@@ -115,7 +160,10 @@ impl Taken {
             runs,
             components,
             spent: self.spent,
-            input: Input::from(self.input),
+            input: match self.what {
+                What::Component(_, input) => Input::from(input),
+                What::Plugin(.., run) => Input::Run(run),
+            },
             reads: self.answers.into_iter().map(Read::from).collect(),
             randoms: self.randoms.into_iter().map(Bits).collect(),
             outcome: self.outcome,

@@ -108,7 +108,8 @@ impl Analytics {
         })
     }
 
-    async fn run_here(&self, mut input: RunInput) -> Ran {
+    /// Runs it once on the thread of whoever asks, as replays do, which have one of their own.
+    pub(crate) async fn run_here(&self, mut input: RunInput) -> Ran {
         let _place = match input.enter().await {
             Ok(place) => place,
             Err(error) => return Ran::not(error, Some(input.work)),
@@ -145,7 +146,10 @@ impl Analytics {
 
     fn store(&self, input: RunInput, fuel: u64) -> Store<Analyst> {
         let limits = input.limits;
-        let deadline = clock::monotonic() + Duration::from_millis(limits.deadline_ms);
+        let patience = input.work.patience();
+        let deadline = clock::monotonic() + Duration::from_millis(limits.deadline_ms * patience);
+        // A replay is as far behind as whoever replays has it.
+        let mut is_long = input.work.notes().is_some_and(|notes| notes.is_replay());
         let call = Box::new(Call {
             work: input.work,
             generation: input.generation,
@@ -159,7 +163,6 @@ impl Analytics {
         store.set_hostcall_fuel(limits.report_bytes + CALL_BYTES_SLACK);
         store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(1);
-        let mut is_long = false;
         store.epoch_deadline_callback(move |context| {
             if clock::monotonic() >= context.data().deadline {
                 return Err(PastDeadline.into());

@@ -33,7 +33,7 @@ use callee::Callee;
 const REGISTRY: &str = "leyden:grid/client-registry@0.1.0";
 
 /// What the host calls for who reads metered data.
-pub(super) const CALLED: [&str; 6] = [
+pub(crate) const CALLED: [&str; 6] = [
     pages::CONSUMPTION,
     pages::PRODUCTION,
     released::CONSUMPTION,

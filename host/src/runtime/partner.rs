@@ -39,6 +39,8 @@ pub struct PartnerOptions {
     pub program: Option<PathBuf>,
     /// What compiling one component may take.
     pub compile: CompileLimits,
+    /// Whether it runs one component at a time, as replays do: a pool would be address space for nothing.
+    pub one_at_a_time: bool,
 }
 
 /// Why a component is not loaded.
@@ -74,7 +76,10 @@ impl PartnerRuntime {
     /// # Errors
     /// The engine does not work on this machine.
     pub fn start(options: &PartnerOptions) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&running())?;
+        let engine = Engine::new(&match options.one_at_a_time {
+            true => compiling(),
+            false => running(),
+        })?;
         super::engine::spawn_ticker(&engine)?;
         let artifacts = options.compiled.as_ref().and_then(|folder| {
             let folder = folder.join("partners");

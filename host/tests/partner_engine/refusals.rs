@@ -301,6 +301,7 @@ async fn a_bomb_below_the_bounds_meets_the_limits_of_the_compiling_process() {
                 cpu_s,
                 wall_s,
             },
+            one_at_a_time: false,
         })
         .expect("an engine")
     };

@@ -33,6 +33,7 @@ use leyden::partners::{
     Accounts, REVENUE, RunRequest, Runs, Started, account, hold_account, plugins,
 };
 use leyden::registry::Registry;
+use leyden::replay::Recorder;
 use leyden::runtime::run::{GuestErrorKind, Limit, Ran, Report, RunError, RunInput};
 use leyden::runtime::{self, Runtime};
 use leyden::secrets::Vault;
@@ -350,6 +351,7 @@ async fn started(
         runner: scripts.clone(),
         holder: holder(host),
         shared,
+        recorder: Recorder::default(),
     });
     runs.await.expect("runs")
 }

@@ -15,6 +15,7 @@ use leyden::partners::limits::RunLimits;
 use leyden::partners::receipts::{Outcome, Receipt};
 use leyden::partners::runs::{Ended, Engine, Options, Ready, Runner};
 use leyden::partners::{self, Partner, RunRequest, Runs, Started};
+use leyden::replay::Recorder;
 use leyden::runtime::run::{Ran, RunInput, RunParams, Trigger};
 use leyden::store::embedded::{self, Embedded};
 use leyden::store::{Holder, Store};
@@ -272,6 +273,7 @@ async fn native(host: &Host, store: Arc<dyn Store>) -> Runs {
         runner: Arc::new(Native::new(host).await),
         holder: Holder("native".into()),
         shared: false,
+        recorder: Recorder::default(),
     });
     runs.await.expect("runs")
 }

@@ -103,6 +103,10 @@ impl Redact {
                 player.admit(&component)?;
                 Line::Component(component)
             }
+            Line::Plugin(plugin) => {
+                player.admit_plugin(&plugin, None).await?;
+                Line::Plugin(plugin)
+            }
             Line::End(last) => Line::End(End {
                 differing: end.differing,
                 ..last

@@ -17,7 +17,7 @@ use crate::ids::PartnerId;
 use crate::store::{self, Entry, Order, Range, Space};
 
 /// The space of it all.
-const SPACE: &str = "leyden.cohorts";
+pub(crate) const SPACE: &str = "leyden.cohorts";
 
 /// Most intervals looked at for one read: two days of seconds.
 const INTERVALS_MAX: usize = 200_000;

@@ -28,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Gathered, Interval, Profile, Rule};
 use crate::dispatch::work::{self, Work};
 use crate::ids::PartnerId;
+pub(crate) use kept::SPACE;
 use kept::{Meta, Shelf};
 use parts::{Earlier, Part};
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::super::answers::Asked;
-use super::super::bill::fuel_paid_for;
 use super::super::holds::{Hold, Placed};
 use super::super::limits::RunLimits;
 use super::super::queue::{self, Claim};
@@ -16,13 +15,14 @@ use super::super::started::{RunRequest, Started};
 use super::super::{Partner, failpoints};
 use super::commits::Settled;
 use super::turns::{Ending, Turn, Waited};
-use super::{Carried, End, Ended, Error, Ready, Shared};
+use super::{Carried, End, Ended, Error, Once, Ready, Shared};
 use crate::clock;
-use crate::dispatch;
-use crate::ids::ComponentName;
-use crate::metering::{Meter, Purse, Tab};
+use crate::dispatch::{self, used::Used};
+use crate::ids::{ComponentName, Instant};
+use crate::metering::Tab;
 use crate::policies::log::Decided;
-use crate::runtime::run::{Entry, Ran, RunError, RunInput, RunParams, Trigger};
+use crate::replay::{Pending, Run as Told};
+use crate::runtime::run::{Entry, Ran, RunError, RunParams, Trigger};
 use crate::store::{self, Durable};
 
 /// Most runs for one request: what a run reads may be overtaken, or what it was told of groups, by another
@@ -35,8 +35,8 @@ const SETTLE_MS_MAX: u64 = 120_000;
 
 /// What a run comes to.
 enum Run {
-    /// It is to be settled.
-    Over(Box<Verdict>, Tab),
+    /// It is to be settled; and then it is recorded, if it is to be.
+    Over(Box<Verdict>, Tab, Option<Box<Pending>>),
     /// What it has read has changed meanwhile.
     Overtaken,
 }
@@ -51,9 +51,9 @@ impl Shared {
     ) -> Result<Carried, Error> {
         let (partner, plugin) = (&asked.partner, &asked.plugin);
         let runner = &self.options.runner;
-        let ready = runner
-            .ready(partner, plugin, trust_level, self.work())
-            .await?;
+        let work = self.work();
+        let terms_at = work.now();
+        let ready = runner.ready(partner, plugin, trust_level, work).await?;
         let under_way = self.register.begin();
         let draft = self.draft(&under_way.run, asked, &request, &ready, trust_level);
         match self.hold(asked, draft).await? {
@@ -64,6 +64,7 @@ impl Shared {
                     hold: *hold,
                     partner: Arc::from(partner),
                     ready,
+                    terms_at,
                     request,
                 };
                 self.carry(held, is_held).await.map(Carried::Ended)
@@ -108,13 +109,16 @@ impl Shared {
             if let Some(is_held) = is_held.take() {
                 is_held.await?;
             }
-            let Run::Over(verdict, tab) = run else {
+            let Run::Over(verdict, tab, recorded) = run else {
                 turn = self.keep_or_wait(turn, &held).await;
                 continue;
             };
             let ending = Ending::new(held.closing(*verdict, Some(tab)));
             match self.settled(&ending, turn.take()).await? {
-                (Settled::Done(issued), _) => return self.ended(&ending.closing, issued),
+                (Settled::Done(issued), _) => {
+                    recorded.into_iter().for_each(|recorded| recorded.keep());
+                    return self.ended(&ending.closing, issued);
+                }
                 (Settled::Again, kept) => turn = self.keep_or_wait(kept, &held).await,
                 (Settled::Gone, _) => return Err(lost(&ending.closing, None)),
                 (Settled::Fenced, kept) => {
@@ -210,14 +214,21 @@ struct Held {
     hold: Hold,
     partner: Arc<Partner>,
     ready: Ready,
+    /// When the access policy was asked for its terms.
+    terms_at: Instant,
     request: RunRequest,
 }
 
 impl Held {
     /// Runs the plugin once, on a new tab.
     async fn run(&self, shared: &Shared) -> Run {
-        let tab = Tab::over(self.hold.amount).under(&self.ready.terms);
-        let input = self.input(shared, tab.clone());
+        let (once, params) = (self.once(), self.params());
+        let tab = once.tab();
+        let generation = self.ready.generation.clone();
+        let mut input = once.input(shared.work(), tab.clone(), params.clone(), generation);
+        input.entry = Some(self.entry(shared));
+        let recorder = &shared.options.recorder;
+        let recorded = recorder.begin_run(&self.hold.partner, &self.plugin, &mut input.work);
         let used = input.work.used.clone();
         let ran = (self.ready.run)(input).await;
         if is_overtaken(&ran) {
@@ -226,42 +237,54 @@ impl Held {
         if let Err(RunError::HostFault(error)) = &ran.outcome {
             tracing::warn!(run = self.hold.run, %error, "a run is lost");
         }
-        let (reads, policy) = tab.reads();
-        let generation = &self.ready.generation;
-        let stated = self.ready.terms.decisions.clone();
-        let verdict = Verdict {
-            reads,
-            generation: Some(used.of_receipt(generation.number)),
-            decided: Some(Decided::of(generation, stated)),
-            policy: policy.or(Some(self.ready.terms.policy)),
-            compute_price: self.ready.terms.compute_price,
-            ..Verdict::of(ran)
-        };
-        Run::Over(Box::new(verdict), tab)
+        let told = self.told(once, &params);
+        let recorded = recorded.and_then(|recorded| recorded.ran(&told, &ran, &tab));
+        let recorded = recorded.map(Box::new);
+        let verdict = self.verdict(ran, &tab, &used);
+        Run::Over(Box::new(verdict), tab, recorded)
     }
 
-    fn input(&self, shared: &Shared, tab: Tab) -> RunInput {
-        let limits = RunLimits::of(self.hold.trust_level);
-        let mut work = shared.work();
-        work.meter = Some(Box::new(Meter {
-            partner: self.partner.clone(),
-            purse: Purse::Hold,
-            tab,
-            rows_left: limits.rows,
-            reads_left: limits.reads,
-            bytes_left: limits.data_bytes as u64,
-        }));
-        RunInput {
-            entry: Some(self.entry(shared)),
-            granted: self.ready.granted,
-            limits,
-            fuel_max: fuel_paid_for(self.hold.amount, self.ready.terms.compute_price),
-            params: RunParams {
-                trigger: trigger(&self.request.started),
-                json: self.request.params.clone(),
-            },
-            generation: self.ready.generation.clone(),
-            work,
+    fn once(&self) -> Once<'_> {
+        Once {
+            partner: &self.partner,
+            held: self.hold.amount,
+            limits: RunLimits::of(self.hold.trust_level),
+            terms: &self.ready.terms,
+        }
+    }
+
+    fn params(&self) -> RunParams {
+        RunParams {
+            trigger: trigger(&self.request.started),
+            json: self.request.params.clone(),
+        }
+    }
+
+    /// What a record tells of it.
+    fn told<'a>(&'a self, once: Once<'a>, params: &'a RunParams) -> Told<'a> {
+        Told {
+            id: &self.hold.run,
+            plugin: &self.plugin,
+            digest: self.ready.digest,
+            generation: &self.ready.generation,
+            params,
+            terms_at: self.terms_at,
+            once,
+        }
+    }
+
+    fn verdict(&self, ran: Ran, tab: &Tab, used: &Used) -> Verdict {
+        let (reads, policy) = tab.reads();
+        let Ready {
+            generation, terms, ..
+        } = &self.ready;
+        Verdict {
+            reads,
+            generation: Some(used.of_receipt(generation.number)),
+            decided: Some(Decided::of(generation, terms.decisions.clone())),
+            policy: policy.or(Some(terms.policy)),
+            compute_price: terms.compute_price,
+            ..Verdict::of(ran)
         }
     }
 

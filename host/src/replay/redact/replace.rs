@@ -6,7 +6,9 @@ use super::Error;
 use super::find::{self, Patterns, is_text, json_of};
 use super::shape::{self, Shaper};
 use crate::replay::differences::differences;
-use crate::replay::format::{Bits, Blob, Event, Head, Input, Invocation, Output, Read};
+use crate::replay::format::{
+    Bits, Blob, Event, Head, Input, Invocation, Output, Read, Run, Secret,
+};
 use crate::replay::player::{Player, failed};
 use crate::replay::tape::PARTNERS;
 
@@ -56,8 +58,7 @@ impl Replacer {
         self.randoms(&mut invocation.randoms);
         invocation.id = self.shaper.id(&invocation.id);
         // What has to be replayed is whether it runs into its deadline, not what it said.
-        let is_slow = matches!(invocation.outcome.output, Output::Deadline { .. });
-        if !is_slow {
+        if !invocation.outcome.output.is_late() {
             invocation.outcome = failed(Output::NotRecorded(String::new()));
         }
         let (first, again) = (
@@ -108,7 +109,19 @@ impl Replacer {
                     records: records.into_iter().map(event).collect(),
                 }
             }
+            Input::Run(run) => Input::Run(Box::new(self.run(*run))),
         }
+    }
+
+    /// What a run was given, with the secret that its partner has wherever it stands in the record.
+    fn run(&self, mut run: Run) -> Run {
+        run.params = self.text(&run.params);
+        run.partner.secret = Secret(self.secret(&serde_json::json!(run.partner.secret.0)));
+        run
+    }
+
+    fn secret(&self, secret: &serde_json::Value) -> [u8; 32] {
+        self.shaper.secret(&secret.to_string())
     }
 
     fn head(&self, head: Head) -> Head {
@@ -182,8 +195,7 @@ impl Replacer {
         let Some(mut record) = json_of(&value.0) else {
             return value;
         };
-        let secret = record["secret"].to_string();
-        record["secret"] = serde_json::json!(self.shaper.secret(&secret));
+        record["secret"] = serde_json::json!(self.secret(&record["secret"]));
         Blob(record.to_string().into_bytes())
     }
 

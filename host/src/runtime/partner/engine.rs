@@ -43,6 +43,8 @@ fn common() -> Config {
     config.concurrency_support(false);
     config.consume_fuel(true);
     config.epoch_interruption(true);
+    // The bits of a NaN differ between processors; a replay on another machine must not.
+    config.cranelift_nan_canonicalization(true);
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(FIBER_STACK_BYTES);
     config.wasm_backtrace_max_frames(None);
@@ -58,7 +60,7 @@ pub(in crate::runtime) fn running() -> Config {
 }
 
 /// For the process that compiles them: one thread, so that a storm of uploads leaves the other cores
-/// alone; and no pool, whose address space would count against its limit.
+/// alone; and no pool, whose address space would count against its limit. Also for who runs one at a time.
 pub(in crate::runtime) fn compiling() -> Config {
     let mut config = common();
     config.parallel_compilation(false);

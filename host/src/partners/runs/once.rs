@@ -1,0 +1,75 @@
+//! One run of a plugin: what it is given, and what it costs. The same for a run that is paid for and for its replay.
+
+use std::sync::Arc;
+
+use super::super::Partner;
+use super::super::bill::{Bill, fuel_paid_for};
+use super::super::limits::RunLimits;
+use super::super::settle;
+use crate::dispatch::work::Work;
+use crate::metering::{Meter, Purse, Tab, Terms};
+use crate::registry::Generation;
+use crate::runtime::run::{Ran, RunInput, RunParams};
+use crate::store::Posting;
+
+/// What a run goes by.
+#[derive(Clone, Copy)]
+pub(crate) struct Once<'a> {
+    /// For whom it runs.
+    pub(crate) partner: &'a Arc<Partner>,
+    /// What it may spend, datapoints.
+    pub(crate) held: u64,
+    /// What it may use.
+    pub(crate) limits: RunLimits,
+    /// What the access policy asks.
+    pub(crate) terms: &'a Terms,
+}
+
+impl Once<'_> {
+    /// A new tab for it.
+    pub(crate) fn tab(&self) -> Tab {
+        Tab::over(self.held).under(self.terms)
+    }
+
+    /// What its plugin is run with. Its reads are made in `work` and counted on `tab`.
+    pub(crate) fn input(
+        &self,
+        mut work: Box<Work>,
+        tab: Tab,
+        params: RunParams,
+        generation: Arc<Generation>,
+    ) -> RunInput {
+        let limits = self.limits;
+        work.meter = Some(Box::new(Meter {
+            partner: self.partner.clone(),
+            purse: Purse::Hold,
+            tab,
+            rows_left: limits.rows,
+            reads_left: limits.reads,
+            bytes_left: limits.data_bytes as u64,
+        }));
+        RunInput {
+            entry: None,
+            granted: self.terms.granted().map(|(dataset, _)| dataset).collect(),
+            limits,
+            fuel_max: fuel_paid_for(self.held, self.terms.compute_price),
+            params,
+            generation,
+            work,
+        }
+    }
+
+    /// The movements that settle it under its id.
+    pub(crate) fn postings(&self, run: &str, ran: &Ran, tab: &Tab) -> Vec<Posting> {
+        let outcome = settle::outcome(ran);
+        let (reads, _) = tab.reads();
+        let bill = Bill::of(
+            self.held,
+            reads,
+            ran.fuel,
+            self.terms.compute_price,
+            outcome,
+        );
+        bill.postings(&self.partner.id, run)
+    }
+}

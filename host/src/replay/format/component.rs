@@ -1,0 +1,113 @@
+//! Components, as a record holds them: their bytes, and what holds for them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ComponentName, Digest, StreamName};
+use crate::registry::manifest::{Grants, Limits, Manifest};
+
+/// A component's version with what holds for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Component {
+    /// How invocations of this file name it.
+    pub id: u32,
+    /// The name it was deployed under.
+    pub name: ComponentName,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// What it may do.
+    pub grants: Granted,
+    /// What it may use.
+    pub limits: Bounds,
+    /// Streams that it may publish to.
+    pub publish: Vec<StreamName>,
+    /// Its bytes in base 64.
+    pub wasm: String,
+}
+
+/// A manifest's grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Granted {
+    /// Move datapoints.
+    pub ledger: bool,
+    /// Deal with partners.
+    pub partners: bool,
+}
+
+/// A manifest's limits, as far as they bear on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bounds {
+    /// Memory of an instance.
+    pub memory_bytes: usize,
+    /// Longest run.
+    pub deadline_ms: u64,
+}
+
+impl Component {
+    /// The part of its manifest that bears on a run.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        let mut manifest = Manifest::default_for(&self.name);
+        manifest.routes.clear();
+        manifest.publish.clone_from(&self.publish);
+        manifest.grants = Grants {
+            ledger: self.grants.ledger,
+            partners: self.grants.partners,
+            ..Grants::default()
+        };
+        manifest.limits = Limits {
+            memory_bytes: self.limits.memory_bytes,
+            deadline_ms: self.limits.deadline_ms,
+            ..Limits::default()
+        };
+        manifest
+    }
+
+    /// Under a manifest, these bytes.
+    #[must_use]
+    pub fn new(
+        id: u32,
+        name: &ComponentName,
+        digest: Digest,
+        manifest: &Manifest,
+        bytes: &[u8],
+    ) -> Self {
+        Self {
+            id,
+            name: name.clone(),
+            digest,
+            grants: Granted {
+                ledger: manifest.grants.ledger,
+                partners: manifest.grants.partners,
+            },
+            limits: Bounds {
+                memory_bytes: manifest.limits.memory_bytes,
+                deadline_ms: manifest.limits.deadline_ms,
+            },
+            publish: manifest.publish.clone(),
+            wasm: STANDARD.encode(bytes),
+        }
+    }
+
+    /// Its bytes, if they are those that its digest says.
+    ///
+    /// # Errors
+    /// The rule that they break.
+    pub fn bytes(&self) -> Result<Vec<u8>, String> {
+        decoded("component", &self.wasm, self.digest)
+    }
+}
+
+/// The bytes of a line's `wasm`, if its `digest` is theirs.
+pub(super) fn decoded(line: &str, wasm: &str, digest: Digest) -> Result<Vec<u8>, String> {
+    let decoded = STANDARD.decode(wasm);
+    let bytes = decoded.map_err(|error| format!("{line}.wasm: {error}"))?;
+    match Digest::of(&bytes) == digest {
+        true => Ok(bytes),
+        false => Err(format!("{line}.digest: is not that of {line}.wasm")),
+    }
+}
