@@ -280,8 +280,11 @@ mod tests {
         rows.into_rows()
     }
 
+    /// A row's start, house, power and objects.
+    type Told = (u64, String, u64, Vec<(String, u64)>);
+
     /// Each row with all that it refers to.
-    fn told(rows: &Rows) -> Vec<(u64, String, u64, Vec<(String, u64)>)> {
+    fn told(rows: &Rows) -> Vec<Told> {
         let objects = |row: &Row| {
             let objects = rows.objects_of(row).iter();
             let name = |object: &ObjectPower| rows.object_names[object.name as usize].to_string();
