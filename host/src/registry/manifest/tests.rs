@@ -1,5 +1,6 @@
 //! Tests of the manifest's rules and of the section that carries it.
 
+mod chance;
 mod functions;
 
 use super::*;
