@@ -2,7 +2,8 @@
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a test that cannot go on should stop"
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on should stop, and some measure time"
 )]
 
 mod function;

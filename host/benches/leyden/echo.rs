@@ -14,6 +14,7 @@ use leyden::gateway;
 use leyden::host::Host;
 use leyden::ids::ComponentName;
 use leyden::operators::Operator;
+use leyden::registry::manifest::attach;
 use tokio_util::sync::CancellationToken;
 
 use super::figure::{Figure, median};
@@ -23,7 +24,7 @@ use super::load;
 const CONNECTIONS: usize = 32;
 
 /// What is asked.
-const PATH: &str = "/echo";
+pub(crate) const PATH: &str = "/echo";
 
 /// What both answer.
 const BODY: &str = "Hello, world!";
@@ -33,10 +34,10 @@ pub(crate) fn run(quick: bool) -> Vec<Figure> {
     let (rounds, seconds) = if quick { (3, 1) } else { (7, 2) };
     let native = Server::start("native");
     let leyden = Server::start("leyden");
-    let _warm = (native.rate(1), leyden.rate(1));
+    let _warm = (native.rate(PATH, 1), leyden.rate(PATH, 1));
     let (mut natives, mut leydens, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let (n, l) = (native.rate(seconds), leyden.rate(seconds));
+        let (n, l) = (native.rate(PATH, seconds), leyden.rate(PATH, seconds));
         natives.push(n);
         leydens.push(l);
         ratios.push(l / n);
@@ -62,13 +63,13 @@ pub(crate) fn run(quick: bool) -> Vec<Figure> {
 }
 
 /// A server in a process of its own.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
 }
 
 impl Server {
-    fn start(role: &str) -> Self {
+    pub(crate) fn start(role: &str) -> Self {
         let mut child = pinned(0)
             .args(["--role", role])
             .stdin(Stdio::piped())
@@ -85,12 +86,13 @@ impl Server {
     }
 
     /// Requests per second, asked by a process on the other core.
-    fn rate(&self, seconds: u64) -> f64 {
+    pub(crate) fn rate(&self, path: &str, seconds: u64) -> f64 {
         let output = pinned(1)
             .args([
                 "--role",
                 "load",
                 &self.address.to_string(),
+                path,
                 &seconds.to_string(),
             ])
             .output()
@@ -129,17 +131,17 @@ fn pinned(core: usize) -> Command {
     command
 }
 
-/// What a process of its own does: `native`, `leyden`, or `load ADDRESS SECONDS`.
+/// What a process of its own does: `native`, `leyden`, or `load ADDRESS PATH SECONDS`.
 pub(crate) fn play(role: &[String]) {
     match role {
         [role] if role == "native" => block_on(native()),
         [role] if role == "leyden" => block_on(leyden_host()),
-        [role, address, seconds] if role == "load" => {
+        [role, address, path, seconds] if role == "load" => {
             let address = address.parse().expect("an address");
             let duration = Duration::from_secs(seconds.parse().expect("seconds"));
             println!(
                 "{}",
-                block_on(load::rate(address, PATH, CONNECTIONS, duration))
+                block_on(load::rate(address, path, CONNECTIONS, duration))
             );
         }
         _ => eprintln!("unknown role"),
@@ -159,14 +161,21 @@ async fn leyden_host() {
         data: data.path().into(),
         compiled: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/compiled").into()),
         clock: Mode::Simulated,
+        compiler: Some(env!("CARGO_BIN_EXE_leyden").into()),
         ..Config::default()
     };
     let host = Host::start(&config).await.expect("a host");
-    let name = ComponentName::parse("echo").expect("a name");
-    host.registry
-        .deploy(&Operator::host(), &name, guest())
-        .await
-        .expect("deployed");
+    let hello = guest("alternatives/hello");
+    let reused = attach(&hello, "[reuse]\ncount = 100000\nage-s = 3600\n").expect("a manifest");
+    for (name, bytes) in [
+        ("echo", guest("echo")),
+        ("fresh", hello),
+        ("reused", reused),
+    ] {
+        let name = ComponentName::parse(name).expect("a name");
+        let deployed = host.registry.deploy(&Operator::host(), &name, bytes).await;
+        deployed.expect("deployed");
+    }
     let options = gateway::Options::new(([127, 0, 0, 1], 0).into());
     let server = gateway::serve(host, options, CancellationToken::new())
         .await
@@ -175,10 +184,10 @@ async fn leyden_host() {
     server.stopped().await;
 }
 
-/// The echo component: `cargo xtask build` makes it.
-fn guest() -> Vec<u8> {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests/echo.wasm");
-    std::fs::read(file).expect("cargo xtask build")
+/// A test component: `cargo xtask build` makes it.
+fn guest(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guests");
+    std::fs::read(format!("{folder}/{name}.wasm")).expect("cargo xtask build")
 }
 
 async fn native() {

@@ -13,6 +13,7 @@
 mod community;
 mod echo;
 mod figure;
+mod functions;
 mod load;
 #[allow(
     dead_code,
@@ -37,8 +38,9 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names of the benchmarks, in the order they run.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "echo",
+    "functions",
     "readings",
     "aggregates",
     "memory",
@@ -93,6 +95,9 @@ fn run(names: &[&str], quick: bool) -> Vec<Figure> {
     let mut figures = Vec::new();
     if names.contains(&"echo") {
         figures.extend(echo::run(quick));
+    }
+    if names.contains(&"functions") {
+        figures.extend(functions::run(quick));
     }
     if names.iter().any(|name| EMBEDDED.contains(name)) {
         figures.extend(community::run(names, quick));

@@ -1,5 +1,6 @@
 //! Runs invocations as transactions: admits them, runs the component, commits its effects, and runs it
-//! again where another commit came first. Neither HTTP nor wasmtime here.
+//! again where another commit came first. Neither HTTP nor wasmtime here; what functions are asked
+//! is only passed on, in the types of `http`.
 //!
 //! **Invariants.** An output leaves only after its effects are durable. An invocation that fails
 //! leaves no effect, and neither does a `HEAD`: it asks what a `GET` would say. Re-runs, waiting and

@@ -1,4 +1,4 @@
-//! HTTP: the only user of axum and hyper. It bounds and reads requests, finds who answers them, and
+//! HTTP: the only user of axum, and with `outbound/` of hyper. It bounds and reads requests, finds who answers them, and
 //! turns every error into a problem document. It runs nothing and keeps nothing.
 //!
 //! **Invariants.** Everything a client can make grow has a bound: connections, heads, bodies, uploads,
