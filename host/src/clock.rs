@@ -118,6 +118,17 @@ pub(crate) fn stamp(at: Instant) -> [u8; STAMP_BYTES] {
     stamp
 }
 
+/// The same in ns since 1970: for traces, whose spans last microseconds.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where time is read"
+)]
+pub(crate) fn system_ns() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// Monotonic time.
 #[must_use]
 #[expect(

@@ -22,3 +22,4 @@ pub mod runtime;
 pub mod secrets;
 pub mod store;
 pub mod streams;
+pub mod telemetry;

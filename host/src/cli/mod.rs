@@ -44,6 +44,7 @@ mod schema;
 mod screen;
 mod secret;
 mod secrets;
+mod serving;
 mod shell;
 mod signals;
 mod store;
@@ -138,7 +139,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Up(up::Up),
+    Up(Box<up::Up>),
     Deploy(deploy::Deploy),
     Versions(versions::Versions),
     Rollback(rollback::Rollback),

@@ -7,8 +7,8 @@ use std::str::FromStr as _;
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
+use super::serving::ServingOptions;
 use super::store_options::StoreOptions;
 use super::{Client, Context, Error, client, components, signals, table};
 use crate::clock::Mode;
@@ -30,6 +30,8 @@ use crate::policies::log::Bounds;
   leyden up --bare                 for functions alone
   leyden up --clock simulated --start 2021-11-07T15:58:22.144Z --tick 60
   leyden up --listen 0.0.0.0 --token-file token.txt
+  leyden up --listen 0.0.0.0 --token-file token.txt --tls-cert host.crt --tls-key host.key
+  leyden up --access-log --otlp-endpoint http://127.0.0.1:4318
   leyden up --store redis://127.0.0.1:6379/0
   leyden up --store redis+sentinel://a:26379,b:26379,c:26379/main --durable --lease 2s
   LEYDEN_STORE=rediss://user:password@redis.example:6380/0 leyden up --namespace north")]
@@ -82,14 +84,8 @@ pub(super) struct Up {
     /// Addresses that are not public have to be listed as addresses or networks, whatever names lead to them.
     #[arg(long, value_name = "HOST[:PORT]", value_parser = Allow::from_str)]
     outbound_allow: Vec<Allow>,
-    /// What is logged to standard error, such as `warn` or `leyden=debug`.
-    #[arg(
-        long,
-        value_name = "FILTER",
-        env = "LEYDEN_LOG",
-        default_value = "info"
-    )]
-    log: String,
+    #[command(flatten)]
+    serving: ServingOptions,
     #[command(flatten)]
     store: StoreOptions,
 }
@@ -167,23 +163,38 @@ fn place(config: &Config) -> String {
 
 impl Up {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        self.log_to_stderr(context)?;
+        self.serving.log(context)?;
         let config = self.config(context)?;
+        let mut options = options(&config)?;
+        let (tracer, exporter) = self.serving.traces()?.unzip();
+        self.serving.gateway(&mut options, tracer);
         let host = Host::start(&config).await.map_err(Error::start)?;
         let shutdown = CancellationToken::new();
-        let server = gateway::serve(host.clone(), options(&config)?, shutdown.clone()).await;
+        let server = gateway::serve(host.clone(), options, shutdown.clone()).await;
         let served = match server {
             Ok(server) => {
                 if config.advertise.is_none() {
                     host.streams
-                        .advertise(format!("http://{}", server.address()));
+                        .advertise(format!("{}://{}", self.scheme(), server.address()));
                 }
-                serve(server, config, host.durability.clone(), context, &shutdown).await
+                let durability = host.durability.clone();
+                let url = format!("{}://{}", self.scheme(), server.address());
+                serve(server, url, config, durability, context, &shutdown).await
             }
             Err(error) => Err(Error::start(error)),
         };
         host.stop().await;
+        if let Some(exporter) = exporter {
+            exporter.flushed().await;
+        }
         served
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.serving.is_secure() {
+            true => "https",
+            false => "http",
+        }
     }
 
     fn config(&self, context: &Context) -> Result<Config, Error> {
@@ -217,17 +228,6 @@ impl Up {
             },
         })
     }
-
-    fn log_to_stderr(&self, context: &Context) -> Result<(), Error> {
-        let filter = EnvFilter::try_new(&self.log);
-        let filter = filter.map_err(|error| Error::Usage(format!("--log: {error}")))?;
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr);
-        let log = log.with_ansi(context.screen.error_colours());
-        log.try_init()
-            .map_err(|error| Error::Host(format!("no log: {error}")))
-    }
 }
 
 fn options(config: &Config) -> Result<gateway::Options, Error> {
@@ -242,28 +242,48 @@ fn options(config: &Config) -> Result<gateway::Options, Error> {
 /// Greets, and serves until a signal comes; running requests may end.
 async fn serve(
     server: Server,
+    url: String,
     config: Config,
     durability: Option<String>,
     context: &Context,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let greeted = greet(server.address(), config, durability, context).await;
+    let greeted = greet(server.address(), url, config, durability, context).await;
     let ended = match greeted {
-        Ok(()) => Ok(signals::told_to_stop().await?),
+        Ok(()) => until_told(&server).await.map_err(Error::from),
         Err(error) => Err(error),
     };
+    signals::end_at_next();
     shutdown.cancel();
     server.stopped().await;
     ended
 }
 
+/// Waits until the host is told to stop. Meanwhile a hangup has the certificate read again.
+async fn until_told(server: &Server) -> std::io::Result<()> {
+    let renew = || match server.renew_certificate() {
+        Ok(()) => tracing::info!("read the certificate again"),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "the certificate stays as it was");
+        }
+    };
+    if !server.is_secure() {
+        return signals::told_to_stop().await;
+    }
+    tokio::select! {
+        told = signals::told_to_stop() => told,
+        failed = signals::at_each_hangup(renew) => failed,
+    }
+}
+
 async fn greet(
     address: SocketAddr,
+    url: String,
     config: Config,
     durability: Option<String>,
     context: &Context,
 ) -> Result<(), Error> {
-    let url = format!("http://{address}");
     let client = Client::new(&reachable(address), context.global.token_file.as_deref())?;
     let components = client.get("/admin/components").await?;
     let started = Started {

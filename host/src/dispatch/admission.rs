@@ -87,6 +87,12 @@ impl Turns {
         }
     }
 
+    /// How many invocations wait for a place.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed).into()
+    }
+
     /// Lets invocations that lost a race (`lost`) run one after the other. While there are any, new
     /// ones that may write stand behind them, so that a loser races with those at most that had
     /// begun before it stood in line.
@@ -123,8 +129,12 @@ impl Admission {
             Kind::Function => u32::try_from(active.manifest.limits.queue).unwrap_or(QUEUE_MAX),
             Kind::Service | Kind::Policy => QUEUE_MAX,
         };
+        let refused = || {
+            active.loaded.stats().refused.add();
+            Error::Busy
+        };
         if turns.queued.load(Ordering::Relaxed) >= queue_max {
-            return Err(Error::Busy);
+            return Err(refused());
         }
         let _counted = Counted::new(&turns.queued);
         let both = async {
@@ -137,7 +147,7 @@ impl Admission {
                 _common: common,
             }),
             Ok(_) => Err(Error::Stopping),
-            Err(_) => Err(Error::Busy),
+            Err(_) => Err(refused()),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{Dispatcher, Error, Obstacle, Task, shadow};
 use crate::policies::log;
 use crate::registry::{Active, Generation};
 use crate::store::{CommitError, Transaction};
+use crate::telemetry::span;
 
 impl Dispatcher {
     /// Commits what a run has collected, with its input's acknowledgement.
@@ -63,7 +64,10 @@ impl Dispatcher {
             ..effects
         };
         if !transaction.is_empty() {
+            let mut commit = span("commit");
             let committed = self.shared.store.commit(transaction).await;
+            commit.ended(&committed);
+            drop(commit);
             committed.map_err(|error| refused(error, active))?;
         }
         if let Some(shadow) = shadow {

@@ -43,6 +43,7 @@ use crate::partners::Notary;
 use crate::registry::{Active, Generation, Kind};
 use crate::replay::Recorder;
 use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
+use crate::telemetry::span;
 
 /// Most runs of one invocation that keeps losing to other commits. From the second on it waits its
 /// turn, so that reaching this takes an extraordinary storm.
@@ -230,7 +231,12 @@ impl Dispatcher {
         task: &Task<'_>,
     ) -> Result<Output, Error> {
         let active = find(generation, component)?;
-        let _place = self.shared.admission.enter(active).await?;
+        let _place = {
+            let mut queue = span("queue");
+            let entered = self.shared.admission.enter(active).await;
+            queue.ended(&entered);
+            entered?
+        };
         self.run(generation, active, task).await
     }
 
@@ -292,7 +298,12 @@ impl Dispatcher {
             Kind::Function => None,
         };
         let used = work.used.clone();
+        let mut run = span("run");
+        run.tell("leyden.component", || active.name.to_string());
+        run.tell("leyden.version", || active.digest.to_string());
         let ran = active.loaded.invoke(generation, task.input, work).await;
+        run.ended(&ran);
+        drop(run);
         used.end(matches!(&ran, Err(error) if error.is_failure()));
         let pending =
             recorded.and_then(|recorded| recorded.ended(generation, active, task.input, &ran));

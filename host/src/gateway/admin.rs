@@ -24,6 +24,7 @@ use crate::clock::{TICK_MS_MAX, TICK_MS_MIN};
 use crate::dispatch;
 use crate::ids::{ComponentName, Digest, Instant};
 use crate::registry::Active;
+use crate::telemetry::request::carried;
 
 /// Longest component (bytes): one from a language with a large runtime has some ten MB.
 const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -226,7 +227,7 @@ pub(super) async fn to_the_end<T: Send + 'static>(
     gateway: &Gateway,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    let ended = gateway.tasks.spawn(work).await;
+    let ended = gateway.tasks.spawn(carried(work)).await;
     ended.map_err(|error| {
         tracing::error!(%error, "an operator's request failed");
         Problem::new(Kind::Internal, "the host failed; its log says more")

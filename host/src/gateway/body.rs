@@ -181,15 +181,15 @@ where
     B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
 {
     body: Option<B>,
-    tasks: TaskTracker,
+    tasks: Option<TaskTracker>,
 }
 
 impl<B> Lingering<B>
 where
     B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
 {
-    /// A body whose rest is read among `tasks`.
-    pub(super) fn new(body: B, tasks: TaskTracker) -> Self {
+    /// A body whose rest is read among `tasks`; none: it is not read.
+    pub(super) fn new(body: B, tasks: Option<TaskTracker>) -> Self {
         let body = Some(body);
         Self { body, tasks }
     }
@@ -230,8 +230,8 @@ where
     fn drop(&mut self) {
         let rest = self.body.take().filter(|body| !body.is_end_stream());
         // At the end of the process there may be nobody left to read it.
-        if let (Some(rest), Ok(_)) = (rest, Handle::try_current()) {
-            self.tasks.spawn(linger(rest));
+        if let (Some(rest), Some(tasks), Ok(_)) = (rest, &self.tasks, Handle::try_current()) {
+            tasks.spawn(linger(rest));
         }
     }
 }
@@ -300,7 +300,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>("chunk")
         });
-        let mut body = Lingering::new(Body::from_stream(chunks), tasks.clone());
+        let mut body = Lingering::new(Body::from_stream(chunks), Some(tasks.clone()));
         assert!(next_chunk(&mut body).await.unwrap().is_some());
         assert_eq!(read.load(Ordering::Relaxed), 1);
         drop(body);

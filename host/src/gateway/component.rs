@@ -8,8 +8,9 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Response, StatusCode, request};
 use http_body_util::{Either, Full};
 
+use super::answer::Reply;
 use super::body::Arriving;
-use super::connection::{Reply, Running};
+use super::exchange::{Exchange, TRACE_PARENT};
 use super::principal::Principal;
 use super::problem::Problem;
 use super::{Gateway, body, function, headers, upload};
@@ -28,33 +29,34 @@ const AUDITED_CHARS_MAX: usize = 512;
 /// from start to end.
 pub(super) async fn answer(
     gateway: &Gateway,
+    exchange: &mut Exchange,
     principal: &Principal,
     parts: request::Parts,
     mut body: Arriving,
-    running: Running,
 ) -> Result<Response<Reply>, Problem> {
     let generation = gateway.host.registry.generation();
     if let Some(target) = function::named(&generation, parts.uri.path()) {
         let request = (parts, body);
-        return function::answer(gateway, &generation, target?, request, running).await;
+        return function::answer(gateway, exchange, &generation, target?, request).await;
     }
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let matched = generation.router.route(method, path);
     if let Ok(matched) = &matched
-        && let Some(target) = function::routed(&generation, matched.component)
+        && let Some(target) = function::routed(&generation, matched)
     {
         let request = (parts, body);
-        return function::answer(gateway, &generation, target, request, running).await;
+        return function::answer(gateway, exchange, &generation, target, request).await;
     }
     store_answers(gateway)?;
     let request = (principal, &parts);
-    let answer = serve(gateway, &generation, matched?, request, &mut body).await;
+    let answer = serve(gateway, exchange, &generation, matched?, request, &mut body).await;
     answer.map(|response| response.map(Either::Left))
 }
 
 /// Answers a request with a service.
 async fn serve(
     gateway: &Gateway,
+    exchange: &mut Exchange,
     generation: &Arc<Generation>,
     matched: Matched<'_>,
     (principal, parts): (&Principal, &request::Parts),
@@ -65,8 +67,11 @@ async fn serve(
         route,
         params,
     } = matched;
+    if let Some(active) = generation.components.get(component) {
+        exchange.answered_by(active, generation.number, &route.path);
+    }
     let key = headers::idempotency_key(&parts.headers)?;
-    let head = RequestHead {
+    let mut head = RequestHead {
         method: parts.method.as_str().to_owned(),
         route: route.path.clone(),
         path: parts.uri.path().to_owned(),
@@ -74,6 +79,10 @@ async fn serve(
         query: parts.uri.query().map(str::to_owned),
         headers: headers::fields(&parts.headers, gateway.token.is_none())?,
     };
+    if let Some(parent) = exchange.trace_parent() {
+        head.headers.retain(|(name, _)| name != TRACE_PARENT);
+        head.headers.push((TRACE_PARENT.to_owned(), parent));
+    }
     if route.rows {
         let format = headers::row_format(&parts.headers)?;
         let target = upload::Target {

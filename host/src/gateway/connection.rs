@@ -1,35 +1,35 @@
-//! Connections: how many, how long one may be silent, and how they end.
+//! Connections: how many, what is spoken on them, how long one may be silent, and how they end.
 //!
-//! HTTP/1.1 by hyper, driven directly: nothing lies between a connection and the dispatcher, and
-//! every connection is watched from here. One on which no request begins for a while is cut,
+//! HTTP/1.1 and HTTP/2 by hyper, driven directly: nothing lies between a connection and the dispatcher, and
+//! every connection is watched from here. What a client begins with decides: HTTP/2's preface, with TLS or without, or
+//! anything else, which is HTTP/1.1. One on which no request begins for a while is cut,
 //! whether it is idle, sends its headers too slowly, or does not read its answer.
 //!
 //! A head that is not HTTP never becomes a request: hyper answers it with a bare 400, 414 or 431 and
 //! closes the connection.
 
-use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Either, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioIo;
+use http::{Request, Version};
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::task::TaskTracker;
 
-use super::body::Lingering;
-use super::principal::{self, Principal};
+use super::answer::{Control, respond};
 use super::problem::{Kind, Problem};
-use super::{Gateway, component, control, headers};
+use super::tls::Accepted;
+use super::{Gateway, control};
 
 /// Most bytes of a request's head, and of what is read ahead of it (bytes).
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -38,11 +38,27 @@ const LOOK: Duration = Duration::from_secs(15);
 /// Looks without a new request after which a connection is cut: 60 to 75 s, within which clients
 /// that keep connections for later use them again.
 const SILENT_LOOKS_MAX: u32 = 4;
+/// The same before the first request: 30 s, since whoever connects wants to ask something.
+const BEGINNING_LOOKS_MAX: u32 = 2;
 /// Wait after the system refused a connection, most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time for a silent connection to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A component's answer, or one of the host's own.
-pub(super) type Reply = Either<Full<Bytes>, Body>;
+/// Requests that a connection of HTTP/2 may have under way; what most servers allow.
+const STREAMS_MAX: u32 = 128;
+/// Requests over HTTP/2 under way over all connections. Those of HTTP/1.1 are bounded by its connections; this many
+/// again keep what short bodies take together below half a GiB.
+pub(super) const STREAMS_IN_ALL_MAX: usize = 4_096;
+/// What a client may send ahead of one request's reading over HTTP/2, and over all of a connection's (bytes).
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+/// What is kept of an answer that a client does not read yet (bytes).
+const SEND_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of all header fields of a request over HTTP/2, as its rules count them: what HTTP/1.1 may have.
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// A client of HTTP/2 that is silent for so long is asked whether it is there, and has as long again to say so.
+const PING: Duration = Duration::from_secs(20);
 
 /// What happens on a connection.
 #[derive(Default)]
@@ -54,40 +70,101 @@ struct Activity {
 }
 
 /// A request that is being answered, until dropped.
-pub(super) struct Running(Arc<Activity>);
+pub(super) struct Running {
+    activity: Arc<Activity>,
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 impl Running {
     fn new(activity: &Arc<Activity>) -> Self {
         activity.begun.fetch_add(1, Ordering::Relaxed);
         activity.running.fetch_add(1, Ordering::Relaxed);
-        Self(activity.clone())
+        Self {
+            activity: activity.clone(),
+            _place: None,
+        }
+    }
+
+    /// Takes one of the places for requests over HTTP/2, which connections do not bound.
+    pub(super) fn take_place<B>(
+        &mut self,
+        gateway: &Gateway,
+        request: &Request<B>,
+    ) -> Result<(), Problem> {
+        if request.version() != Version::HTTP_2 {
+            return Ok(());
+        }
+        let place = gateway.streams.clone().try_acquire_owned();
+        let full = |_| Problem::new(Kind::Busy, "too many requests over HTTP/2 are under way");
+        self._place = Some(place.map_err(full)?);
+        Ok(())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.activity.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The host's own routes, as a service.
-type Control = TowerToHyperService<axum::Router>;
+/// Requests over HTTP/2 run as tasks of the gateway.
+#[derive(Clone)]
+struct Tasks(TaskTracker);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, work: F) {
+        self.0.spawn(work);
+    }
+}
+
+/// What all connections have in common.
+struct Serving {
+    gateway: Arc<Gateway>,
+    control: Control,
+    http: auto::Builder<Tasks>,
+}
+
+impl Serving {
+    fn new(gateway: Arc<Gateway>) -> Self {
+        let control = TowerToHyperService::new(control::router(gateway.clone()));
+        let mut http = auto::Builder::new(Tasks(gateway.tasks.clone()));
+        http.http1().max_buf_size(BUFFER_BYTES_MAX);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BYTES_MAX)
+            .max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        Self {
+            gateway,
+            control,
+            http,
+        }
+    }
+}
 
 /// Accepts connections until the host stops. At most `connections_max` are open; further clients wait
 /// in the system's queue.
 pub(super) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, connections_max: usize) {
     let places = Arc::new(Semaphore::new(connections_max));
-    let control: Control = TowerToHyperService::new(control::router(gateway.clone()));
-    let stopping = gateway.stopping.clone();
+    let (stopping, tasks) = (gateway.stopping.clone(), gateway.tasks.clone());
+    let serving = Arc::new(Serving::new(gateway));
     let mut accepting = pin!(async {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
-            let stream = next(&listener).await;
-            let (gateway, control) = (gateway.clone(), control.clone());
-            gateway.clone().tasks.spawn(async move {
-                serve(gateway, control, stream).await;
+            let (stream, from) = next(&listener).await;
+            let serving = serving.clone();
+            tasks.spawn(async move {
+                begin(&serving, stream, from).await;
                 drop(place);
             });
         }
@@ -99,10 +176,10 @@ pub(super) async fn accept(gateway: Arc<Gateway>, listener: TcpListener, connect
 }
 
 /// The next connection.
-async fn next(listener: &TcpListener) -> TcpStream {
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -111,28 +188,36 @@ async fn next(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves one connection to its end.
-async fn serve(gateway: Arc<Gateway>, control: Control, stream: TcpStream) {
+/// Begins a connection, with TLS where that is spoken, and serves it to its end.
+async fn begin(serving: &Serving, stream: TcpStream, from: SocketAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers on a connection may be delayed");
     }
-    let activity = Arc::new(Activity::default());
-    let stopping = gateway.stopping.child_token();
-    let drain = gateway.drain;
-    let service = {
-        let activity = activity.clone();
-        service_fn(move |request| {
-            respond(
-                gateway.clone(),
-                control.clone(),
-                Running::new(&activity),
-                request,
-            )
-        })
+    let _open = serving.gateway.connections.one_more();
+    let Some(certificate) = &serving.gateway.certificate else {
+        return serve(serving, stream).await;
     };
-    let mut http = http1::Builder::new();
-    http.max_buf_size(BUFFER_BYTES_MAX);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    match certificate.accept(stream, from).await {
+        Some(Accepted::Plain(stream)) => serve(serving, stream).await,
+        Some(Accepted::Secure(stream)) => serve(serving, *stream).await,
+        None => {}
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve<S>(serving: &Serving, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let gateway = &serving.gateway;
+    let activity = Arc::new(Activity::default());
+    let (stopping, drain) = (gateway.stopping.child_token(), gateway.drain);
+    let service = service_fn(|request| {
+        let (gateway, control) = (gateway.clone(), serving.control.clone());
+        respond(gateway, control, Running::new(&activity), request)
+    });
+    let connection = serving.http.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
@@ -140,7 +225,10 @@ async fn serve(gateway: Arc<Gateway>, control: Control, stream: TcpStream) {
             connection.as_mut().graceful_shutdown();
             timeout(drain, connection).await.unwrap_or(Ok(()))
         }
-        () = silence(&activity, LOOK) => Ok(()),
+        () = silence(&activity, LOOK) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
@@ -151,72 +239,22 @@ async fn serve(gateway: Arc<Gateway>, control: Control, stream: TcpStream) {
 async fn silence(activity: &Activity, look: Duration) {
     let mut looks = interval(look);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first look is at once, and tells nothing.
+    looks.tick().await;
     let (mut begun, mut silent) = (0, 0);
-    while silent < SILENT_LOOKS_MAX {
+    loop {
         looks.tick().await;
         let now = activity.begun.load(Ordering::Relaxed);
         let quiet = now == begun && activity.running.load(Ordering::Relaxed) == 0;
         (begun, silent) = (now, if quiet { silent + 1 } else { 0 });
-    }
-}
-
-/// Answers one request, whatever happens.
-async fn respond(
-    gateway: Arc<Gateway>,
-    control: Control,
-    running: Running,
-    mut request: Request<Incoming>,
-) -> Result<Response<Reply>, Infallible> {
-    let admitted = match admit(&gateway, &request).await {
-        Ok(principal) if control::owns(request.uri().path()) => {
-            request.extensions_mut().insert(principal);
-            let request = request.map(|body| Lingering::new(body, gateway.tasks.clone()));
-            return own(&control, running, request).await;
+        let silent_max = match begun {
+            0 => BEGINNING_LOOKS_MAX,
+            _ => SILENT_LOOKS_MAX,
+        };
+        if silent >= silent_max {
+            return;
         }
-        admitted => admitted,
-    };
-    let (parts, body) = request.into_parts();
-    let body = Lingering::new(body, gateway.tasks.clone());
-    let answer = match admitted {
-        Err(problem) => Err(problem),
-        Ok(principal) => component::answer(&gateway, &principal, parts, body, running).await,
-    };
-    Ok(answer.unwrap_or_else(|problem| problem.answer().map(Either::Left)))
-}
-
-/// Whether a request may come in at all, and from whom it comes.
-async fn admit<B>(gateway: &Gateway, request: &Request<B>) -> Result<Principal, Problem> {
-    let (uri, headers) = (request.uri(), request.headers());
-    let target = uri.path_and_query().map_or("", |target| target.as_str());
-    if target.len() > headers::TARGET_BYTES_MAX {
-        let detail = format!(
-            "path and query have more than {} bytes",
-            headers::TARGET_BYTES_MAX
-        );
-        return Err(Problem::new(Kind::PathTooLong, detail));
     }
-    // A page in a browser on this machine connects like any local program, for somebody else.
-    if gateway.token.is_none() && headers::from_another_site(headers) {
-        let rule = "a host without a token does not serve pages of other sites";
-        return Err(Problem::field(Kind::Forbidden, "Origin", rule));
-    }
-    principal::identify(gateway, request.method(), uri.path(), headers).await
-}
-
-/// Answers with one of the host's own routes. The request runs until the answer's body has ended.
-async fn own(
-    control: &Control,
-    running: Running,
-    request: Request<Lingering<Incoming>>,
-) -> Result<Response<Reply>, Infallible> {
-    let response = control.call(request).await?;
-    let held = move |body: Body| {
-        body.map_frame(move |frame| {
-            let _ = &running;
-            frame
-        })
-    };
-    Ok(response.map(|body| Either::Right(Body::new(held(body)))))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Under `/fn/<name>` a function sees the path as if it had the server to itself, and the prefix that was taken off in
 //! `x-forwarded-prefix`. Under a route of its own it sees the path as it came.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -13,12 +14,13 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, request};
-use http_body_util::{BodyExt as _, Either, Full};
+use http_body_util::{Either, Full};
 use hyper::body::{Frame, SizeHint};
 
+use super::answer::Reply;
 use super::body::Arriving;
 use super::component::{self, Invocation, is_bodiless};
-use super::connection::{Reply, Running};
+use super::exchange::{Exchange, TRACE_PARENT};
 use super::problem::{Kind, Problem};
 use super::{Gateway, body, headers};
 use crate::clock;
@@ -26,7 +28,7 @@ use crate::dispatch::types::RequestHead;
 use crate::dispatch::{self, GENERATION_HEADER};
 use crate::ids::ComponentName;
 use crate::registry::manifest::BODY_BYTES_MAX;
-use crate::registry::router::RouteError;
+use crate::registry::router::{Matched, RouteError};
 use crate::registry::{Active, Generation, Kind as ComponentKind};
 use crate::runtime::function::{Answer, Fault};
 
@@ -39,6 +41,9 @@ static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefi
 /// A function that is to answer.
 pub(super) struct Target<'a> {
     name: &'a ComponentName,
+    active: &'a Arc<Active>,
+    /// What of its path is the same for all its requests there.
+    template: Cow<'a, str>,
     /// Length of what is taken off the path.
     prefix_bytes: usize,
     /// Whether its requests are transactions, which are read and answered whole.
@@ -47,10 +52,17 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// A component, if it is a function.
-    fn of(name: &'a ComponentName, active: &Active, prefix_bytes: usize) -> Option<Self> {
+    fn of(
+        name: &'a ComponentName,
+        active: &'a Arc<Active>,
+        template: Cow<'a, str>,
+        prefix_bytes: usize,
+    ) -> Option<Self> {
         let keeps_values = active.manifest.grants.keyvalue;
         (active.kind == ComponentKind::Function).then_some(Self {
             name,
+            active,
+            template,
             prefix_bytes,
             keeps_values,
         })
@@ -66,27 +78,31 @@ pub(super) fn named<'g>(
     let target = ComponentName::parse(name).ok().and_then(|name| {
         let (name, active) = generation.components.get_key_value(&name)?;
         let prefix_bytes = PREFIX.len() + name.as_str().len();
-        Target::of(name, active, prefix_bytes)
+        let template = Cow::Owned(format!("{PREFIX}{name}/{{*path}}"));
+        Target::of(name, active, template, prefix_bytes)
     });
     Some(target.ok_or(RouteError::NotFound))
 }
 
 /// The component of a route, if it is a function.
-pub(super) fn routed<'g>(
-    generation: &'g Generation,
-    name: &'g ComponentName,
-) -> Option<Target<'g>> {
-    Target::of(name, generation.components.get(name)?, 0)
+pub(super) fn routed<'g>(generation: &'g Generation, matched: &Matched<'g>) -> Option<Target<'g>> {
+    let name = matched.component;
+    let template = Cow::Borrowed(matched.route.path.as_str());
+    Target::of(name, generation.components.get(name)?, template, 0)
 }
 
 /// Answers a request with a function of the generation.
 pub(super) async fn answer(
     gateway: &Gateway,
+    exchange: &mut Exchange,
     generation: &Arc<Generation>,
     target: Target<'_>,
     (mut parts, mut body): (request::Parts, Arriving),
-    running: Running,
 ) -> Result<Response<Reply>, Problem> {
+    exchange.answered_by(target.active, generation.number, &target.template);
+    if let Some(Ok(parent)) = exchange.trace_parent().map(HeaderValue::try_from) {
+        parts.headers.insert(TRACE_PARENT, parent);
+    }
     headers::check_size(&parts.headers)?;
     tell_secrets(gateway, generation, target.name).await?;
     if target.keeps_values {
@@ -115,7 +131,7 @@ pub(super) async fn answer(
     };
     let named = dispatch::generation_of(generation, target.name);
     match (answered, named) {
-        (Ok(response), named) => Ok(reply(response, is_head, named, running)),
+        (Ok(response), named) => Ok(reply(response, is_head, named)),
         (Err(problem), Some(named)) => Err(problem.of_generation(named)),
         (Err(problem), None) => Err(problem),
     }
@@ -219,13 +235,8 @@ fn take_off(parts: &mut request::Parts, prefix_bytes: usize) -> Result<(), Probl
     Ok(())
 }
 
-/// A function's answer on its way to the client. The request runs until the answer's body has ended.
-fn reply(
-    response: Response<Answer>,
-    is_head: bool,
-    generation: Option<String>,
-    running: Running,
-) -> Response<Reply> {
+/// A function's answer on its way to the client.
+fn reply(response: Response<Answer>, is_head: bool, generation: Option<String>) -> Response<Reply> {
     let (mut parts, answer) = response.into_parts();
     if let Some(Ok(named)) = generation.map(HeaderValue::try_from) {
         parts.headers.insert(GENERATION_HEADER, named);
@@ -243,10 +254,7 @@ fn reply(
             }
             match is_bodiless {
                 true => Either::Left(Full::default()),
-                false => Either::Right(Body::new(streamed.map_frame(move |frame| {
-                    let _ = &running;
-                    frame
-                }))),
+                false => Either::Right(Body::new(streamed)),
             }
         }
     };

@@ -1,9 +1,11 @@
 //! `GET /metrics`: what monitoring asks for, in Prometheus' text format (version 0.0.4).
 //!
 //! **Invariants.** An answer is gathered at most once a second, by one request at a time, whoever asks
-//! how often. Series are bounded: sums over partitions, and no more streams than [`STREAMS_MAX`]. It
+//! how often. Series are bounded: sums over partitions, no more streams than [`STREAMS_MAX`], and components as
+//! `components` says. It
 //! answers while the store is down, and says so.
 
+mod components;
 mod text;
 
 use std::sync::Arc;
@@ -97,8 +99,11 @@ fn render(gateway: &Gateway, told: &Told) -> String {
         gateway.host.registry.generation().number,
     );
     counters(&mut text, gateway.host.streams.counters());
-    policies(&mut text, &gateway.host.registry.generation());
-    shadows(&mut text, &gateway.host.registry.generation());
+    let generation = gateway.host.registry.generation();
+    components::write(&mut text, &generation, &gateway.stats);
+    own(&mut text, gateway);
+    policies(&mut text, &generation);
+    shadows(&mut text, &generation);
     if let Some(commits) = told.commits {
         text.one(
             "leyden_commits_total",
@@ -110,6 +115,32 @@ fn render(gateway: &Gateway, told: &Told) -> String {
         streams(&mut text, &told.streams);
     }
     text.finish()
+}
+
+/// What the gateway does itself.
+fn own(text: &mut Text, gateway: &Gateway) {
+    text.one(
+        "leyden_connections",
+        Kind::Gauge,
+        "Connections of clients that are open.",
+        gateway.connections.get(),
+    );
+    let Some(tracer) = &gateway.tracer else {
+        return;
+    };
+    let counts = tracer.counts();
+    text.one(
+        "leyden_trace_spans_sent_total",
+        Kind::Counter,
+        "Spans that the collector took.",
+        counts.sent.get(),
+    );
+    text.one(
+        "leyden_trace_spans_dropped_total",
+        Kind::Counter,
+        "Spans that the collector did not take, or that there was no room for.",
+        counts.dropped.get(),
+    );
 }
 
 /// What this host has done since it started.

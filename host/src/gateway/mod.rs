@@ -6,11 +6,13 @@
 //! machine can connect.
 
 mod admin;
+mod answer;
 mod auth;
 mod body;
 mod component;
 mod connection;
 mod control;
+mod exchange;
 mod function;
 mod functions;
 mod headers;
@@ -30,6 +32,7 @@ mod roles;
 mod rows;
 mod secrets;
 mod sse;
+mod tls;
 mod upload;
 
 use std::net::SocketAddr;
@@ -43,8 +46,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use auth::Token;
+pub use tls::{Error as CertificateError, Files as CertificateFiles};
 
 use crate::host::Host;
+use crate::telemetry::request::Ids;
+use crate::telemetry::stats::Level;
+use crate::telemetry::{Stats, Tracer};
 
 /// Connections at a time where the options name no number: each holds some ten KiB and a descriptor.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 4_096;
@@ -68,6 +75,12 @@ pub struct Options {
     pub watchers_max: usize,
     /// How long requests may still run when the host stops (ms).
     pub drain_ms: u64,
+    /// Certificate and key of a host that speaks TLS.
+    pub certificate: Option<CertificateFiles>,
+    /// Whether a line is logged for each request.
+    pub access_log: bool,
+    /// Takes traces of requests; none: none are made.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Options {
@@ -81,6 +94,9 @@ impl Options {
             connections_max: CONNECTIONS_MAX_DEFAULT,
             watchers_max: WATCHERS_MAX_DEFAULT,
             drain_ms: DRAIN_MS_DEFAULT,
+            certificate: None,
+            access_log: false,
+            tracer: None,
         }
     }
 }
@@ -94,6 +110,9 @@ pub enum Error {
     /// The system does not let it listen there.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// What all requests share.
@@ -111,6 +130,17 @@ struct Gateway {
     health: watch::Receiver<Result<(), &'static str>>,
     /// The last answer to `/metrics`.
     metrics: metrics::Cache,
+    /// Names of requests that have none yet.
+    ids: Ids,
+    /// What the host has answered itself.
+    stats: Stats,
+    /// Connections that are open.
+    connections: Level,
+    /// Places for requests over HTTP/2.
+    streams: Arc<Semaphore>,
+    certificate: Option<Arc<tls::Certificate>>,
+    access_log: bool,
+    tracer: Option<Arc<Tracer>>,
     stopping: CancellationToken,
     /// Connections, and work that outlives its request.
     tasks: TaskTracker,
@@ -120,6 +150,7 @@ struct Gateway {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    certificate: Option<Arc<tls::Certificate>>,
     task: JoinHandle<()>,
 }
 
@@ -128,6 +159,22 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it shows a certificate.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.certificate.is_some()
+    }
+
+    /// Reads the certificate again, for connections that begin from now on.
+    ///
+    /// # Errors
+    /// It cannot be used; the one before stays.
+    pub fn renew_certificate(&self) -> Result<(), CertificateError> {
+        self.certificate
+            .as_ref()
+            .map_or(Ok(()), |certificate| certificate.read_again())
     }
 
     /// Waits until it has stopped: after `shutdown`, once running requests have ended or their time
@@ -151,13 +198,20 @@ pub async fn serve(
     if !auth::may_listen(options.listen, options.token.as_ref()) {
         return Err(Error::TokenNeeded(options.listen));
     }
+    let certificate = options.certificate.clone().map(tls::Certificate::read);
+    let certificate = certificate.transpose()?.map(Arc::new);
     let failed = |error| Error::Listen(options.listen, error);
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let connections_max = options.connections_max;
-    let gateway = Arc::new(Gateway::new(host, options, shutdown));
-    let task = tokio::spawn(run(gateway, listener, connections_max));
-    Ok(Server { address, task })
+    let mut gateway = Gateway::new(host, options, shutdown);
+    gateway.certificate = certificate.clone();
+    let task = tokio::spawn(run(Arc::new(gateway), listener, connections_max));
+    Ok(Server {
+        address,
+        certificate,
+        task,
+    })
 }
 
 impl Gateway {
@@ -173,6 +227,13 @@ impl Gateway {
             watchers: Arc::new(Semaphore::new(options.watchers_max)),
             ticking: Mutex::new(()),
             metrics: metrics::Cache::default(),
+            ids: Ids::default(),
+            stats: Stats::default(),
+            connections: Level::default(),
+            streams: Arc::new(Semaphore::new(connection::STREAMS_IN_ALL_MAX)),
+            certificate: None,
+            access_log: options.access_log,
+            tracer: options.tracer,
             stopping,
             tasks: TaskTracker::new(),
         }

@@ -41,6 +41,7 @@ use crate::registry::Generation;
 use crate::replay::Recorder;
 use crate::runtime::run::{Datasets, Ran, RunInput};
 use crate::store::{self, Holder, Store};
+use crate::telemetry::request;
 
 pub use engine::Engine;
 pub use looks::LOGS_MAX;
@@ -282,10 +283,11 @@ impl Runs {
         let place = self.shared.queue.enter(&asked.partner, claim).await?;
         failpoints::pass("run.admitted");
         let (shared, asked, request) = (self.shared.clone(), asked.clone(), request.clone());
-        let carried = self.shared.tasks.spawn(async move {
+        let work = async move {
             let _place = place;
             shared.carry_out(&asked, request, trust_level).await
-        });
+        };
+        let carried = self.shared.tasks.spawn(request::carried(work));
         carried.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a run failed inside the host");
             Err(Error::Unready("the host failed; its log says more".into()))

@@ -6,17 +6,19 @@
 //! Only the operator's own components are linked to it: untyped values cost more memory than typed
 //! ones, so foreign code gets typed bindings.
 
+use std::fmt;
+
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{Func, Linker, Val};
 use wasmtime::{Store, StoreContextMut};
 
 use super::adapt::Seam;
-use super::failure::explain;
 use super::guest::{Call, DEPTH_MAX, Guest};
 use super::loaded::Loaded;
 use super::policy::{self, Question};
 use crate::dispatch::Error;
 use crate::policies::Kind;
+use crate::telemetry::span;
 
 /// Links every function of an interface to the bridge. An interface of types only is linked empty.
 pub(super) fn add_to_linker(
@@ -53,10 +55,16 @@ struct Called<'a> {
     of: &'a ComponentFunc,
 }
 
+impl fmt::Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.interface, self.function)
+    }
+}
+
 impl Called<'_> {
     /// The component that exports the interface has no such function.
     fn missing(&self) -> wasmtime::Error {
-        wasmtime::Error::msg(format!("has no {}.{}", self.interface, self.function))
+        wasmtime::Error::msg(format!("has no {self}"))
     }
 }
 
@@ -99,7 +107,13 @@ async fn call_active(
     };
     call.depth += 1;
     call.work.used.note(&callee);
-    let mut call = callee.loaded.serve(called, params, results, call).await?;
+    let mut span = span("call");
+    span.tell("leyden.component", || callee.name.to_string());
+    span.tell("leyden.function", || called.to_string());
+    let served = callee.loaded.serve(called, params, results, call).await;
+    span.ended(&served);
+    drop(span);
+    let mut call = served?;
     call.depth -= 1;
     caller.data_mut().call = Some(call);
     Ok(())
@@ -117,15 +131,17 @@ async fn ask_policy(
         return Err(wasmtime::Error::msg("asked a policy outside an invocation"));
     };
     let generation = call.generation.clone();
+    let mut span = span("policy");
+    span.tell("leyden.policy", || kind.name());
     let Some(policy) = generation.policy(kind) else {
         let interface = question.interface;
         let why = format!("calls {interface}, which no active component exports");
         let error = Error::Misbehaved(identity.culprit.clone(), why);
         return Err(wasmtime::Error::new(error));
     };
-    policy::ask(call, policy, question, results)
-        .await
-        .map(|_| ())
+    let asked = policy::ask(call, policy, question, results).await;
+    span.ended(&asked);
+    asked.map(|_| ())
 }
 
 impl Loaded {
@@ -138,9 +154,8 @@ impl Loaded {
         call: Box<Call>,
     ) -> wasmtime::Result<Box<Call>> {
         let deadline_ms = call.deadline_ms;
-        let failed = |error: wasmtime::Error| {
-            wasmtime::Error::new(explain(error, &self.identity.culprit, deadline_ms))
-        };
+        let failed =
+            |error: wasmtime::Error| wasmtime::Error::new(self.explained(error, deadline_ms));
         let found = self.function(called.interface, called.function);
         let (exported, index) = found.ok_or_else(|| failed(called.missing()))?;
         let mut instance = self.enter(call).await.map_err(failed)?;

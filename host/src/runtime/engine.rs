@@ -18,6 +18,7 @@ use crate::logs::Logs;
 use crate::metering::Profile;
 use crate::outbound::Outbound;
 use crate::registry::manifest::MEMORY_MIB_MAX;
+use crate::telemetry::stats;
 
 /// How often the epoch moves on. A guest is interrupted at most this much past its deadline, and
 /// yields its thread to others this often.
@@ -78,6 +79,8 @@ pub struct Runtime {
     pub(super) counts_fuel: bool,
     /// What components log.
     pub logs: Logs,
+    /// What components have done.
+    pub(super) stats: stats::Table,
 }
 
 impl Runtime {
@@ -103,6 +106,7 @@ impl Runtime {
             slices: Rounds::new(cores(), 0),
             counts_fuel: options.counts_fuel,
             logs: Logs::default(),
+            stats: stats::Table::default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
 use crate::clock::{self, Monotonic};
 use crate::dispatch::work::Work;
@@ -12,6 +12,7 @@ use crate::logs::Log;
 use crate::registry::Generation;
 use crate::registry::manifest::Manifest;
 use crate::store::Space;
+use crate::telemetry::Stats;
 
 /// Deepest chain of calls between components; a cycle ends here.
 pub(super) const DEPTH_MAX: u32 = 8;
@@ -48,10 +49,63 @@ impl Call {
     }
 }
 
+/// An instance's limits. They note how much memory it has.
+pub(super) struct Limits {
+    limits: StoreLimits,
+    /// Of all its memories together.
+    memory_bytes: usize,
+    stats: Arc<Stats>,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let may_grow = self.limits.memory_growing(current, desired, maximum)?;
+        if may_grow {
+            self.memory_bytes += desired.saturating_sub(current);
+            self.stats.memory_high_bytes.raise(self.memory_bytes as u64);
+        }
+        Ok(may_grow)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, desired, maximum)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limits.table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories()
+    }
+}
+
 /// The data of an instance's store.
 pub struct Guest {
     pub(super) identity: Arc<Identity>,
-    pub(super) limits: StoreLimits,
+    pub(super) limits: Limits,
     /// Present while an invocation runs, absent while this guest waits for one it calls.
     pub(crate) call: Option<Box<Call>>,
     /// When a decision must be made; of policies only, which get no invocation.
@@ -61,7 +115,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(identity: Arc<Identity>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>, stats: Arc<Stats>) -> Self {
         let limits = StoreLimitsBuilder::new()
             .memory_size(identity.manifest.limits.memory_bytes)
             .table_elements(TABLE_ELEMENTS_MAX)
@@ -69,6 +123,11 @@ impl Guest {
             .memories(INSTANCES_MAX)
             .tables(INSTANCES_MAX)
             .build();
+        let limits = Limits {
+            limits,
+            memory_bytes: 0,
+            stats,
+        };
         Self {
             identity,
             limits,

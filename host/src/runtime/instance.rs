@@ -72,8 +72,14 @@ impl Loaded {
 
     /// An instance that has served before and may serve again.
     pub(super) fn idle(&self) -> Option<Instance> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop()
+        let idle = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.pop()
+        };
+        if idle.is_some() {
+            self.stats.reused.add();
+        }
+        idle
     }
 
     /// Takes the call back from an instance that served it without a trap, and keeps the instance
@@ -101,7 +107,9 @@ impl Loaded {
                 "is a function and called like a service",
             ));
         };
-        let mut store = Store::new(&self.engine, Guest::new(self.identity.clone()));
+        self.stats.made.add();
+        let guest = Guest::new(self.identity.clone(), self.stats.clone());
+        let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match context.data().is_over() {
             true => Err(PastDeadline.into()),

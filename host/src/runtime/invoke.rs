@@ -1,6 +1,8 @@
 //! Runs one invocation of a component's handler.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::bindings::{self, Handled, Refusal};
@@ -14,6 +16,8 @@ use crate::dispatch::Error;
 use crate::dispatch::types::{Input, Output};
 use crate::dispatch::work::Work;
 use crate::registry::Generation;
+use crate::telemetry::Stats;
+use crate::telemetry::stats::Failed;
 
 impl Loaded {
     /// Runs the handler for `input` and returns its output with the effects it collected. Components it
@@ -32,7 +36,7 @@ impl Loaded {
             return Ok((Output::Http(response), work));
         }
         let deadline_ms = self.identity.manifest.limits.deadline_ms;
-        let failed = |error| explain(error, &self.identity.culprit, deadline_ms);
+        let failed = |error| self.explained(error, deadline_ms);
         let allowed_ms = deadline_ms.saturating_mul(work.patience());
         let deadline = clock::monotonic() + Duration::from_millis(allowed_ms);
         let generation = generation.clone();
@@ -44,7 +48,11 @@ impl Loaded {
             depth: 0,
         });
         let mut instance = self.enter(call).await.map_err(failed)?;
-        let handled = handle(&mut instance, input).await.map_err(failed)?;
+        let handled = {
+            let work = pin!(handle(&mut instance, input));
+            let stats = &self.stats;
+            Busy { work, stats }.await.map_err(failed)?
+        };
         let call = self.leave(instance);
         let output = handled.map_err(|refusal| self.refused(refusal))?;
         self.check(&output)?;
@@ -97,7 +105,25 @@ impl Loaded {
     }
 
     fn misbehaved(&self, why: String) -> Error {
+        self.stats.failed(Failed::Rule);
         Error::Misbehaved(self.identity.culprit.clone(), why)
+    }
+
+    /// What an error that ended a call of this component means. It counts where this component is to blame, and
+    /// not one that it called.
+    pub(super) fn explained(&self, error: wasmtime::Error, deadline_ms: u64) -> Error {
+        let culprit = &self.identity.culprit;
+        let error = explain(error, culprit, deadline_ms);
+        let failed = match &error {
+            Error::Trapped(blamed, _) if blamed == culprit => Some(Failed::Trap),
+            Error::Deadline(blamed, _) if blamed == culprit => Some(Failed::Deadline),
+            Error::Misbehaved(blamed, _) if blamed == culprit => Some(Failed::Rule),
+            _ => None,
+        };
+        if let Some(failed) = failed {
+            self.stats.failed(failed);
+        }
+        error
     }
 
     /// An answer that HTTP cannot carry must not commit.
@@ -106,6 +132,25 @@ impl Loaded {
             Output::Http(response) => response.check().map_err(|rule| self.misbehaved(rule)),
             Output::Rows(_) | Output::Events => Ok(()),
         }
+    }
+}
+
+/// Work that counts how long it keeps threads busy: the time of its steps, and not of what it waits for between them.
+struct Busy<'a, F> {
+    work: Pin<&'a mut F>,
+    stats: &'a Stats,
+}
+
+impl<F: Future> Future for Busy<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let began = clock::monotonic();
+        let polled = self.work.as_mut().poll(context);
+        let took = clock::monotonic().saturating_duration_since(began);
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.stats.busy_ns.add_many(took_ns);
+        polled
     }
 }
 

@@ -21,6 +21,7 @@ use crate::dispatch::Culprit;
 use crate::registry::Kind;
 use crate::registry::manifest::{self, Manifest};
 use crate::store::Space;
+use crate::telemetry::Stats;
 use shape::Shape;
 
 /// Largest component, bytes.
@@ -78,6 +79,7 @@ pub struct Loaded {
     /// Functions of a policy, by interface and name.
     pub(super) signatures: HashMap<String, HashMap<String, Signature>>,
     pub(super) idle: Mutex<Vec<Instance>>,
+    pub(super) stats: Arc<Stats>,
     pub(super) counts_fuel: bool,
     kind: Kind,
     exports: Vec<String>,
@@ -123,6 +125,7 @@ impl Runtime {
                 shape.exports_for_components(),
             ),
         };
+        let (idle, stats) = (Mutex::default(), self.stats.of(&identity.culprit.component));
         Ok(Loaded {
             engine: self.engine.clone(),
             identity,
@@ -130,7 +133,8 @@ impl Runtime {
             handlers,
             functions: functions(&component, &shape),
             signatures,
-            idle: Mutex::default(),
+            idle,
+            stats,
             counts_fuel: self.counts_fuel,
             kind,
             exports,
@@ -178,6 +182,12 @@ impl Loaded {
     #[must_use]
     pub fn culprit(&self) -> &Culprit {
         &self.identity.culprit
+    }
+
+    /// What the component has done on this host, in whatever version.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     /// The kind, read from the component's type.

@@ -17,6 +17,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::telemetry::request::carried;
+
 /// Stack of the thread, bytes: what threads have as a rule. Guests and what they call have their own.
 const STACK_BYTES: usize = 2 << 20;
 
@@ -51,6 +53,7 @@ pub(crate) async fn on_own<T: Send + 'static>(
     run: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Lost> {
     let host = Handle::current();
+    let run = carried(run);
     let (mut done, ended) = oneshot::channel();
     let job = move || {
         let ran = host.block_on(async {

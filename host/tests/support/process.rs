@@ -99,6 +99,20 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "sent {name}");
+    }
+
+    /// With which code it has ended by itself, if it has.
+    pub fn ended(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("a child");
+        status.and_then(|status| status.code())
+    }
+
     /// Ends it at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.child.kill().expect("killed");

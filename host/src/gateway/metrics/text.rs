@@ -1,6 +1,6 @@
 //! Prometheus' text format, written line by line. Pure.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// What a number does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(super) enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// How many of what was observed were below each of some bounds.
+    Histogram,
 }
 
 /// A page of metrics.
@@ -25,6 +27,7 @@ impl Text {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         name.clone_into(&mut self.family);
         self.line(format_args!("# HELP {name} {help}"));
@@ -32,7 +35,17 @@ impl Text {
     }
 
     /// A sample of the family that was begun last.
-    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: u64) {
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.named_sample("", labels, value);
+    }
+
+    /// A sample of a histogram: `part` is `_bucket`, `_sum` or `_count`.
+    pub(super) fn named_sample(
+        &mut self,
+        part: &str,
+        labels: &[(&str, &str)],
+        value: impl Display,
+    ) {
         let label = |(name, value): &(&str, &str)| format!("{name}=\"{}\"", escaped(value));
         let labels: Vec<String> = labels.iter().map(label).collect();
         let labels = match labels.is_empty() {
@@ -40,12 +53,12 @@ impl Text {
             false => format!("{{{}}}", labels.join(",")),
         };
         let family = std::mem::take(&mut self.family);
-        self.line(format_args!("{family}{labels} {value}"));
+        self.line(format_args!("{family}{part}{labels} {value}"));
         self.family = family;
     }
 
     /// A family of one sample.
-    pub(super) fn one(&mut self, name: &str, kind: Kind, help: &str, value: u64) {
+    pub(super) fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(&[], value);
     }
