@@ -9,7 +9,7 @@ const RULES: [(&[&str], &[&str]); 8] = [
     (&["hyper::", "hyper_util::"], &["gateway", "outbound"]),
     (
         &["rustls::"],
-        &["gateway/tls.rs", "outbound", "store/redis"],
+        &["gateway/tls.rs", "cli/tunnel.rs", "outbound", "store/redis"],
     ),
     (
         &["wasmtime::", "wasmtime_wasi"],

@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use super::error::{Error, Problem};
+use super::tunnel::Tunnel;
 
 /// A host on the same or a near machine connects at once or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     token: Option<String>,
+    /// Where the host speaks TLS: what `base` leads to.
+    tunnel: Option<Tunnel>,
 }
 
 /// An answer, read whole.
@@ -71,12 +74,22 @@ impl Client {
     /// A client of the host at `url`.
     ///
     /// # Errors
-    /// The URL is no `http://` URL, or the token file cannot be read.
-    pub(crate) fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Error> {
+    /// The URL is no URL of a host, or a file cannot be read.
+    pub(crate) fn new(
+        url: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, Error> {
         let base = Url::parse(url)
             .ok()
-            .filter(|url| url.scheme() == "http" && url.has_host());
-        let base = base.ok_or_else(|| Error::Usage(format!("--url: {url} is no http:// URL")))?;
+            .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        let base = base
+            .ok_or_else(|| Error::Usage(format!("--url: {url} is no http:// or https:// URL")))?;
+        let tunnel = match base.scheme() {
+            "https" => Some(Tunnel::open(base.clone(), ca_file)?),
+            _ => None,
+        };
+        let base = tunnel.as_ref().map_or(base, |tunnel| tunnel.begins.clone());
         // Proxies are for the world outside; a host is spoken to directly.
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -84,7 +97,12 @@ impl Client {
             .build();
         let http = http.map_err(|error| Error::Usage(error.to_string()))?;
         let token = token_file.map(read_token).transpose()?;
-        Ok(Self { http, base, token })
+        Ok(Self {
+            http,
+            base,
+            token,
+            tunnel,
+        })
     }
 
     /// Where the host is.
@@ -192,9 +210,13 @@ impl Client {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> Error {
+        let (url, why) = match &self.tunnel {
+            Some(tunnel) => (&tunnel.ends, tunnel.failure()),
+            None => (&self.base, None),
+        };
         Error::Unreachable {
-            url: self.base.to_string(),
-            source: source.without_url(),
+            url: url.to_string(),
+            source: why.map_or_else(|| source.without_url().into(), Into::into),
         }
     }
 }

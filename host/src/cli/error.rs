@@ -70,7 +70,7 @@ pub enum Error {
         url: String,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Standard output is closed, or a signal cannot be waited for.
     #[error("input or output failed")]

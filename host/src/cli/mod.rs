@@ -53,6 +53,7 @@ mod streams;
 mod table;
 mod template;
 mod tick;
+mod tunnel;
 mod up;
 mod usage;
 mod versions;
@@ -129,6 +130,9 @@ pub struct Global {
     /// A file with the host's token, which `up` asks every caller for, or with an operator's or a partner's key.
     #[arg(long, global = true, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Certificates in PEM that sign those of hosts reached over https://, beside those that the system trusts.
+    #[arg(long, global = true, env = "LEYDEN_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print one JSON document instead of text for people.
     #[arg(long, global = true)]
     pub json: bool,
@@ -187,7 +191,13 @@ struct Context {
 impl Context {
     /// A client of the host at `--url`.
     fn client(&self) -> Result<Client, Error> {
-        Client::new(&self.global.url, self.global.token_file.as_deref())
+        self.client_of(&self.global.url)
+    }
+
+    /// A client of the host at a URL.
+    fn client_of(&self, url: &str) -> Result<Client, Error> {
+        let (token, ca) = (&self.global.token_file, &self.global.ca_file);
+        Client::new(url, token.as_deref(), ca.as_deref())
     }
 
     /// Prints a result: as JSON, or as text for people.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serving::ServingOptions;
 use super::store_options::StoreOptions;
-use super::{Client, Context, Error, client, components, signals, table};
+use super::{Context, Error, client, components, signals, table};
 use crate::clock::Mode;
 use crate::config::{self, Config, Store};
 use crate::gateway::{self, Server, Token};
@@ -284,7 +284,7 @@ async fn greet(
     durability: Option<String>,
     context: &Context,
 ) -> Result<(), Error> {
-    let client = Client::new(&reachable(address), context.global.token_file.as_deref())?;
+    let client = context.client_of(&reachable(address))?;
     let components = client.get("/admin/components").await?;
     let started = Started {
         url,

@@ -259,3 +259,51 @@ fn a_process_with_a_certificate_greets_and_renews_it() {
         assert!(connect(address, &files, &[b"h2"]).await.is_ok());
     });
 }
+
+/// Verbs reach a host over TLS, and none whose certificate is not signed by whom they trust.
+#[test]
+fn verbs_speak_tls_and_check_whom_they_speak_to() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(files) = certificate(folder.path()) else {
+            return eprintln!("skipped: openssl makes no certificates here");
+        };
+        let web = secure(&files).await;
+        let port = web.server.address().port();
+        let verb = |name: &str, more: &[&str]| {
+            let url = format!("https://{name}:{port}");
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_leyden"));
+            command
+                .args(["--json", "--url", &url])
+                .args(more)
+                .arg("components");
+            command
+                .env_remove("LEYDEN_TOKEN_FILE")
+                .env_remove("LEYDEN_CA_FILE");
+            async move { command.output().await.expect("leyden runs") }
+        };
+        let ca = files.certificate.display().to_string();
+        let done = verb("localhost", &["--ca-file", &ca]).await;
+        let components: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        assert!(
+            components.as_array().is_some_and(|list| !list.is_empty()),
+            "{done:?}"
+        );
+        for (name, more) in [("localhost", &[][..]), ("127.0.0.1", &["--ca-file", &ca])] {
+            let refused = verb(name, more).await;
+            assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            let url = format!("https://{name}:{port}/");
+            assert!(
+                told.contains("certificate") && told.contains(&url),
+                "{told}"
+            );
+        }
+        let wrong = verb(
+            "localhost",
+            &["--ca-file", &files.key.display().to_string()],
+        )
+        .await;
+        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    });
+}

@@ -94,7 +94,7 @@ impl Run {
     /// Plays on the host that was named, or on one of its own, which ends with an interrupt too.
     async fn play(&self, scenario: &Scenario, context: &Context) -> Result<Report, Error> {
         if let Some(url) = &self.against {
-            let client = Client::new(url, context.global.token_file.as_deref())?;
+            let client = context.client_of(url)?;
             return self.runner(scenario, client, context).run().await;
         }
         let (plugins, store) = (self.plugins.as_deref(), self.store.as_deref());
@@ -114,7 +114,7 @@ impl Run {
         scenario: &Scenario,
         context: &Context,
     ) -> Result<Report, Error> {
-        let client = Client::new(&host.url().await?, None)?;
+        let client = Client::new(&host.url().await?, None, None)?;
         self.runner(scenario, client, context).run().await
     }
 
