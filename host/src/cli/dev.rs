@@ -59,7 +59,7 @@ impl Dev {
             .filter(|_| own.is_none());
         let session = Session {
             context,
-            client: Client::new(&url, token)?,
+            client: Client::new(&url, token, context.global.ca_file.as_deref())?,
             url,
             folder: &folder,
         };

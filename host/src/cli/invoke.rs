@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn headers_are_read_and_their_content_type_wins_over_a_guess() {
-        let client = Client::new("http://127.0.0.1:1", None).expect("a client");
+        let client = Client::new("http://127.0.0.1:1", None, None).expect("a client");
         let mut told = invoke("hello", None);
         told.header = vec!["Content-Type: text/csv".to_owned(), "x-a:b".to_owned()];
         let request = told.request(&client).expect("a request");

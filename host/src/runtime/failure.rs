@@ -7,6 +7,8 @@ use super::analyst::Analyst;
 use super::run::{Limit, RunError};
 use crate::dispatch::work;
 use crate::dispatch::{Culprit, Error};
+use crate::telemetry::Stats;
+use crate::telemetry::stats::Failed;
 
 /// The epoch's callback ends a guest with this.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,26 @@ pub(super) fn explain(error: wasmtime::Error, culprit: &Culprit, deadline_ms: u6
         None => error.root_cause().to_string(),
     };
     Error::Trapped(culprit.clone(), reason)
+}
+
+/// The same, counted where this component is to blame, and not one that it called.
+pub(super) fn explain_counted(
+    error: wasmtime::Error,
+    culprit: &Culprit,
+    deadline_ms: u64,
+    stats: &Stats,
+) -> Error {
+    let error = explain(error, culprit, deadline_ms);
+    let failed = match &error {
+        Error::Trapped(blamed, _) if blamed == culprit => Some(Failed::Trap),
+        Error::Deadline(blamed, _) if blamed == culprit => Some(Failed::Deadline),
+        Error::Misbehaved(blamed, _) if blamed == culprit => Some(Failed::Rule),
+        _ => None,
+    };
+    if let Some(failed) = failed {
+        stats.failed(failed);
+    }
+    error
 }
 
 /// What an error that ended a run of a partner's component means. `fuel` is what the run was given.

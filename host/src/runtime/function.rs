@@ -37,6 +37,7 @@ use super::guest::Identity;
 use crate::capabilities::keyvalue;
 use crate::dispatch::rounds::Rounds;
 use crate::outbound::Outbound;
+use crate::telemetry::Stats;
 pub use answer::Answer;
 pub(super) use compiling::{Compiling, is_function};
 pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
@@ -53,6 +54,7 @@ pub(super) struct Function {
     indices: ProxyIndices,
     outbound: Outbound,
     slices: Rounds,
+    stats: Arc<Stats>,
     /// What it finds around it; nothing until its secrets are known, if it has any.
     surroundings: OnceLock<Arc<Surroundings>>,
     idle: Mutex<Vec<Instance>>,
@@ -83,12 +85,14 @@ impl Function {
         if identity.manifest.secrets.is_empty() {
             let _ = surroundings.set(Arc::new(Surroundings::of(&identity.manifest, Vec::new())));
         }
+        let stats = runtime.stats.of(&identity.culprit.component);
         Ok(Arc::new(Self {
             identity,
             indices: ProxyIndices::new(&pre)?,
             pre,
             outbound: runtime.outbound.clone(),
             slices: runtime.slices.clone(),
+            stats,
             surroundings,
             idle: Mutex::default(),
         }))

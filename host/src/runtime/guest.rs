@@ -57,6 +57,16 @@ pub(super) struct Limits {
     stats: Arc<Stats>,
 }
 
+impl Limits {
+    pub(super) fn new(limits: StoreLimits, stats: Arc<Stats>) -> Self {
+        Self {
+            limits,
+            memory_bytes: 0,
+            stats,
+        }
+    }
+}
+
 impl ResourceLimiter for Limits {
     fn memory_growing(
         &mut self,
@@ -123,14 +133,9 @@ impl Guest {
             .memories(INSTANCES_MAX)
             .tables(INSTANCES_MAX)
             .build();
-        let limits = Limits {
-            limits,
-            memory_bytes: 0,
-            stats,
-        };
         Self {
             identity,
-            limits,
+            limits: Limits::new(limits, stats),
             call: None,
             until: None,
             burns_for: None,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::bindings::{self, Handled, Refusal};
-use super::failure::explain;
+use super::failure::explain_counted;
 use super::function;
 use super::guest::Call;
 use super::instance::Instance;
@@ -109,21 +109,9 @@ impl Loaded {
         Error::Misbehaved(self.identity.culprit.clone(), why)
     }
 
-    /// What an error that ended a call of this component means. It counts where this component is to blame, and
-    /// not one that it called.
+    /// What an error that ended a call of this component means, counted.
     pub(super) fn explained(&self, error: wasmtime::Error, deadline_ms: u64) -> Error {
-        let culprit = &self.identity.culprit;
-        let error = explain(error, culprit, deadline_ms);
-        let failed = match &error {
-            Error::Trapped(blamed, _) if blamed == culprit => Some(Failed::Trap),
-            Error::Deadline(blamed, _) if blamed == culprit => Some(Failed::Deadline),
-            Error::Misbehaved(blamed, _) if blamed == culprit => Some(Failed::Rule),
-            _ => None,
-        };
-        if let Some(failed) = failed {
-            self.stats.failed(failed);
-        }
-        error
+        explain_counted(error, &self.identity.culprit, deadline_ms, &self.stats)
     }
 
     /// An answer that HTTP cannot carry must not commit.
@@ -147,9 +135,7 @@ impl<F: Future> Future for Busy<'_, F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let began = clock::monotonic();
         let polled = self.work.as_mut().poll(context);
-        let took = clock::monotonic().saturating_duration_since(began);
-        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.stats.busy_ns.add_many(took_ns);
+        self.stats.was_busy_since(began);
         polled
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::clock::{self, Monotonic};
 use crate::ids::ComponentName;
 
 /// Upper bounds of a duration's buckets, µs: three for each power of ten, from what an echo takes to the longest
@@ -148,6 +149,13 @@ impl Stats {
     /// It failed.
     pub fn failed(&self, how: Failed) {
         self.failures[how as usize].add();
+    }
+
+    /// It has kept a thread busy until now.
+    pub fn was_busy_since(&self, began: Monotonic) {
+        let took = clock::monotonic().saturating_duration_since(began);
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.busy_ns.add_many(took_ns);
     }
 
     /// Whether anything has ever happened.

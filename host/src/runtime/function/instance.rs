@@ -33,6 +33,7 @@ impl Function {
     pub(super) async fn enter(&self, task: Task) -> wasmtime::Result<Instance> {
         let mut instance = match self.idle() {
             Some(mut idle) => {
+                self.stats.reused.add();
                 idle.store.data_mut().begin(task);
                 idle
             }
@@ -47,7 +48,14 @@ impl Function {
     async fn instantiate(&self, task: Task) -> wasmtime::Result<Instance> {
         let told = self.surroundings.get().cloned();
         let surroundings = told.ok_or_else(|| wasmtime::Error::msg("its secrets are not known"))?;
-        let state = State::new(&self.identity, surroundings, &self.outbound, task);
+        self.stats.made.add();
+        let state = State::new(
+            &self.identity,
+            surroundings,
+            &self.outbound,
+            &self.stats,
+            task,
+        );
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HANDED_OVER_BYTES_MAX);

@@ -23,7 +23,8 @@ use super::{Fault, Function};
 use crate::clock::{self, Monotonic};
 use crate::dispatch::Error;
 use crate::dispatch::work::Work;
-use crate::runtime::failure::explain;
+use crate::runtime::failure::explain_counted;
+use crate::telemetry::stats::Failed;
 
 /// Longest time that the connection may hold a piece of the answer without asking for the next: a client that takes
 /// nothing for so long is gone.
@@ -109,14 +110,16 @@ impl Function {
 
     fn explained(&self, error: wasmtime::Error) -> Error {
         let identity = &self.identity;
-        explain(
+        explain_counted(
             error,
             &identity.culprit,
             identity.manifest.limits.deadline_ms,
+            &self.stats,
         )
     }
 
     pub(super) fn misbehaved(&self, why: impl Into<String>) -> Error {
+        self.stats.failed(Failed::Rule);
         Error::Misbehaved(self.identity.culprit.clone(), why.into())
     }
 }
@@ -200,6 +203,7 @@ impl Bounded {
         self.time.is_over().then(|| {
             let identity = &self.function.identity;
             let deadline_ms = identity.manifest.limits.deadline_ms;
+            self.function.stats.failed(Failed::Deadline);
             Ended::failed(Error::Deadline(identity.culprit.clone(), deadline_ms))
         })
     }
@@ -213,7 +217,9 @@ impl Future for Bounded {
         if let Some(since) = this.waits.take() {
             this.time.waited_since(since);
         }
+        let began = clock::monotonic();
         let polled = this.run.as_mut().poll(context);
+        this.function.stats.was_busy_since(began);
         this.slice.give_back();
         if let Poll::Ready(ended) = polled {
             return Poll::Ready(ended);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use wasmtime::StoreLimitsBuilder;
 use wasmtime::component::ResourceTable;
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -17,8 +17,9 @@ use super::time::Time;
 use crate::capabilities::keyvalue::KeyValueView;
 use crate::dispatch::work::Work;
 use crate::outbound::Outbound;
-use crate::runtime::guest::Identity;
+use crate::runtime::guest::{Identity, Limits};
 use crate::store::Space;
+use crate::telemetry::Stats;
 
 /// Most resources that an instance holds: header fields, bodies, streams, what it waits for.
 const RESOURCES_MAX: usize = 10_000;
@@ -41,7 +42,7 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 
 /// The data of an instance's store.
 pub(super) struct State {
-    pub(super) limits: StoreLimits,
+    pub(super) limits: Limits,
     /// The time of the request that it is serving.
     pub(super) time: Arc<Time>,
     /// Its turn at computing.
@@ -62,6 +63,7 @@ impl State {
         identity: &Arc<Identity>,
         surroundings: Arc<Surroundings>,
         outbound: &Outbound,
+        stats: &Arc<Stats>,
         Task { time, slice, work }: Task,
     ) -> Self {
         let log = Arc::new(Log::new(identity.clone(), surroundings.clone()));
@@ -71,7 +73,7 @@ impl State {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         Self {
-            limits: limits(identity),
+            limits: limits(identity, stats),
             time,
             slice,
             work,
@@ -125,14 +127,15 @@ fn wasi(log: &Arc<Log>, surroundings: &Surroundings) -> WasiCtx {
         .build()
 }
 
-fn limits(identity: &Identity) -> StoreLimits {
-    StoreLimitsBuilder::new()
+fn limits(identity: &Identity, stats: &Arc<Stats>) -> Limits {
+    let limits = StoreLimitsBuilder::new()
         .memory_size(identity.manifest.limits.memory_bytes)
         .table_elements(TABLE_ELEMENTS_MAX)
         .instances(INSTANCES_MAX)
         .tables(TABLES_MAX)
         .memories(MEMORIES_MAX)
-        .build()
+        .build();
+    Limits::new(limits, stats.clone())
 }
 
 impl WasiView for State {
