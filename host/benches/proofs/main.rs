@@ -44,6 +44,7 @@ mod rig;
 #[path = "../../tests/support/partners.rs"]
 mod scripts;
 mod swaps;
+mod together;
 mod uploads;
 #[allow(dead_code, reason = "tests and proofs use different parts of it")]
 #[path = "../../tests/support/policies.rs"]

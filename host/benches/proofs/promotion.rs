@@ -1,6 +1,7 @@
 //! Hosts are killed in the middle of promotions, at random instants: one host on the embedded store, and one or all of
 //! three over Redis. Afterwards all serve one generation, which is what the audit says, and a promotion that was begun
-//! has come to its end.
+//! has come to its end. Two commits to Redis are too short a time apart for a kill to fall between them, so there the
+//! number of the generation and the audit are read together all the while.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::partner::people::{Answer, Operator, WASM};
 use crate::process::Process;
 use crate::proof::{Proof, Random, Size};
 use crate::rig::{Rig, Way};
+use crate::together::Watcher;
 use crate::versions::{alone, assignment, limit};
 
 /// What is promoted.
@@ -40,7 +42,10 @@ const DEPLOY_EVERY: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub async fn prove(size: Size) -> Vec<Proof> {
-    vec![embedded(size.of(8, 60)).await, redis(size.of(6, 40)).await]
+    vec![
+        embedded(size.of(8, 60)).await,
+        redis(size.of(6, 40), None).await,
+    ]
 }
 
 /// Where kills fell and what was wrong afterwards.
@@ -80,6 +85,13 @@ impl Found {
             held: self.wrong.is_empty() && is_hit,
             seconds: started.elapsed().as_secs_f64(),
         }
+    }
+
+    /// Ends looking at number and audit; how often it was looked.
+    fn watched(&mut self, watcher: Watcher) -> usize {
+        let seen = tokio::task::block_in_place(|| watcher.stop());
+        self.wrong.extend(seen.apart);
+        seen.looks
     }
 
     /// Where a promotion was when hosts had come back.
@@ -184,10 +196,16 @@ async fn embedded(rounds: usize) -> Proof {
     found.proof("embedded", tried, started)
 }
 
-async fn redis(rounds: usize) -> Proof {
+/// On three hosts over Redis, broken on purpose where a mutation is named.
+pub async fn redis(rounds: usize, mutation: Option<&str>) -> Proof {
     let (started, mut random) = (Instant::now(), Random::seeded());
-    let (mut rig, mut found) = (Rig::start(HOSTS, Way::Direct, None).await, Found::default());
+    let (mut rig, mut found) = (
+        Rig::start(HOSTS, Way::Direct, mutation).await,
+        Found::default(),
+    );
     let (mut all_killed, mut deployed) = (0, 0);
+    agreed(&operators(&rig), &mut found).await;
+    let watcher = Watcher::start(&rig.redis);
     for round in 0..rounds {
         let operators = operators(&rig);
         agreed(&operators, &mut found).await;
@@ -222,8 +240,9 @@ async fn redis(rounds: usize) -> Proof {
         found.note(&present(&operators[0]).await.1, &candidate);
         after(&operators, &before, &candidate, begun, &mut found).await;
     }
+    let looks = found.watched(watcher);
     let tried = format!(
-        "{rounds} promotions in {STAGES} stages on {HOSTS} hosts, while two of them deploy another policy ({deployed} times); kill -9 of one or ({all_killed} times) of all within {KILLED_WITHIN_MS} ms after it was asked for"
+        "{rounds} promotions in {STAGES} stages on {HOSTS} hosts, while two of them deploy another policy ({deployed} times); kill -9 of one or ({all_killed} times) of all within {KILLED_WITHIN_MS} ms after it was asked for; number and audit read together {looks} times"
     );
     found.proof("redis", tried, started)
 }

@@ -125,7 +125,7 @@ impl Shared {
             return Err(Error::Backend(TooLarge { bytes }.into()).into());
         }
         let shared = Arc::clone(self);
-        let task = tokio::spawn(async move { shared.commit_now(&transaction, bytes).await });
+        let task = tokio::spawn(async move { shared.commit_whole(transaction, bytes).await });
         // A task that is gone has told nothing.
         task.await.unwrap_or(Err(Error::Unresolved.into()))
     }
@@ -218,6 +218,14 @@ impl Shared {
     fn script(&self) -> &'static Script {
         &COMMIT
     }
+
+    async fn commit_whole(
+        &self,
+        transaction: Transaction,
+        bytes: usize,
+    ) -> Result<Version, CommitError> {
+        self.commit_now(&transaction, bytes).await
+    }
 }
 
 /// What proofs break.
@@ -225,8 +233,8 @@ impl Shared {
 mod broken {
     use super::super::Mutation;
     use super::super::reply::entry_id;
-    use super::{COMMIT, LazyLock, SOURCE, Script, Shared, Transaction};
-    use crate::store::Error;
+    use super::{COMMIT, CommitError, LazyLock, SOURCE, Script, Shared, Transaction, Version};
+    use crate::store::{Error, Write};
 
     const SWITCHES: &str = "local FENCE, DEDUPE, ACKNOWLEDGE = true, true, true";
 
@@ -247,6 +255,30 @@ mod broken {
                 Some(Mutation::NoFence) => &NO_FENCE,
                 Some(Mutation::NoDedupe) => &NO_DEDUPE,
                 Some(Mutation::AckOutside) => &ACK_OUTSIDE,
+                Some(Mutation::AuditApart) => &COMMIT,
+            }
+        }
+
+        pub(super) async fn commit_whole(
+            &self,
+            mut transaction: Transaction,
+            bytes: usize,
+        ) -> Result<Version, CommitError> {
+            if self.options.mutation != Some(Mutation::AuditApart) {
+                return self.commit_now(&transaction, bytes).await;
+            }
+            let is_entry = |write: &Write| &*write.space.0 == "leyden.audit";
+            let (apart, writes): (Vec<_>, Vec<_>) =
+                transaction.writes.into_iter().partition(is_entry);
+            transaction.writes = writes;
+            let version = self.commit_now(&transaction, bytes).await?;
+            let apart = Transaction {
+                writes: apart,
+                ..Transaction::default()
+            };
+            match apart.is_empty() {
+                true => Ok(version),
+                false => self.commit_now(&apart, bytes).await,
             }
         }
 

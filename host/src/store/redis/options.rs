@@ -44,17 +44,20 @@ pub enum Mutation {
     NoDedupe,
     /// The input is acknowledged by a command of its own after the commit.
     AckOutside,
+    /// Entries of the audit are a commit of their own, after the change.
+    AuditApart,
 }
 
 #[cfg(feature = "mutations")]
 impl Mutation {
-    /// Reads `no-fence`, `no-dedupe` or `ack-outside`.
+    /// Reads `no-fence`, `no-dedupe`, `ack-outside` or `audit-apart`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "no-fence" => Some(Self::NoFence),
             "no-dedupe" => Some(Self::NoDedupe),
             "ack-outside" => Some(Self::AckOutside),
+            "audit-apart" => Some(Self::AuditApart),
             _ => None,
         }
     }
