@@ -5,7 +5,7 @@ use leyden_sdk::data::types::{Interval, Quality};
 use leyden_sdk::data::{detailed_consumption, detailed_consumption_columns, production};
 use serde_json::{Value, json};
 
-pub(crate) fn produced(page: production_columns::Page) -> Value {
+pub(crate) fn produced(page: &production_columns::Page) -> Value {
     let reading = |at: usize| production::Reading {
         household: page.households[page.household[at] as usize].clone(),
         interval: interval(page.starts_at_ms[at], page.ends_at_ms[at]),
@@ -21,7 +21,7 @@ pub(crate) fn produced(page: production_columns::Page) -> Value {
     })
 }
 
-pub(crate) fn drawn(page: detailed_consumption_columns::Page) -> Value {
+pub(crate) fn drawn(page: &detailed_consumption_columns::Page) -> Value {
     let powers = page.object_name.iter().zip(&page.object_power_w);
     let mut objects = powers.map(|(name, power_w)| detailed_consumption::ObjectPower {
         name: page.object_names[*name as usize].clone(),

@@ -98,9 +98,13 @@ fn read(step: &Value) -> Value {
             let readings: Vec<_> = page.readings.iter().map(produced).collect();
             json!({ "readings": readings, "next": page.next, "price": page.price })
         }),
-        "production-columns" => page(production_columns::read(&query), columns::produced),
+        "production-columns" => page(production_columns::read(&query), |page| {
+            columns::produced(&page)
+        }),
         "detailed-consumption-columns" => {
-            page(detailed_consumption_columns::read(&query), columns::drawn)
+            page(detailed_consumption_columns::read(&query), |page| {
+                columns::drawn(&page)
+            })
         }
         _ => page(detailed_consumption::read(&query), |page| {
             let readings: Vec<_> = page.readings.iter().map(drawn).collect();
