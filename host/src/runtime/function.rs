@@ -2,8 +2,8 @@
 //! and the answer goes out while it is made; neither is held in memory. What they import is carried out by
 //! wasmtime's own crates for WASI; what is behind it is decided here (`surroundings`, `outgoing`, `log`).
 //!
-//! A run and its answer are two halves: the run ([`run`]) is driven by the caller until it answers, and where it goes on
-//! after that, by a task of its own; the answer's body ([`answer`]) is read by the connection. Small
+//! A run and its answer are two halves: the run (`run`) is driven by the caller until it answers, and where it goes on
+//! after that, by a task of its own; the answer's body (`answer`, `streamed`) is read by the connection. Small
 //! answers, which most are, come whole and need neither a task nor chunks.
 //!
 //! **Invariants.** A run that traps, passes its deadline or is cancelled leaves an error or a broken answer, never one that

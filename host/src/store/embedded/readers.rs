@@ -26,7 +26,7 @@ use crate::store::{Error, Result, Version};
 /// Statements a reader keeps compiled: all it has, with room.
 const STATEMENTS_CACHED: usize = 32;
 
-/// Reads of one transaction after which its connection maps the database instead of copying pages. A mapping is
+/// Reads of one snapshot after which its connection maps the database instead of copying pages. A mapping is
 /// torn down with the transaction, which interrupts all cores: some 10 µs, against 1 µs for each page that is copied.
 const READS_COPIED: u32 = 64;
 
@@ -39,8 +39,10 @@ struct Slot {
     leased_at: Option<u64>,
     /// Its transaction, if it has one.
     open: Option<Open>,
-    /// Reads of that transaction.
+    /// Reads of the snapshot that uses it.
     reads: u32,
+    /// Whether the connection maps the database.
+    is_mapped: bool,
 }
 
 /// A transaction that reads.
@@ -199,12 +201,11 @@ impl Slot {
         if self.connection.is_none() {
             let connection = schema::open_reader(directory)?;
             connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-            self.connection = Some(connection);
+            (self.connection, self.is_mapped) = (Some(connection), false);
         }
         let connection = self.connection.as_ref();
         let connection = connection.ok_or(rusqlite::Error::InvalidQuery)?;
         run(connection, "BEGIN DEFERRED")?;
-        self.reads = 0;
         let mut statement =
             connection.prepare_cached("SELECT value FROM meta WHERE name = 'version'")?;
         statement.query_row([], |row| row.get(0)).map(unsigned)
@@ -220,7 +221,7 @@ impl Slot {
     /// Ends the read transaction; a connection that cannot is thrown away.
     fn end(&mut self) {
         (self.leased_at, self.open) = (None, None);
-        let is_mapped = self.reads > READS_COPIED;
+        let is_mapped = std::mem::take(&mut self.is_mapped);
         let ended = self.connection.as_ref().is_some_and(|c| {
             run(c, "ROLLBACK").is_ok() && (!is_mapped || schema::map(c, false).is_ok())
         });
@@ -235,8 +236,9 @@ impl Slot {
             return Err(Error::Unavailable("the snapshot was held too long"));
         };
         self.reads = self.reads.saturating_add(1);
-        if self.reads == READS_COPIED + 1 {
+        if self.reads == READS_COPIED + 1 && !self.is_mapped {
             schema::map(connection, true).map_err(backend)?;
+            self.is_mapped = true;
         }
         Ok(connection)
     }
@@ -265,6 +267,7 @@ impl Lease {
         let groups = pool.groups.load(Ordering::SeqCst);
         let seen = pool.seen.load(Ordering::SeqCst);
         slot.leased_at = Some(pool.wal_frames.load(Ordering::Relaxed));
+        slot.reads = 0;
         if let Some(open) = slot.open {
             let is_new = (open.groups, open.version) == (groups, seen);
             // An error of the disk may have ended it.
