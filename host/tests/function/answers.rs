@@ -4,7 +4,7 @@ use leyden::gateway::Token;
 use reqwest::Method;
 
 use super::raw::Raw;
-use super::{Site, Web, built, deploy, guest, host, run, send, with_web};
+use super::{Web, built, deploy, guest, host, run, send, with_web};
 use crate::support::name;
 
 #[test]
@@ -83,7 +83,7 @@ fn the_hosts_token_is_not_shown_to_functions() {
         let starting = Web::start(&plugins, |options| {
             options.token = Some(Token::parse(token).expect("a token"));
         });
-        let mut web = Site(starting.await);
+        let mut web = starting.await;
         web.token = Some(token);
         deploy(&web, "web", "").await;
         let answer = web.get("/fn/web/request").await;

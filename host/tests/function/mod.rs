@@ -11,8 +11,6 @@ mod surroundings;
 mod uploads;
 mod values;
 
-use std::ops::{Deref, DerefMut};
-
 use leyden::operators::Operator;
 use leyden::registry::Activation;
 use leyden::registry::manifest::attach;
@@ -20,37 +18,13 @@ use leyden::registry::manifest::attach;
 use crate::support::{built, guest, name};
 use crate::web::{PATIENCE, Web, run, send};
 
-/// A host of one's own, which goes with the test: each reserves address space for a thousand instances.
-struct Site(Web);
-
-impl Deref for Site {
-    type Target = Web;
-
-    fn deref(&self) -> &Web {
-        &self.0
-    }
-}
-
-impl DerefMut for Site {
-    fn deref_mut(&mut self) -> &mut Web {
-        &mut self.0
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.0.shutdown.cancel();
-        tokio::spawn(self.0.host.clone().stop());
-    }
-}
-
 /// A host with nothing but the test components.
-async fn host() -> Site {
-    Site(Web::start(&built("guests"), |_| {}).await)
+async fn host() -> Web {
+    Web::start(&built("guests"), |_| {}).await
 }
 
 /// A host with the component `web` as a function of that name; `manifest` is what it adds to an empty one.
-async fn with_web(manifest: &str) -> Site {
+async fn with_web(manifest: &str) -> Web {
     let web = host().await;
     deploy(&web, "web", manifest).await;
     web

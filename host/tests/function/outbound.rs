@@ -1,15 +1,16 @@
 //! Requests that functions send to elsewhere.
 
+use leyden::config::Config;
 use leyden::outbound::Allow;
 
-use super::{Site, Web, built, deploy, run};
+use super::{Web, built, deploy, run};
 
 /// A host that allows these, with the function `web`, whose manifest names others; and another host that
 /// has a function to be fetched from.
 async fn two(
     allow: impl Fn(&str) -> Vec<String>,
     named: impl Fn(&str) -> Vec<String>,
-) -> (Site, Site) {
+) -> (Web, Web) {
     let there = super::with_web("").await;
     let address = there.server.address().to_string();
     let allow = allow(&address);
@@ -17,14 +18,8 @@ async fn two(
         .iter()
         .map(|entry| entry.parse().expect("an entry"))
         .collect();
-    let here = Site(
-        Web::start_as(
-            |config| config.outbound_allow = allow,
-            &built("guests"),
-            |_| {},
-        )
-        .await,
-    );
+    let configure = |config: &mut Config| config.outbound_allow = allow;
+    let here = Web::start_as(configure, &built("guests"), |_| {}).await;
     let manifest = format!(
         "[outbound]\nhosts = {:?}\n[limits]\ndeadline-ms = 20000\n",
         named(&address)
@@ -68,7 +63,7 @@ fn a_function_fetches_nothing_else() {
             vec![format!("localhost:{port}")]
         };
         let everything = |_: &str| vec!["*".to_owned()];
-        let error = |web: Site, url: String| async move {
+        let error = |web: Web, url: String| async move {
             let answer = web.client.get(format!(
                 "http://{}/fn/web/fetch?{url}",
                 web.server.address()

@@ -4,7 +4,7 @@ use leyden::operators::Operator;
 use leyden::registry::manifest::attach;
 use reqwest::Method;
 
-use super::{Site, Web, guest, host, run, send};
+use super::{Web, guest, host, run, send};
 use crate::support::name;
 
 async fn deploy(web: &Web, function: &str, manifest: &str) {
@@ -16,7 +16,7 @@ async fn deploy(web: &Web, function: &str, manifest: &str) {
     deployed.expect("deployed");
 }
 
-async fn keeper() -> Site {
+async fn keeper() -> Web {
     let web = host().await;
     deploy(&web, "keeper", GRANTED).await;
     web

@@ -43,6 +43,17 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(test)
 }
 
+/// Stops a host when its test is over: the runtime goes on for the others, and the address space that each host
+/// reserves for instances, some 4 TB, is there for few dozens.
+struct Ending(Host, CancellationToken);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.1.cancel();
+        RUNTIME.spawn(self.0.clone().stop());
+    }
+}
+
 /// A host with its gateway.
 pub struct Web {
     pub host: Host,
@@ -50,6 +61,7 @@ pub struct Web {
     pub shutdown: CancellationToken,
     pub client: Client,
     pub token: Option<&'static str>,
+    _ending: Ending,
     _data: tempfile::TempDir,
 }
 
@@ -87,6 +99,7 @@ impl Web {
         let server = gateway::serve(host.clone(), options, shutdown.clone())
             .await
             .expect("a gateway");
+        let ending = Ending(host.clone(), shutdown.clone());
         let client = Client::builder()
             .timeout(PATIENCE)
             .no_proxy()
@@ -98,6 +111,7 @@ impl Web {
             shutdown,
             client,
             token: None,
+            _ending: ending,
             _data: data,
         }
     }
