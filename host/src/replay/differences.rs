@@ -95,8 +95,11 @@ fn incomparable(recorded: &Outcome, replayed: &Outcome) -> &'static [&'static st
             "/effects",
             "/datapoints",
         ],
+        (false, ..) if both(|one| one.output.is_too_deep()) => &["/fuel"],
         // What computing cost goes by it.
-        (true, false, _) => &["/fuel", "/pluginFuel", "/effects/postings", "/datapoints"],
+        (true, ..) if !know_cost || both(|one| one.output.is_too_deep()) => {
+            &["/fuel", "/pluginFuel", "/effects/postings", "/datapoints"]
+        }
         (_, _, false) => &["/fuel"],
         (_, _, true) => &[],
     }
@@ -250,6 +253,15 @@ mod tests {
         let known = |fuel, paid| run("trapped", Some(fuel), paid);
         let told = ["datapoints.revenue: 5 -> 6", "pluginFuel: 1 -> 2"];
         assert_eq!(fields(&known(1, 5), &known(2, 6)), told);
+        let deep = |fuel, paid| {
+            let mut one = known(fuel, paid);
+            one.output = Output::NoReport {
+                kind: "trapped".to_owned(),
+                reason: "it called too deep: its stack is used up".to_owned(),
+            };
+            one
+        };
+        assert_eq!(fields(&deep(1, 5), &deep(2, 6)), [""; 0]);
         let unknown = run("trapped", None, 6);
         assert_eq!(fields(&known(1, 5), &unknown), [""; 0]);
         // How far it got by its deadline is no certain place; that it ran into it is.

@@ -15,6 +15,15 @@ use crate::telemetry::stats::Failed;
 #[error("past its deadline")]
 pub(super) struct PastDeadline;
 
+/// Why a run of a partner's component ended that used up its stack.
+const TOO_DEEP: &str = "it called too deep: its stack is used up";
+
+/// Whether a component failed for this reason because it used up its stack.
+pub(crate) fn is_too_deep(reason: &str) -> bool {
+    // The latter are wasmtime's words.
+    reason.ends_with(TOO_DEEP) || reason.ends_with("call stack exhausted")
+}
+
 /// What a wasmtime error of this component means. A nested component's failure stays its own.
 pub(super) fn explain(error: wasmtime::Error, culprit: &Culprit, deadline_ms: u64) -> Error {
     if error.is::<PastDeadline>() {
@@ -112,7 +121,7 @@ fn in_words(trap: Trap) -> String {
         Trap::UnreachableCodeReached => {
             "it gave up (`unreachable`): a panic or an abort, which its log may explain".into()
         }
-        Trap::StackOverflow => "it called too deep: its stack is used up".into(),
+        Trap::StackOverflow => TOO_DEEP.into(),
         Trap::MemoryOutOfBounds => "it reached outside its memory".into(),
         Trap::TableOutOfBounds => "it reached outside a table".into(),
         Trap::IndirectCallToNull => "it called a function that is not there".into(),

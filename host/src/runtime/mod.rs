@@ -38,6 +38,7 @@ pub use analytics::Analytics;
 pub(crate) use artifacts::private_key;
 pub use compile::CompileLimits;
 pub use engine::{Options, Runtime};
+pub(crate) use failure::is_too_deep;
 pub(crate) use grid::{Ask, CALLED, Page, ROWS_MAX, rows, withheld};
 pub(crate) use guest::Call;
 pub use guest::Guest;

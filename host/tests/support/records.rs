@@ -118,7 +118,11 @@ pub async fn admit_plugin(player: &mut Player, plugin: &Plugin, with: &[(&str, &
 pub async fn assert_identical(record: &[u8]) -> Vec<Invocation> {
     let all = replayed(record, &[]).await;
     for (invocation, found) in &all {
-        assert_eq!(invocation.differs, None, "as the recorder saw it");
+        let input = &invocation.input;
+        assert_eq!(
+            invocation.differs, None,
+            "as the recorder saw it: {input:?}"
+        );
         let told: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "{:?}: {told:#?}", invocation.input);
     }

@@ -9,7 +9,7 @@ use crate::dispatch::types::{Problem, Response, Tally};
 use crate::ids::{ComponentName, StreamName};
 use crate::metering::ReadEntry;
 use crate::policies::Decision;
-use crate::runtime::RunError;
+use crate::runtime::{self, RunError};
 
 /// How a run past its deadline is named.
 const DEADLINE: &str = RunError::Deadline(0).kind();
@@ -121,6 +121,16 @@ impl Output {
         match self {
             Self::Deadline { .. } => true,
             Self::NoReport { kind, .. } => kind == DEADLINE,
+            _ => false,
+        }
+    }
+
+    /// Whether it used up its stack: how deep that goes depends on how the host was built, and fuel with it.
+    pub(in crate::replay) fn is_too_deep(&self) -> bool {
+        match self {
+            Self::Trapped { reason, .. } | Self::NoReport { reason, .. } => {
+                runtime::is_too_deep(reason)
+            }
             _ => false,
         }
     }
