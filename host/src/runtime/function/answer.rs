@@ -20,6 +20,7 @@ use super::run::{Bounded, Ended, Head};
 use super::streamed::{Run, Running, Streamed};
 use crate::dispatch::Error;
 use crate::logs::LogLevel;
+use crate::telemetry::request::carried;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -121,7 +122,8 @@ impl Function {
         let (sender, ended) = oneshot::channel();
         let time = run.time().clone();
         let is_read = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(drive(run, sender, self.clone(), is_read.clone()));
+        let driven = drive(run, sender, self.clone(), is_read.clone());
+        let task = tokio::spawn(carried(driven));
         let running = Running {
             body,
             run: Run::Going(ended),
