@@ -43,7 +43,13 @@ async fn connection(address: SocketAddr, request: String, end: Instant) -> u32 {
         let mut filled = 0;
         while filled == 0 || length.is_some_and(|length| filled < length) {
             filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
-            length = length.or_else(|| answer_length(&buffer[..filled]));
+            if !is_in_pieces(&buffer[..filled]) {
+                length = length.or_else(|| answer_length(&buffer[..filled]));
+            }
+        }
+        // A function that was interrupted in the middle of its answer is answered in pieces.
+        while is_in_pieces(&buffer[..filled]) && !buffer[..filled].ends_with(b"0\r\n\r\n") {
+            filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
         }
         assert!(
             buffer.starts_with(b"HTTP/1.1 200"),
@@ -53,6 +59,12 @@ async fn connection(address: SocketAddr, request: String, end: Instant) -> u32 {
         answered += 1;
     }
     answered
+}
+
+/// Whether an answer comes in chunks.
+fn is_in_pieces(bytes: &[u8]) -> bool {
+    let chunked = b"chunked\r\n";
+    bytes.windows(chunked.len()).any(|window| window == chunked)
 }
 
 /// The length of a whole answer, head and body, once its head is there.

@@ -19,6 +19,10 @@ const IDLE_MAX: usize = 32;
 /// a time or header fields many times over.
 const HANDED_OVER_BYTES_MAX: usize = 8 << 20;
 
+/// Epochs until a run is first looked at. The next one may begin at any moment, so with one of them some short run would be
+/// interrupted at every tick, and its answer sent in pieces.
+const FIRST_EPOCHS: u64 = 2;
+
 /// An instance of a function.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
@@ -39,8 +43,7 @@ impl Function {
             }
             None => self.instantiate(task).await?,
         };
-        // The epoch's callback looks at once whether time is over.
-        instance.store.set_epoch_deadline(1);
+        instance.store.set_epoch_deadline(FIRST_EPOCHS);
         instance.uses += 1;
         Ok(instance)
     }
@@ -66,7 +69,7 @@ impl Function {
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(next)))
             }
         });
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(FIRST_EPOCHS);
         let instance = self.pre.instantiate_async(&mut store).await?;
         let proxy = self.indices.load(&mut store, &instance)?;
         Ok(Instance {
