@@ -64,6 +64,8 @@ fn a_function_fetches_nothing_else() {
         };
         let everything = |_: &str| vec!["*".to_owned()];
         let error = |web: Web, url: String| async move {
+            // All of it, or the host would end before it is asked.
+            let web = web;
             let answer = web.client.get(format!(
                 "http://{}/fn/web/fetch?{url}",
                 web.server.address()
