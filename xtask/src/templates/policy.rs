@@ -61,5 +61,7 @@ fn take_over(host: &Host, kind: &str, component: &Path) -> Result<()> {
         "nothing was decided: {report}"
     );
     let promote = ["policy", "promote", kind, &component, "--max-diff", "0"];
-    process::run(host.leyden(&promote).args(["--step", "0s"]))
+    // Nobody asks this host for decisions, so its time alone is waited for.
+    let at_once = ["--step", "0s", "--min-decisions", "0"];
+    process::run(host.leyden(&promote).args(at_once))
 }
