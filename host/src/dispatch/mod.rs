@@ -8,6 +8,7 @@
 
 mod admission;
 pub(crate) mod answers;
+mod budget;
 mod commit;
 mod dry;
 pub mod error;
@@ -18,6 +19,7 @@ mod overlay;
 mod reads;
 mod redelivery;
 pub(crate) mod rounds;
+mod seed;
 mod shadow;
 pub mod types;
 pub(crate) mod used;

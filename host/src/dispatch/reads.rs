@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::store::{Range, ReadSet, Space, Version};
+use crate::store::{Order, Range, ReadSet, Space, Version};
 
 /// Values read, by key; none where the key is not there.
 type Values = HashMap<Vec<u8>, Option<Vec<u8>>>;
@@ -35,9 +35,21 @@ impl Reads {
         self.keys[at].1.insert(key.to_vec(), value);
     }
 
-    /// Remembers a range that was scanned.
-    pub(super) fn keep_range(&mut self, space: &Space, range: Range) {
-        self.ranges.push((space.clone(), range));
+    /// Remembers what of a range was scanned: all of it, or up to the last key where the scan stopped at its limit.
+    pub(super) fn keep_scan(
+        &mut self,
+        space: &Space,
+        range: &Range,
+        order: Order,
+        last: Option<&[u8]>,
+    ) {
+        let mut seen = range.clone();
+        match (order, last) {
+            (_, None) => {}
+            (Order::Ascending, Some(key)) => seen.end = Some(successor(key)),
+            (Order::Descending, Some(key)) => seen.start = key.to_vec(),
+        }
+        self.ranges.push((space.clone(), seen));
     }
 
     /// All of it, as it was read at a version; keys in order, so that equal invocations send the same.
@@ -53,6 +65,13 @@ impl Reads {
             ranges: self.ranges,
         }
     }
+}
+
+/// The smallest key after `key`.
+fn successor(key: &[u8]) -> Vec<u8> {
+    let mut next = key.to_vec();
+    next.push(0);
+    next
 }
 
 #[cfg(test)]

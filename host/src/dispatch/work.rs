@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::clock;
+use crate::dispatch::budget::Asked;
 use crate::dispatch::notes::{Notes, Noting};
 use crate::dispatch::overlay::{Overlay, merge};
 use crate::dispatch::reads::Reads;
@@ -22,36 +21,13 @@ use crate::store::{
     Append, Block, Entry, ISSUER, Order, Posting, Range, Snapshot, Space, Store, Transaction, Write,
 };
 
-/// Most calls into the host of one invocation: a full batch of 1,000 readings needs some 5,000.
-pub const CALLS_MAX: u32 = 200_000;
-/// Most bytes that one invocation reads from the store.
-pub const READ_BYTES_MAX: usize = 64 << 20;
-/// Most bytes of effects that one invocation collects: what one commit can write in well under a second.
-pub const EFFECT_BYTES_MAX: usize = 32 << 20;
-/// Most effects of one invocation.
-pub const EFFECTS_MAX: usize = 50_000;
-/// Longest that one invocation waits for the store in all, so that one that reads much from a slow store
-/// ends: many times what the largest batch waits for one that is well.
-pub const STORE_WAIT_MAX: Duration = Duration::from_secs(30);
+pub use crate::dispatch::budget::{
+    Budget, CALLS_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, READ_BYTES_MAX, STORE_WAIT_MAX, Spent,
+};
+pub use crate::dispatch::seed::Seed;
+
 /// Most entries that one scan returns.
 pub const SCAN_LIMIT_MAX: usize = 10_000;
-
-/// What an invocation asked too much of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Budget {
-    /// Calls into the host.
-    #[error("host calls (at most {CALLS_MAX})")]
-    Calls,
-    /// Bytes read.
-    #[error("bytes read (at most {READ_BYTES_MAX})")]
-    ReadBytes,
-    /// Bytes of effects.
-    #[error("bytes of effects (at most {EFFECT_BYTES_MAX})")]
-    EffectBytes,
-    /// Number of effects.
-    #[error("effects (at most {EFFECTS_MAX})")]
-    Effects,
-}
 
 /// Why a call of an invocation failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,38 +41,6 @@ pub enum Error {
     /// An account does not hold enough; it holds this much.
     #[error("the account holds only {0} datapoints")]
     Insufficient(u64),
-}
-
-/// Where an invocation's randomness comes from: the same on a re-run, unpredictable from outside.
-#[derive(Debug, Clone)]
-pub struct Seed {
-    /// 256 random bits of the process.
-    pub secret: Arc<[u8; 32]>,
-    /// The invocation's number in the process.
-    pub invocation: u64,
-}
-
-impl Seed {
-    /// The `count`th 64 bits: SHA-256 in counter mode under the process's secret.
-    fn draw(&self, count: u64) -> u64 {
-        let mut hash = Sha256::new();
-        hash.update(self.secret.as_slice());
-        hash.update(self.invocation.to_be_bytes());
-        hash.update(count.to_be_bytes());
-        let mut bits = [0; 8];
-        bits.copy_from_slice(&hash.finalize()[..8]);
-        u64::from_be_bytes(bits)
-    }
-}
-
-/// What an invocation has used up of its budgets before its component runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Spent {
-    /// Calls into the host.
-    pub calls: u32,
-    /// Bytes read.
-    pub read_bytes: usize,
 }
 
 /// What an invocation has changed.
@@ -125,11 +69,8 @@ pub struct Work {
     deltas: BTreeMap<String, i128>,
     /// What accounts held in the snapshot.
     balances: BTreeMap<String, u64>,
-    calls: u32,
-    read_bytes: usize,
-    effect_bytes: usize,
+    asked: Asked,
     log_lines: u32,
-    waited: Duration,
     /// What policies have decided in it.
     decisions: Vec<Decision>,
     is_shadow: bool,
@@ -159,7 +100,7 @@ impl Work {
     ) -> Box<Self> {
         let mut work = Self::over(None, Some(over), now, seed);
         work.notes = Some(notes);
-        (work.calls, work.read_bytes) = (spent.calls, spent.read_bytes);
+        work.asked = Asked::after(spent);
         work
     }
 
@@ -181,11 +122,8 @@ impl Work {
             postings: Vec::new(),
             deltas: BTreeMap::new(),
             balances: BTreeMap::new(),
-            calls: 0,
-            read_bytes: 0,
-            effect_bytes: 0,
+            asked: Asked::default(),
             log_lines: 0,
-            waited: Duration::ZERO,
             decisions: Vec::new(),
             is_shadow: false,
             used: Arc::default(),
@@ -218,10 +156,7 @@ impl Work {
             self.snapshot = Some(Box::new(Noting::new(store, taken, notes.clone())));
             self.notes = Some(notes.clone());
         }
-        Spent {
-            calls: self.calls,
-            read_bytes: self.read_bytes,
-        }
+        self.asked.spent()
     }
 
     /// Its notes, where it is recorded or replayed.
@@ -281,7 +216,7 @@ impl Work {
     /// # Errors
     /// The budget is used up.
     pub(crate) fn decided(&mut self, decision: Decision) -> Result<(), Error> {
-        self.count_call()?;
+        self.asked.call()?;
         self.decisions.push(decision);
         Ok(())
     }
@@ -304,14 +239,13 @@ impl Work {
     /// Whether so many more calls and bytes read are within its budget.
     #[must_use]
     pub fn has_left(&self, calls: u32, read_bytes: usize) -> bool {
-        self.calls.saturating_add(calls) <= CALLS_MAX
-            && self.read_bytes.saturating_add(read_bytes) <= READ_BYTES_MAX
+        self.asked.has_left(calls, read_bytes)
     }
 
     /// How long it has waited for the store. That is not the component's own time.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.asked.waited()
     }
 
     /// The value under a key. A key is asked of the store once: what was read does not change.
@@ -319,7 +253,7 @@ impl Work {
     /// # Errors
     /// The budget is used up, or the store did not answer.
     pub async fn read(&mut self, space: &Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.count_call()?;
+        self.asked.call()?;
         if let Some(written) = self.overlay.get(space, key) {
             return Ok(written.clone());
         }
@@ -328,9 +262,10 @@ impl Work {
         }
         let since = clock::monotonic();
         let read = self.snapshot().await?.read(space, key).await;
-        self.count_wait(since)?;
+        self.asked.wait(since)?;
         let value = read?;
-        self.count_read(key.len() + value.as_ref().map_or(0, Vec::len))?;
+        self.asked
+            .read(key.len() + value.as_ref().map_or(0, Vec::len))?;
         self.reads.keep(space, key, value.clone());
         Ok(value)
     }
@@ -341,7 +276,7 @@ impl Work {
     /// # Errors
     /// The budget is used up, or the store did not answer.
     pub async fn prefetch(&mut self, space: &Space, keys: Vec<Vec<u8>>) -> Result<(), Error> {
-        keys.iter().try_for_each(|_| self.count_call())?;
+        keys.iter().try_for_each(|_| self.asked.call())?;
         let is_unknown = |key: &Vec<u8>| {
             self.overlay.get(space, key).is_none() && self.reads.get(space, key).is_none()
         };
@@ -351,9 +286,10 @@ impl Work {
         }
         let since = clock::monotonic();
         let read = self.snapshot().await?.read_many(space, &unknown).await;
-        self.count_wait(since)?;
+        self.asked.wait(since)?;
         for (key, value) in unknown.iter().zip(read?) {
-            self.count_read(key.len() + value.as_ref().map_or(0, Vec::len))?;
+            self.asked
+                .read(key.len() + value.as_ref().map_or(0, Vec::len))?;
             self.reads.keep(space, key, value);
         }
         Ok(())
@@ -369,7 +305,7 @@ impl Work {
         key: Vec<u8>,
         value: Option<Vec<u8>>,
     ) -> Result<(), Error> {
-        self.count_call()?;
+        self.asked.call()?;
         self.count_effect(key.len() + value.as_ref().map_or(0, Vec::len))?;
         self.overlay.put(space, key, value);
         Ok(())
@@ -386,7 +322,7 @@ impl Work {
         order: Order,
         limit: usize,
     ) -> Result<Vec<Entry>, Error> {
-        self.count_call()?;
+        self.asked.call()?;
         let limit = limit.min(SCAN_LIMIT_MAX);
         if limit == 0 || range.end.as_ref().is_some_and(|end| *end <= range.start) {
             return Ok(Vec::new());
@@ -398,12 +334,13 @@ impl Work {
             .await?
             .scan(space, &range, order, fetch)
             .await;
-        self.count_wait(since)?;
+        self.asked.wait(since)?;
         let stored = scanned?;
-        self.count_read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
+        self.asked
+            .read(stored.iter().map(|e| e.key.len() + e.value.len()).sum())?;
         let last = stored.last().filter(|_| stored.len() == fetch);
-        let seen = seen_part(&range, order, last.map(|entry| entry.key.as_slice()));
-        self.reads.keep_range(space, seen);
+        let last = last.map(|entry| entry.key.as_slice());
+        self.reads.keep_scan(space, &range, order, last);
         Ok(merge(
             stored,
             &self.overlay.range(space, &range),
@@ -428,19 +365,18 @@ impl Work {
             let entries = self.scan(space, range, Order::Ascending, limit).await?;
             return Ok(entries.into_iter().collect());
         }
-        self.count_call()?;
+        self.asked.call()?;
         let since = clock::monotonic();
         let scanned = self
             .snapshot()
             .await?
             .scan_block(space, &range, limit)
             .await;
-        self.count_wait(since)?;
+        self.asked.wait(since)?;
         let block = scanned?;
-        self.count_read(block.bytes.len())?;
+        self.asked.read(block.bytes.len())?;
         let last = block.last_key().filter(|_| block.count() == limit);
-        let seen = seen_part(&range, Order::Ascending, last);
-        self.reads.keep_range(space, seen);
+        self.reads.keep_scan(space, &range, Order::Ascending, last);
         Ok(block)
     }
 
@@ -454,7 +390,7 @@ impl Work {
         key: String,
         payload: Vec<u8>,
     ) -> Result<(), Error> {
-        self.count_call()?;
+        self.asked.call()?;
         self.count_effect(key.len() + payload.len())?;
         self.appends.push(Append {
             stream,
@@ -469,13 +405,13 @@ impl Work {
     /// # Errors
     /// The budget is used up, or the store did not answer.
     pub async fn balance(&mut self, account: &str) -> Result<u64, Error> {
-        self.count_call()?;
+        self.asked.call()?;
         let stored = match self.balances.get(account) {
             Some(known) => *known,
             None => {
                 let since = clock::monotonic();
                 let read = self.snapshot().await?.account(account).await;
-                self.count_wait(since)?;
+                self.asked.wait(since)?;
                 let stored = read?.balance();
                 self.balances.insert(account.to_owned(), stored);
                 stored
@@ -533,63 +469,8 @@ impl Work {
         self.snapshot.as_mut().ok_or(Error::Store(missing))
     }
 
-    fn count_wait(&mut self, since: clock::Monotonic) -> Result<(), Error> {
-        self.waited += clock::monotonic().saturating_duration_since(since);
-        if self.waited > STORE_WAIT_MAX {
-            let slow = crate::store::Error::Unavailable("its answers take too long");
-            Err(Error::Store(slow))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn count_call(&mut self) -> Result<(), Budget> {
-        self.calls += 1;
-        if self.calls > CALLS_MAX {
-            Err(Budget::Calls)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn count_read(&mut self, bytes: usize) -> Result<(), Budget> {
-        self.read_bytes += bytes;
-        if self.read_bytes > READ_BYTES_MAX {
-            Err(Budget::ReadBytes)
-        } else {
-            Ok(())
-        }
-    }
-
     fn count_effect(&mut self, bytes: usize) -> Result<(), Budget> {
-        self.effect_bytes += bytes;
-        let effects = self.overlay.len() + self.appends.len() + self.postings.len();
-        if self.effect_bytes > EFFECT_BYTES_MAX {
-            return Err(Budget::EffectBytes);
-        }
-        if effects >= EFFECTS_MAX {
-            Err(Budget::Effects)
-        } else {
-            Ok(())
-        }
+        let others = self.overlay.len() + self.appends.len() + self.postings.len();
+        self.asked.effect(bytes, others)
     }
-}
-
-/// The part of a range that a scan has looked at: all of it, or up to the last entry where the scan
-/// stopped at its limit.
-fn seen_part(range: &Range, order: Order, last: Option<&[u8]>) -> Range {
-    let mut seen = range.clone();
-    match (order, last) {
-        (_, None) => {}
-        (Order::Ascending, Some(key)) => seen.end = Some(successor(key)),
-        (Order::Descending, Some(key)) => seen.start = key.to_vec(),
-    }
-    seen
-}
-
-/// The smallest key after `key`.
-fn successor(key: &[u8]) -> Vec<u8> {
-    let mut next = key.to_vec();
-    next.push(0);
-    next
 }

@@ -1,0 +1,27 @@
+//! Randomness of invocations: numbers that follow from a secret and from which invocation it is. Pure.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+/// Where an invocation's randomness comes from: the same on a re-run, unpredictable from outside.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// 256 random bits of the process.
+    pub secret: Arc<[u8; 32]>,
+    /// The invocation's number in the process.
+    pub invocation: u64,
+}
+
+impl Seed {
+    /// The `count`th 64 bits: SHA-256 in counter mode under the process's secret.
+    pub(super) fn draw(&self, count: u64) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(self.secret.as_slice());
+        hash.update(self.invocation.to_be_bytes());
+        hash.update(count.to_be_bytes());
+        let mut bits = [0; 8];
+        bits.copy_from_slice(&hash.finalize()[..8]);
+        u64::from_be_bytes(bits)
+    }
+}
