@@ -40,6 +40,7 @@ use work::{Seed, Work};
 
 use crate::clock::{self, Clock};
 use crate::ids::ComponentName;
+use crate::keys::random;
 use crate::operators::audit::Entry;
 use crate::partners::Notary;
 use crate::registry::{Active, Generation, Kind};
@@ -103,10 +104,7 @@ impl Dispatcher {
     /// A dispatcher over a store and a clock.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>) -> Self {
-        let mut secret = [0; 32];
-        secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        let (secret, admission) = (Arc::new(secret), admission::Admission::default());
+        let (secret, admission) = (Arc::new(random()), admission::Admission::default());
         let invocations = AtomicU64::new(0);
         let notary = Notary::new(store.clone());
         Self {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::PARTNERS;
 use crate::dispatch::work::{self, Work};
 use crate::ids::{Instant, PartnerId};
+use crate::keys::random;
 use crate::store::Space;
 
 /// A registered partner.
@@ -27,13 +28,10 @@ impl Partner {
     /// A new partner with a secret of its own (256 random bits).
     #[must_use]
     pub fn new(id: PartnerId, trust_level: u32, now: Instant) -> Self {
-        let mut secret = [0; 32];
-        secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         Self {
             id,
             trust_level,
-            secret: <sha2::Sha256 as sha2::Digest>::digest(secret).into(),
+            secret: random(),
             upload_key: None,
             created_at_ms: now.0,
         }

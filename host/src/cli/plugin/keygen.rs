@@ -6,10 +6,10 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::secret::{NewFile, unwritable};
 use super::{Context, Error};
+use crate::keys::random;
 
 /// Makes the pair of keys that your uploads are signed with: Ed25519, in PEM.
 ///
@@ -54,15 +54,6 @@ fn pair() -> Result<(String, String), Error> {
     let public = key.verifying_key().to_public_key_pem(LineEnding::LF);
     let public = public.map_err(|error| failed(error.to_string()))?;
     Ok((private.to_string(), public))
-}
-
-/// 488 random bits of the system, condensed to 256.
-fn random() -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for _ in 0..4 {
-        hash.update(uuid::Uuid::new_v4().as_bytes());
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

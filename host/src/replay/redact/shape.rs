@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::keys;
+
 /// Letters of two, three and four bytes: what replaces others as long.
 const LONG_LETTERS: [[char; 4]; 3] = [
     ['é', 'ö', 'ñ', 'à'],
@@ -20,10 +22,9 @@ pub(super) struct Shaper {
 
 impl Shaper {
     pub(super) fn new() -> Self {
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(Uuid::new_v4().as_bytes());
-        key[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { key }
+        Self {
+            key: keys::random(),
+        }
     }
 
     /// 32 bytes that follow from a text and the key.

@@ -8,8 +8,9 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
+
+use crate::keys::random;
 
 /// The file that holds the key.
 const KEY_FILE: &str = "key";
@@ -71,13 +72,6 @@ fn read_key(path: &Path) -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     file.read_exact(&mut key)?;
     Ok(key)
-}
-
-fn random() -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(uuid::Uuid::new_v4().as_bytes());
-    hash.update(uuid::Uuid::new_v4().as_bytes());
-    hash.finalize().into()
 }
 
 /// Writes a file whole or not at all, through a temporary name beside it.
