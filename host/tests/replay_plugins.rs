@@ -28,7 +28,7 @@ use records::{
     replayed, told, with_one_bit_changed,
 };
 use support::{frozen, guest, name, plugin};
-use town::{PLUGIN, SLOW, Town, request};
+use town::{DICE, PLUGIN, SLOW, Town, request};
 
 /// What came of the run with these parameters.
 fn of<'a>(all: &'a [Invocation], params: &str) -> &'a Invocation {
@@ -271,8 +271,13 @@ async fn a_changed_record_of_a_run_differs() {
             one.outcome.plugin_fuel = one.outcome.plugin_fuel.map(|fuel| fuel + 1);
         }),
     ];
+    assert_each_differs(&record, &tampers).await;
+}
+
+/// A replay of each invocation with each change differs in this field.
+async fn assert_each_differs(record: &[u8], tampers: &[(&str, Tamper)]) {
     let mut player = player();
-    for line in lines(&record) {
+    for line in lines(record) {
         match line {
             Line::Component(component) => admit(&mut player, &component, &[]),
             Line::Plugin(plugin) => admit_plugin(&mut player, &plugin, &[]).await,
@@ -283,12 +288,35 @@ async fn a_changed_record_of_a_run_differs() {
                     let played = player.play(&changed).await.expect("a replay");
                     let found = differences(&changed.outcome, &played.outcome);
                     let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
-                    assert!(fields.contains(&field), "{field}: {fields:?}");
+                    assert!(fields.contains(field), "{field}: {fields:?}");
                 }
             }
             _ => {}
         }
     }
+}
+
+/// Nobody foresees what a run draws, and whoever has its record draws the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn randomness_is_a_runs_own_and_its_records() {
+    let town = Town::start().await;
+    let record = recorded(&town.host, options(), async {
+        for _ in 0..3 {
+            town.run_of(DICE, "{}").await;
+        }
+    })
+    .await;
+    let all = assert_identical(&record).await;
+    let drawn = |one: &Invocation| match one.randoms.as_slice() {
+        [drawn] => drawn.0,
+        others => panic!("one number, not {others:?}"),
+    };
+    let mut numbers: Vec<u64> = all.iter().map(drawn).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 3, "each run has its own");
+    let tamper: Tamper = |one| one.randoms.clear();
+    assert_each_differs(&record, &[("output.report.body", tamper)]).await;
 }
 
 fn run_of(invocation: &mut Invocation) -> &mut leyden::replay::format::Run {

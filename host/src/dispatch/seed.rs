@@ -14,6 +14,16 @@ pub struct Seed {
 }
 
 impl Seed {
+    /// Of what has an id of its own, and no number.
+    #[must_use]
+    pub fn of(secret: &[u8; 32], id: &str) -> Self {
+        let of_id = Sha256::new().chain_update(secret).chain_update(id);
+        Self {
+            secret: Arc::new(of_id.finalize().into()),
+            invocation: 0,
+        }
+    }
+
     /// The `count`th 64 bits: SHA-256 in counter mode under the process's secret.
     pub(super) fn draw(&self, count: u64) -> u64 {
         let mut hash = Sha256::new();
@@ -23,5 +33,20 @@ impl Seed {
         let mut bits = [0; 8];
         bits.copy_from_slice(&hash.finalize()[..8]);
         u64::from_be_bytes(bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn randomness_follows_from_secret_and_id_and_is_nobody_elses() {
+        let drawn = |secret, id| Seed::of(&[secret; 32], id).draw(1);
+        assert_eq!(drawn(1, "a"), drawn(1, "a"));
+        assert_ne!(drawn(1, "a"), drawn(1, "b"));
+        assert_ne!(drawn(1, "a"), drawn(2, "a"));
+        let seed = Seed::of(&[1; 32], "a");
+        assert_ne!(seed.draw(1), seed.draw(2));
     }
 }

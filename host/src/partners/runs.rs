@@ -34,8 +34,9 @@ use super::receipts::Outcome;
 use super::started::RunRequest;
 use super::{Notary, OutOfCredit, failpoints, record};
 use crate::clock::{self, Clock};
-use crate::dispatch::work::{self, Work};
+use crate::dispatch::work::{self, Seed, Work};
 use crate::ids::{ComponentName, PartnerId};
+use crate::keys::random;
 use crate::metering::{Dataset, Terms};
 use crate::registry::Generation;
 use crate::replay::Recorder;
@@ -214,6 +215,8 @@ struct Shared {
     register: Register,
     /// Whose turn it is to be settled.
     turns: Turns,
+    /// What the randomness of runs follows from, with their ids.
+    secret: [u8; 32],
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -240,6 +243,7 @@ impl Runs {
             room: Queue::new(limits::room(cores)),
             register: Register::default(),
             turns: Turns::default(),
+            secret: random(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -314,6 +318,12 @@ impl Shared {
     fn work(&self) -> Box<Work> {
         let Options { store, clock, .. } = &self.options;
         super::operation::blank(store, clock.now())
+    }
+
+    /// The same of a run, which draws randomness: the same each time that it is made, and unpredictable from outside.
+    fn work_of(&self, run: &str) -> Box<Work> {
+        let Options { store, clock, .. } = &self.options;
+        Work::new(store.clone(), clock.now(), Seed::of(&self.secret, run))
     }
 
     async fn trust_level(&self, partner: &PartnerId) -> Result<u32, Error> {

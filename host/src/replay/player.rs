@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Name;
 use super::convert::{self, datapoints};
 use super::format::{Bits, Component, Effects, Input, Invocation, Outcome, Output, Plugin};
@@ -278,10 +276,7 @@ fn again(invocation: &Invocation) -> Replay {
     };
     let notes = Arc::new(Notes::replaying(given, patience));
     // Draws beyond what was recorded are at least the same each time.
-    let seed = Seed {
-        secret: Arc::new(Sha256::digest(&invocation.id).into()),
-        invocation: 0,
-    };
+    let seed = Seed::of(&[0; 32], &invocation.id);
     let now = Instant(invocation.at_ms);
     let work = Work::replayed(Box::new(shelf), now, seed, notes.clone(), invocation.spent);
     Replay {

@@ -27,7 +27,7 @@ pub struct Analyst {
     pub(super) deadline: Monotonic,
     /// The run's instant, for its clock.
     now: Instant,
-    /// Counts what was drawn from the run's seed.
+    /// The bound that was met.
     exceeded: Option<Limit>,
     host_calls: u32,
     last_read: Option<Monotonic>,

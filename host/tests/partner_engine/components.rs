@@ -70,6 +70,39 @@ pub(crate) fn sound_with(extra: &str) -> Vec<u8> {
     component(extra, "", &[MEMORY, REALLOC, REPORT])
 }
 
+/// A component that calls one function of WASI and reports so many bytes of `text`, an `i64`. The function is told by its
+/// interface, what that has, how `$f` is lowered of it, and its signature in core terms.
+pub(crate) fn calling(
+    [interface, items, lower, signature]: [&str; 4],
+    text: &str,
+    bytes: usize,
+) -> Vec<u8> {
+    let imports = format!(
+        r#"(import "{interface}" (instance $wasi {items}))
+           (core module $libc (memory (export "memory") 1)
+             (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768)))
+           (core instance $libc (instantiate $libc))
+           (alias core export $libc "memory" (core memory $memory))
+           (alias core export $libc "realloc" (core func $realloc))
+           {lower}
+           (core instance $lowered (export "f" (func $f)))"#
+    );
+    let import = format!(r#"(import "wasi" "f" (func $f {signature}))"#);
+    let report = format!(
+        r#"(data (i32.const 8) "text/plain")
+           (func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
+             (i64.store (i32.const 24) {text})
+             (i32.store8 (i32.const 64) (i32.const 0))
+             (i32.store (i32.const 68) (i32.const 8))
+             (i32.store (i32.const 72) (i32.const 10))
+             (i32.store (i32.const 76) (i32.const 24))
+             (i32.store (i32.const 80) (i32.const {bytes}))
+             (i32.const 64))"#
+    );
+    let with = r#"(with "wasi" (instance $lowered))"#;
+    component(&imports, with, &[&import, MEMORY, REALLOC, &report])
+}
+
 /// Text to binary.
 pub(crate) fn assemble(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))

@@ -3,34 +3,12 @@
 use leyden::runtime::{PartnerLoadError, inspect};
 
 use super::bench::{Bench, error, limits, report};
-use super::components::{self, MEMORY, REALLOC};
+use super::components;
 
-/// A component that calls one function of WASI and reports the number it got, as one byte.
-fn calling(interface: &str, items: &str, lower: &str, signature: &str, body: &str) -> Vec<u8> {
-    let imports = format!(
-        r#"(import "{interface}" (instance $wasi {items}))
-           (core module $libc (memory (export "memory") 1)
-             (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768)))
-           (core instance $libc (instantiate $libc))
-           (alias core export $libc "memory" (core memory $memory))
-           (alias core export $libc "realloc" (core func $realloc))
-           {lower}
-           (core instance $lowered (export "f" (func $f)))"#
-    );
-    let import = format!(r#"(import "wasi" "f" (func $f {signature}))"#);
-    let report = format!(
-        r#"(data (i32.const 8) "text/plain")
-           (func (export "report") (param i32 i64 i32 i32 i64 i64 i32 i32) (result i32)
-             (i32.store8 (i32.const 24) (i32.add (i32.const 48) {body}))
-             (i32.store8 (i32.const 64) (i32.const 0))
-             (i32.store (i32.const 68) (i32.const 8))
-             (i32.store (i32.const 72) (i32.const 10))
-             (i32.store (i32.const 76) (i32.const 24))
-             (i32.store (i32.const 80) (i32.const 1))
-             (i32.const 64))"#
-    );
-    let with = r#"(with "wasi" (instance $lowered))"#;
-    components::component(&imports, with, &[&import, MEMORY, REALLOC, &report])
+/// A component that calls one function of WASI and reports the digit that it makes of it.
+fn calling(interface: &str, items: &str, lower: &str, signature: &str, digit: &str) -> Vec<u8> {
+    let text = format!("(i64.extend_i32_u (i32.add (i32.const 48) {digit}))");
+    components::calling([interface, items, lower, signature], &text, 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]

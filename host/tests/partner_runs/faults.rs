@@ -1,7 +1,7 @@
 //! A store that is away, or does not say what became of a commit: the books end as without it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use leyden::metering::Dataset;
 use leyden::partners::receipts::Outcome;
@@ -17,6 +17,7 @@ on_both_stores!(
     commits_that_are_lost_or_not_answered_change_nothing_in_the_end,
     a_hold_that_the_store_takes_back_was_never_there,
     a_run_that_is_overtaken_is_made_again_and_charged_once,
+    each_try_of_a_run_draws_the_same_and_each_run_something_else,
     a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged,
 );
 
@@ -103,6 +104,32 @@ async fn a_run_that_is_overtaken_is_made_again_and_charged_once(bench: Bench) {
     );
     assert_eq!(bench.begun(), 3);
     bench.assert_books_agree(&["acme"]).await;
+}
+
+async fn each_try_of_a_run_draws_the_same_and_each_run_something_else(bench: Bench) {
+    let (drawn, count) = (Arc::new(Mutex::new(Vec::new())), AtomicU64::new(0));
+    let draws = drawn.clone();
+    let once_overtaken = script(move |mut input, _| {
+        draws.lock().expect("no panic").push(input.work.random());
+        let is_overtaken = count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+        let overtaken = leyden::dispatch::Error::Store(store::Error::Overtaken);
+        async move {
+            match is_overtaken {
+                true => Err(RunError::HostFault(overtaken)),
+                false => report("done"),
+            }
+        }
+    });
+    bench.script("draws", once_overtaken);
+    for _ in 0..2 {
+        bench.run("draws", plain()).await.expect("a run");
+    }
+    let drawn = drawn.lock().expect("no panic").clone();
+    let &[first, again, second, once_more] = drawn.as_slice() else {
+        panic!("two tries of two runs, not {drawn:?}");
+    };
+    assert_eq!((first, second), (again, once_more));
+    assert_ne!(first, second);
 }
 
 async fn a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged(bench: Bench) {

@@ -21,6 +21,9 @@ pub(crate) const PLUGIN: &str = "analyst";
 /// Who takes long with little fuel.
 pub(crate) const SLOW: &str = "slow";
 
+/// Who tells what WASI told it at random, eight letters.
+pub(crate) const DICE: &str = "dice";
+
 /// A stream that no service reads.
 pub(crate) const STREAM: &str = "consumption.peak-end";
 
@@ -37,6 +40,19 @@ const PATIENCE_LOOKS: u32 = 1_200;
 fn roots() -> String {
     let roots = "f64.sqrt ".repeat(100);
     format!("(local f64) (loop local.get 8 {roots} local.set 8 br 0)")
+}
+
+/// Five random bits for each letter.
+fn dice() -> Vec<u8> {
+    let random = [
+        "wasi:random/random@0.2.0",
+        r#"(export "get-random-u64" (func (result u64)))"#,
+        r#"(core func $f (canon lower (func $wasi "get-random-u64")))"#,
+        "(result i64)",
+    ];
+    let letters = "(i64.or (i64.const 0x4040404040404040) \
+        (i64.and (i64.const 0x1f1f1f1f1f1f1f1f) (call $f)))";
+    components::calling(random, letters, 8)
 }
 
 /// The community.
@@ -93,6 +109,7 @@ impl Town {
             added.expect("a partner");
             town.keep(plugin, bytes).await;
         }
+        town.keep(DICE, dice()).await;
         town
     }
 

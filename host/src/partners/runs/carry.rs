@@ -225,7 +225,8 @@ impl Held {
         let (once, params) = (self.once(), self.params());
         let tab = once.tab();
         let generation = self.ready.generation.clone();
-        let mut input = once.input(shared.work(), tab.clone(), params.clone(), generation);
+        let work = shared.work_of(&self.hold.run);
+        let mut input = once.input(work, tab.clone(), params.clone(), generation);
         input.entry = Some(self.entry(shared));
         let recorder = &shared.options.recorder;
         let recorded = recorder.begin_run(&self.hold.partner, &self.plugin, &mut input.work);

@@ -116,7 +116,8 @@ impl Runs {
         let runner = &shared.options.runner;
         let ready = runner.ready(partner, plugin, trust_level, shared.work());
         let ready = ready.await?;
-        let tried = quote::tried(&ready, shared.work(), trust_level, params).await;
+        let work = shared.work_of(&uuid::Uuid::new_v4().to_string());
+        let tried = quote::tried(&ready, work, trust_level, params).await;
         let mut work = shared.work();
         Ok(Quote {
             digest: ready.digest,
