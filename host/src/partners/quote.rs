@@ -4,18 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Partner;
+use super::limits::RunLimits;
 use super::logs;
 use super::receipts::Outcome;
-use super::runs::{Error, Ready};
+use super::runs::{Error, Once, Ready};
 use super::settle::Verdict;
-use super::{Partner, bill};
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, Digest, Instant, PartnerId};
-use crate::metering::{Dataset, Meter, Purse, ReadEntry, Tab, Terms};
-use crate::runtime::run::{RunInput, RunParams, Trigger};
+use crate::metering::{Dataset, Purse, ReadEntry, Terms};
+use crate::runtime::run::{RunParams, Trigger};
 use crate::store::SUM_MAX;
-
-use super::limits::RunLimits;
 
 /// Past runs that are looked at.
 const RUNS_LOOKED_MAX: usize = 20;
@@ -61,46 +60,30 @@ pub(crate) async fn tried(
     trust_level: u32,
     params: String,
 ) -> Tried {
-    let tab = Tab::over(SUM_MAX);
-    let input = input(ready, work, trust_level, params, tab.clone());
+    let partner = Arc::new(nobody(trust_level, work.now()));
+    let once = Once {
+        partner: &partner,
+        purse: Purse::MadeUp,
+        held: SUM_MAX,
+        limits: RunLimits::of(trust_level),
+        terms: &ready.terms,
+    };
+    let tab = once.tab();
+    let params = RunParams {
+        trigger: Trigger::Request,
+        json: params,
+    };
+    let input = once.input(work, tab.clone(), params, ready.generation.clone());
     let ran = (ready.run)(input).await;
+    let bill = once.bill(&ran, &tab);
     let verdict = Verdict::of(ran);
-    let outcome = verdict.outcome();
-    let reads = tab.reads().0;
-    let summed = summed(&reads);
-    let price = ready.terms.compute_price;
-    let bill = bill::Bill::of(SUM_MAX, reads, verdict.fuel, price, outcome);
     Tried {
-        outcome,
+        outcome: verdict.outcome(),
         detail: verdict.detail,
-        reads: summed,
+        reads: summed(&tab.reads().0),
         fuel: verdict.fuel,
         compute: bill.compute,
         total: bill.total(),
-    }
-}
-
-fn input(ready: &Ready, mut work: Box<Work>, trust_level: u32, json: String, tab: Tab) -> RunInput {
-    let limits = RunLimits::of(trust_level);
-    work.meter = Some(Box::new(Meter {
-        partner: Arc::new(nobody(trust_level, work.now())),
-        purse: Purse::MadeUp,
-        tab,
-        rows_left: limits.rows,
-        reads_left: limits.reads,
-        bytes_left: limits.data_bytes as u64,
-    }));
-    RunInput {
-        entry: None,
-        granted: ready.granted,
-        limits,
-        fuel_max: limits.fuel,
-        params: RunParams {
-            trigger: Trigger::Request,
-            json,
-        },
-        generation: ready.generation.clone(),
-        work,
     }
 }
 

@@ -40,7 +40,7 @@ use crate::keys::random;
 use crate::metering::{Dataset, Terms};
 use crate::registry::Generation;
 use crate::replay::Recorder;
-use crate::runtime::run::{Datasets, Ran, RunInput};
+use crate::runtime::run::{Ran, RunInput};
 use crate::store::{self, Holder, Store};
 use crate::telemetry::request;
 
@@ -163,8 +163,6 @@ pub struct Ready {
     pub terms: Terms,
     /// The datasets that it imports.
     pub imports: Vec<Dataset>,
-    /// The datasets that it is linked to.
-    pub granted: Datasets,
     /// Runs it once there is room for it ([`RunInput::entry`]), in a fresh instance.
     pub run: Arc<dyn Fn(RunInput) -> BoxFuture<'static, Ran> + Send + Sync>,
 }

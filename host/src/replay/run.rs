@@ -8,7 +8,7 @@ use super::player::{Replay, failed, of_failure};
 use super::shelf::Shelf;
 use crate::dispatch::work::{Spent, Work};
 use crate::ids::{ComponentName, Digest, Instant};
-use crate::metering::{Tab, Terms, cohorts, terms};
+use crate::metering::{Purse, Tab, Terms, cohorts, terms};
 use crate::partners::Partner;
 use crate::partners::runs::Once;
 use crate::registry::Generation;
@@ -162,6 +162,7 @@ impl Again<'_> {
         let partner = Arc::new(partner(&self.run.partner));
         let once = Once {
             partner: &partner,
+            purse: Purse::Hold,
             held: self.run.held,
             limits: self.run.limits,
             terms,

@@ -76,7 +76,6 @@ impl Runner for Scripts {
                 decisions: Vec::new(),
             },
             imports: Dataset::ALL.to_vec(),
-            granted: Dataset::ALL.into_iter().collect(),
             run: Arc::new(move |input| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 script(input)

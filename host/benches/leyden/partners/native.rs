@@ -63,7 +63,6 @@ impl Runner for Native {
             generation: self.registry.generation(),
             terms: self.terms.clone(),
             imports: Dataset::ALL.to_vec(),
-            granted: Dataset::ALL.into_iter().collect(),
             run: Arc::new(|input| run(input).boxed()),
         };
         async move { Ok(ready) }.boxed()

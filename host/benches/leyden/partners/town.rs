@@ -178,7 +178,7 @@ impl Town {
         }));
         let input = RunInput {
             entry: None,
-            granted: ready.granted,
+            granted: ready.terms.granted().map(|(dataset, _)| dataset).collect(),
             limits,
             fuel_max: u64::MAX,
             params: RunParams {

@@ -19,7 +19,7 @@ use super::{Carried, End, Ended, Error, Once, Ready, Shared};
 use crate::clock;
 use crate::dispatch::{self, used::Used};
 use crate::ids::{ComponentName, Instant};
-use crate::metering::Tab;
+use crate::metering::{Purse, Tab};
 use crate::policies::log::Decided;
 use crate::replay::{Pending, Run as Told};
 use crate::runtime::run::{Entry, Ran, RunError, RunParams, Trigger};
@@ -248,6 +248,7 @@ impl Held {
     fn once(&self) -> Once<'_> {
         Once {
             partner: &self.partner,
+            purse: Purse::Hold,
             held: self.hold.amount,
             limits: RunLimits::of(self.hold.trust_level),
             terms: &self.ready.terms,

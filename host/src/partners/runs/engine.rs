@@ -67,7 +67,6 @@ impl Engine {
             generation,
             terms,
             imports: analytics.inspection().datasets().collect(),
-            granted,
             run: Arc::new(move |input| run(analytics.clone(), input)),
         })
     }

@@ -1,4 +1,5 @@
-//! One run of a plugin: what it is given, and what it costs. The same for a run that is paid for and for its replay.
+//! One run of a plugin: what it is given, and what it costs. The same for a run that is paid for, for its replay, and for an
+//! estimate.
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use crate::store::Posting;
 pub(crate) struct Once<'a> {
     /// For whom it runs.
     pub(crate) partner: &'a Arc<Partner>,
+    /// From what its reads are paid.
+    pub(crate) purse: Purse,
     /// What it may spend, datapoints.
     pub(crate) held: u64,
     /// What it may use.
@@ -42,7 +45,7 @@ impl Once<'_> {
         let limits = self.limits;
         work.meter = Some(Box::new(Meter {
             partner: self.partner.clone(),
-            purse: Purse::Hold,
+            purse: self.purse,
             tab,
             rows_left: limits.rows,
             reads_left: limits.reads,
@@ -59,17 +62,15 @@ impl Once<'_> {
         }
     }
 
+    /// What it costs.
+    pub(crate) fn bill(&self, ran: &Ran, tab: &Tab) -> Bill {
+        let (outcome, (reads, _)) = (settle::outcome(ran), tab.reads());
+        let price = self.terms.compute_price;
+        Bill::of(self.held, reads, ran.fuel, price, outcome)
+    }
+
     /// The movements that settle it under its id.
     pub(crate) fn postings(&self, run: &str, ran: &Ran, tab: &Tab) -> Vec<Posting> {
-        let outcome = settle::outcome(ran);
-        let (reads, _) = tab.reads();
-        let bill = Bill::of(
-            self.held,
-            reads,
-            ran.fuel,
-            self.terms.compute_price,
-            outcome,
-        );
-        bill.postings(&self.partner.id, run)
+        self.bill(ran, tab).postings(&self.partner.id, run)
     }
 }
