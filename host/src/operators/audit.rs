@@ -81,8 +81,12 @@ pub enum Change {
     UploadPlugin,
     /// An earlier version of a partner's plugin is active again; `reason` is what the partner calls it.
     RollBackPlugin,
-    /// A partner's plugin was removed with all its versions.
+    /// A partner's plugin was removed with all its versions and triggers.
     RemovePlugin,
+    /// A trigger of a partner's plugin was set; `from` and `to` are what starts its runs, `reason` is its name.
+    SetTrigger,
+    /// A trigger of a partner's plugin was removed; `reason` is its name.
+    RemoveTrigger,
     /// A route that is to be audited was called and has changed something; `reason` is which, `to` what was sent.
     Call,
 }
@@ -116,6 +120,8 @@ impl fmt::Display for Change {
             Self::UploadPlugin => "upload-plugin",
             Self::RollBackPlugin => "roll-back-plugin",
             Self::RemovePlugin => "remove-plugin",
+            Self::SetTrigger => "set-trigger",
+            Self::RemoveTrigger => "remove-trigger",
             Self::Call => "call",
         })
     }

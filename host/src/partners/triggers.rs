@@ -19,6 +19,7 @@ use super::runs::Runs;
 use super::{Error, perform};
 use crate::clock::Clock;
 use crate::ids::{ComponentName, PartnerId};
+use crate::operators::audit::By;
 use crate::store::Store;
 use crate::streams::Streams;
 
@@ -62,8 +63,9 @@ impl Triggers {
     ///
     /// # Errors
     /// It breaks a rule, the partner may not listen to the stream, or see [`Error`].
-    pub async fn put(&self, key: &Key, trigger: Wanted) -> Result<Shown, Error> {
+    pub async fn put(&self, by: &By, key: &Key, trigger: Wanted) -> Result<Shown, Error> {
         let put = operations::Put {
+            by,
             key,
             wanted: &trigger,
         };
@@ -74,8 +76,8 @@ impl Triggers {
     ///
     /// # Errors
     /// There is none of this name, or see [`Error`].
-    pub async fn remove(&self, key: &Key) -> Result<(), Error> {
-        self.perform(&operations::Remove { key }).await
+    pub async fn remove(&self, by: &By, key: &Key) -> Result<(), Error> {
+        self.perform(&operations::Remove { by, key }).await
     }
 
     /// A trigger, and what became of its last runs.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use leyden::ids::{ComponentName, Instant, StreamName};
 use leyden::metering::Dataset;
+use leyden::operators::audit::By;
 use leyden::partners::triggers::{Cron, Key, Shown, Triggers, Wanted, WantedOn};
 use leyden::partners::{Error, Started};
 use leyden::runtime::run::{RunError, Trigger};
@@ -25,6 +26,10 @@ const TICK_MS: u64 = 60_000;
 
 fn name(name: &str) -> ComponentName {
     ComponentName::parse(name).expect("a name")
+}
+
+fn acme() -> By {
+    By::partner(&partner("acme"), "a key")
 }
 
 fn key(trigger: &str) -> Key {
@@ -118,7 +123,7 @@ async fn a_schedule_runs_once_at_each_of_its_instants(bench: Bench) {
     let (streams, triggers, stop) = bench.triggers("first").await;
     at(&streams, &bench, "25T12:00:30").await;
     triggers
-        .put(&key("hourly"), cron("0 * * * *"))
+        .put(&acme(), &key("hourly"), cron("0 * * * *"))
         .await
         .expect("set");
     a_while().await;
@@ -204,7 +209,7 @@ async fn a_schedule_that_fails_waits_longer_and_is_shown() {
     let (streams, triggers, _stop) = bench.triggers("first").await;
     at(&streams, &bench, "25T12:00:30").await;
     triggers
-        .put(&key("minutely"), cron("* * * * *"))
+        .put(&acme(), &key("minutely"), cron("* * * * *"))
         .await
         .expect("set");
     at(&streams, &bench, "25T12:01:00").await;
@@ -252,7 +257,7 @@ async fn a_batch_of_a_stream_is_run_for_once_and_acknowledged_with_it(bench: Ben
     publish(&bench, 5).await;
     at(&streams, &bench, "25T12:00:30").await;
     triggers
-        .put(&key("peaks"), stream("consumption.peak"))
+        .put(&acme(), &key("peaks"), stream("consumption.peak"))
         .await
         .expect("set");
     a_while().await;
@@ -288,7 +293,10 @@ async fn a_batch_of_a_stream_is_run_for_once_and_acknowledged_with_it(bench: Ben
         !own.is_empty() && own.iter().all(|group| group.lag == 0),
         "{own:?}"
     );
-    triggers.remove(&key("peaks")).await.expect("removed");
+    triggers
+        .remove(&acme(), &key("peaks"))
+        .await
+        .expect("removed");
     a_while().await;
     publish(&bench, 1).await;
     tokio::time::timeout(Duration::from_secs(5), streams.settle())
@@ -310,7 +318,7 @@ async fn without_credit_a_batch_waits(bench: Bench) {
     let (streams, triggers, _stop) = bench.triggers("first").await;
     at(&streams, &bench, "25T12:00:00").await;
     triggers
-        .put(&key("peaks"), stream("consumption.peak"))
+        .put(&acme(), &key("peaks"), stream("consumption.peak"))
         .await
         .expect("set");
     a_while().await;
@@ -343,12 +351,16 @@ async fn a_trigger_needs_a_plugin_a_stream_that_is_open_and_a_bound() {
         partner: partner("little"),
         ..key(trigger)
     };
-    let refused = triggers.put(&of("a"), stream("house.readings")).await;
+    let refused = triggers
+        .put(&acme(), &of("a"), stream("house.readings"))
+        .await;
     assert!(
         matches!(refused, Err(Error::Forbidden { .. })),
         "{refused:?}"
     );
-    let refused = triggers.put(&of("a"), stream("dead.letters")).await;
+    let refused = triggers
+        .put(&acme(), &of("a"), stream("dead.letters"))
+        .await;
     assert!(
         matches!(
             refused,
@@ -359,7 +371,7 @@ async fn a_trigger_needs_a_plugin_a_stream_that_is_open_and_a_bound() {
         ),
         "{refused:?}"
     );
-    let refused = triggers.put(&key("a"), cron("* * * * *")).await;
+    let refused = triggers.put(&acme(), &key("a"), cron("* * * * *")).await;
     assert!(
         matches!(refused, Err(Error::UnknownPlugin(..))),
         "{refused:?}"
@@ -367,18 +379,18 @@ async fn a_trigger_needs_a_plugin_a_stream_that_is_open_and_a_bound() {
     for number in 0..8 {
         let open = stream("community.balance");
         triggers
-            .put(&of(&format!("t{number}")), open)
+            .put(&acme(), &of(&format!("t{number}")), open)
             .await
             .expect("set");
     }
-    let refused = triggers.put(&of("t8"), cron("* * * * *")).await;
+    let refused = triggers.put(&acme(), &of("t8"), cron("* * * * *")).await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
     triggers
-        .put(&of("t7"), cron("* * * * *"))
+        .put(&acme(), &of("t7"), cron("* * * * *"))
         .await
         .expect("in place of the former");
-    triggers.remove(&of("t0")).await.expect("removed");
-    let refused = triggers.remove(&of("t0")).await;
+    triggers.remove(&acme(), &of("t0")).await.expect("removed");
+    let refused = triggers.remove(&acme(), &of("t0")).await;
     assert!(
         matches!(
             refused,
@@ -390,7 +402,7 @@ async fn a_trigger_needs_a_plugin_a_stream_that_is_open_and_a_bound() {
         "{refused:?}"
     );
     triggers
-        .put(&of("t8"), cron("* * * * *"))
+        .put(&acme(), &of("t8"), cron("* * * * *"))
         .await
         .expect("there is room again");
     let listed = triggers

@@ -140,6 +140,70 @@ fn it_tells_what_a_partner_deploys_and_with_which_key() {
 }
 
 #[test]
+fn it_tells_which_triggers_are_set_and_removed() {
+    run(async {
+        let web = common().await;
+        let who = Uploader::new(web, "triggering", 3).await;
+        let uploaded = who.upload(web, "peaks", "1", &variant(43)).await;
+        assert_eq!(uploaded.status, 201, "{uploaded:?}");
+        let path = |name: &str| who.path(&format!("/peaks/triggers/{name}"));
+        let put = |name: &str, body: Value| {
+            let request = web.request_as(Some(&who.key), Method::PUT, &path(name));
+            send(request.body(body.to_string()))
+        };
+        let daily = json!({ "cron": "0 6 * * *", "params": { "client_name": "Ingeborg" } });
+        let peaks = json!({ "stream": "consumption.peak", "maxSpend": 200 });
+        for (name, body, status) in [
+            ("daily", &daily, 200),
+            ("daily", &peaks, 200),
+            ("daily", &json!({ "cron": "never" }), 422),
+            ("hourly", &json!({ "cron": "0 * * * *" }), 200),
+        ] {
+            assert_eq!(
+                put(name, body.clone()).await.status,
+                status,
+                "{name} {body}"
+            );
+        }
+        // An operator may do what the partner may; what is gone cannot be removed.
+        for status in [200, 404] {
+            let removed = send(web.request(Method::DELETE, &path("daily"))).await;
+            assert_eq!(removed.status, status, "{removed:?}");
+        }
+        assert_eq!(who.delete(web, "peaks").await.status, 200);
+
+        let mut entries = entries(web, "partner/triggering/peaks").await;
+        let (cron, stream) = (
+            Some("cron 0 6 * * *"),
+            Some("stream consumption.peak, maxSpend 200"),
+        );
+        let (daily, hourly) = (Some("trigger daily"), Some("trigger hourly"));
+        let expected = [
+            ("set-trigger", "triggering", None, cron, daily),
+            ("set-trigger", "triggering", cron, stream, daily),
+            (
+                "set-trigger",
+                "triggering",
+                None,
+                Some("cron 0 * * * *"),
+                hourly,
+            ),
+            ("remove-trigger", "token", stream, None, daily),
+        ];
+        let last = entries.pop().expect("the plugin's end");
+        assert_eq!(last["change"], "remove-plugin", "with its triggers");
+        assert_eq!(told(&entries[1..]), expected);
+        assert_eq!(entries[1]["keyId"], json!(&who.key[4..16]));
+        assert!(
+            !web.get("/admin/audit?limit=200")
+                .await
+                .body
+                .contains("Ingeborg")
+        );
+    });
+}
+
+#[test]
 fn it_tells_who_changed_a_consent_and_what_was_sent() {
     run(async {
         let web = common().await;

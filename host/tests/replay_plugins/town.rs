@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leyden::ids::{Digest, PartnerId, StreamName};
 use leyden::operators::Operator;
+use leyden::operators::audit::By;
 use leyden::partners::receipts::Receipt;
 use leyden::partners::runs::{Ended, Error};
 use leyden::partners::signature::PluginVersion;
@@ -211,13 +212,17 @@ impl Town {
             plugin: name(PLUGIN),
             name: name("news"),
         };
+        let by = By::partner(&acme(), "a key");
         let stream = StreamName::parse(STREAM).expect("a name");
         let wanted = Wanted {
             on: WantedOn::Stream(stream.clone()),
             params: params.into(),
             max_spend: None,
         };
-        host.triggers.put(&key, wanted).await.expect("a trigger");
+        host.triggers
+            .put(&by, &key, wanted)
+            .await
+            .expect("a trigger");
         self.commit(Transaction {
             appends: vec![Append {
                 stream,

@@ -10,7 +10,7 @@ use super::super::Gateway;
 use super::super::admin::reply;
 use super::super::body;
 use super::super::members::Members;
-use super::super::principal::{NamedPlugin, NamedTrigger};
+use super::super::principal::{NamedPlugin, NamedTrigger, Somebody};
 use super::super::problem::{Kind, Problem};
 use super::Routes;
 use super::runs::{BODY_BYTES_MAX, params};
@@ -44,7 +44,12 @@ async fn show(State(gateway): Shared, NamedTrigger(key): NamedTrigger) -> Answer
 }
 
 /// Sets a trigger, in place of one of the same name.
-async fn set(State(gateway): Shared, NamedTrigger(key): NamedTrigger, request: Request) -> Answer {
+async fn set(
+    Somebody(by): Somebody,
+    State(gateway): Shared,
+    NamedTrigger(key): NamedTrigger,
+    request: Request,
+) -> Answer {
     let mut body = request.into_body();
     let held = gateway
         .bodies
@@ -57,7 +62,7 @@ async fn set(State(gateway): Shared, NamedTrigger(key): NamedTrigger, request: R
         params: params(&members)?,
         max_spend: members.number("maxSpend", 0..=SUM_MAX)?,
     };
-    let shown = gateway.host.triggers.put(&key, wanted).await?;
+    let shown = gateway.host.triggers.put(&by, &key, wanted).await?;
     reply(&value(&shown, gateway.host.clock.now()))
 }
 
@@ -82,8 +87,12 @@ fn on(members: &Members) -> Result<WantedOn, Problem> {
 }
 
 /// Removes a trigger.
-async fn remove(State(gateway): Shared, NamedTrigger(key): NamedTrigger) -> Answer {
-    gateway.host.triggers.remove(&key).await?;
+async fn remove(
+    Somebody(by): Somebody,
+    State(gateway): Shared,
+    NamedTrigger(key): NamedTrigger,
+) -> Answer {
+    gateway.host.triggers.remove(&by, &key).await?;
     reply(&json!({ "trigger": key.name.as_str(), "removed": true }))
 }
 

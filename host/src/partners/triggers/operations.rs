@@ -1,4 +1,4 @@
-//! Setting, removing and showing triggers: each a small transaction.
+//! Setting, removing and showing triggers: each a small transaction, of which what changes something has its entry in the audit.
 
 use super::super::accounts::registered;
 use super::super::{Error, Operation, Partner, plugins};
@@ -6,9 +6,11 @@ use super::record::{self, Key, On, Shown, State, Trigger};
 use super::{LISTENING_MAX, TRIGGERS_MAX, Wanted, WantedOn};
 use crate::dispatch::work::Work;
 use crate::ids::{ComponentName, PartnerId, StreamName};
+use crate::operators::audit::{self, By, Change, Entry};
 
 /// Sets a trigger.
 pub(super) struct Put<'a> {
+    pub(super) by: &'a By,
     pub(super) key: &'a Key,
     pub(super) wanted: &'a Wanted,
 }
@@ -24,7 +26,8 @@ impl Operation for Put<'_> {
         } = self.key;
         let registered = check_plugin(work, partner, plugin).await?;
         let others = record::of_plugin(work, partner, plugin).await?;
-        if others.iter().filter(|(key, _)| key != self.key).count() >= TRIGGERS_MAX {
+        let former = others.iter().find(|(key, _)| key == self.key);
+        if others.len() - usize::from(former.is_some()) >= TRIGGERS_MAX {
             let why = format!("a plugin has {TRIGGERS_MAX} triggers at most: remove another first");
             return Err(Error::Conflict(why));
         }
@@ -41,6 +44,8 @@ impl Operation for Put<'_> {
             changed_at_ms: work.now().0,
         };
         record::change(work, self.key, Some(&trigger)).await?;
+        let (from, to) = (former.map(|(_, former)| former), Some(&trigger));
+        entry(self.by, Change::SetTrigger, self.key, from, to).enter(work)?;
         Ok(Shown {
             name: name.clone(),
             trigger,
@@ -104,8 +109,17 @@ async fn check_plugin(
     Ok(registered)
 }
 
+/// What the audit says of a trigger that is set or removed.
+fn entry(by: &By, change: Change, of: &Key, from: Option<&Trigger>, to: Option<&Trigger>) -> Entry {
+    let told = |trigger: Option<&Trigger>| trigger.map(ToString::to_string);
+    Entry::of(by, change, &audit::plugin(&of.partner, &of.plugin))
+        .with(told(from), told(to))
+        .because(Some(format!("trigger {}", of.name)))
+}
+
 /// Removes a trigger.
 pub(super) struct Remove<'a> {
+    pub(super) by: &'a By,
     pub(super) key: &'a Key,
 }
 
@@ -114,8 +128,16 @@ impl Operation for Remove<'_> {
 
     async fn apply(&self, work: &mut Work) -> Result<(), Error> {
         check_plugin(work, &self.key.partner, &self.key.plugin).await?;
-        found(work, self.key).await?;
-        Ok(record::change(work, self.key, None).await?)
+        let former = found(work, self.key).await?;
+        record::change(work, self.key, None).await?;
+        let entry = entry(
+            self.by,
+            Change::RemoveTrigger,
+            self.key,
+            Some(&former),
+            None,
+        );
+        Ok(entry.enter(work)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Triggers and what became of them, as they are kept.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::Error;
@@ -130,6 +132,20 @@ impl Trigger {
         match &self.on {
             On::Schedule { cron } => Cron::parse(cron).ok(),
             On::Stream { .. } => None,
+        }
+    }
+}
+
+/// What starts its runs and what they may spend, as the audit tells it. Their parameters are the partner's own.
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.on {
+            On::Schedule { cron } => write!(f, "cron {cron}")?,
+            On::Stream { stream, .. } => write!(f, "stream {stream}")?,
+        }
+        match self.max_spend {
+            Some(max_spend) => write!(f, ", maxSpend {max_spend}"),
+            None => Ok(()),
         }
     }
 }
