@@ -16,6 +16,7 @@ use crate::partners::{Bench, keyed, plain, read, report, run, script};
 on_both_stores!(
     commits_that_are_lost_or_not_answered_change_nothing_in_the_end,
     a_hold_that_the_store_takes_back_was_never_there,
+    a_run_whose_hold_is_not_known_to_be_durable_tells_nothing,
     a_run_that_is_overtaken_is_made_again_and_charged_once,
     each_try_of_a_run_draws_the_same_and_each_run_something_else,
     a_run_that_is_overtaken_over_and_over_is_lost_and_not_charged,
@@ -90,6 +91,31 @@ async fn a_hold_that_the_store_takes_back_was_never_there(bench: Bench) {
     let retried = bench.run("reads", keyed("a")).await.expect("a free key");
     assert_eq!(retried.outcome, Outcome::Report);
     assert_eq!(bench.balance("acme").await, 860);
+    bench.assert_books_agree(&["acme"]).await;
+}
+
+async fn a_run_whose_hold_is_not_known_to_be_durable_tells_nothing(bench: Bench) {
+    bench.script("reads", reads());
+    bench.run("reads", plain()).await.expect("a run");
+    let fates = [Fate::Untold(|| store::Error::Unresolved)];
+    let faulty = Arc::new(Faulty::at_commits(bench.store.clone(), fates));
+    let host = bench.over_faulty(faulty).await;
+    let lost = run(&host, "reads", keyed("a")).await;
+    assert!(matches!(lost, Err(Error::Partner(_))), "{lost:?}");
+    assert_eq!(bench.begun(), 2, "it has run");
+    assert_eq!(bench.receipts("acme").await.len(), 1);
+    let sums = (bench.balance("acme").await, bench.held("acme").await);
+    assert_eq!(sums, (0, 930), "nothing is settled");
+    // What the store has taken all the same is voided, like what any host leaves half done.
+    bench.void_all().await;
+    assert_eq!(bench.balance("acme").await, 930);
+    let receipts = bench.receipts("acme").await;
+    assert_eq!(
+        (receipts.len(), receipts[1].outcome),
+        (2, Outcome::HostFault)
+    );
+    let retried = bench.run("reads", keyed("a")).await.expect("a free key");
+    assert_eq!(retried.outcome, Outcome::Report);
     bench.assert_books_agree(&["acme"]).await;
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum Fate {
     Unanswered(CommitFault),
     /// It is judged ahead, and then taken back.
     TakenBack(ReadFault),
+    /// It is passed on, and judged ahead; whether it is durable is not told.
+    Untold(ReadFault),
 }
 
 /// Passes calls on to a store, some chosen ones excepted.
@@ -158,18 +160,17 @@ impl Faulty {
                 Err(fault())
             }),
             Fate::TakenBack(fault) => Box::pin(async move { Err(fault().into()) }),
+            Fate::Untold(fault) => Box::pin(async move {
+                self.store.commit(transaction).await?;
+                Err(fault().into())
+            }),
         }
     }
 
-    /// The fault of what is taken back, if the next commit is.
-    fn taken_back(&self) -> Option<ReadFault> {
+    /// The next commit's fate, if it is one of those that are judged ahead.
+    fn fate_ahead(&self) -> Option<Fate> {
         let mut fates = self.fates.lock().expect("no panic");
-        let Some(Fate::TakenBack(fault)) = fates.front() else {
-            return None;
-        };
-        let fault = *fault;
-        fates.pop_front();
-        Some(fault)
+        fates.pop_front_if(|fate| matches!(fate, Fate::TakenBack(_) | Fate::Untold(_)))
     }
 }
 
@@ -262,11 +263,14 @@ impl Store for Faulty {
         &self,
         transaction: Transaction,
     ) -> BoxFuture<'_, std::result::Result<Durable, CommitError>> {
-        let taken_back = self.taken_back();
+        let fate = self.fate_ahead();
         Box::pin(async move {
-            let durable = match taken_back {
-                Some(fault) => Err(fault()),
-                None => self.commit(transaction).await.map(|_| Ok(()))?,
+            let durable = match fate {
+                Some(Fate::TakenBack(fault)) => Err(fault()),
+                Some(Fate::Untold(fault)) => {
+                    self.commit(transaction).await.map(|_| Err(fault()))?
+                }
+                _ => self.commit(transaction).await.map(|_| Ok(()))?,
             };
             Ok(Box::pin(async { durable }) as Durable)
         })
