@@ -115,17 +115,40 @@ fn made_up_rows(dataset: Dataset, ask: &Ask) -> Page {
     Page { rows, next }
 }
 
-/// Where an interface is asked to begin. Each interface has a type of its own for what is the same.
-macro_rules! start_of {
-    ($wit:ident, $ask:ident) => {
-        $ask.start.as_ref().map(|place| $wit::Place {
+/// Asks the component that exports an interface for a page of rows: what it answers, and who it is. Each interface has types
+/// and functions of its own for what is the same.
+macro_rules! answered {
+    (
+        $call:ident, $ask:ident, $interface:ident: $wit:ident,
+        $exports:ident.$grid:ident.$function:ident($($more:expr)?)
+    ) => {{
+        let mut callee = Callee::enter($call, $interface).await?;
+        let Some(exports) = &callee.instance.grid.$exports else {
+            return Err(callee.missing());
+        };
+        let start = $ask.start.as_ref().map(|place| $wit::Place {
             interval: to_wit(place.interval),
             community: place.community,
             house: place.house.to_string(),
-        })
-    };
+        });
+        let answer = exports
+            .$grid()
+            .$function(
+                &mut callee.instance.store,
+                $ask.from_ms,
+                $ask.to_ms,
+                $ask.community,
+                start.as_ref(),
+                $ask.limit,
+                $($more)?
+            )
+            .await;
+        let (answer, by) = callee.leave($call, answer)?;
+        let page = answer.map_err(|$wit::Error::State(reason)| later(&by, reason))?;
+        (page, by)
+    }};
 }
-use start_of;
+use answered;
 
 /// Of these houses (at most 10,000), those that withhold a dataset; others may be among them.
 pub(crate) async fn withheld(

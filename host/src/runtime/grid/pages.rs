@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bindings::{consumption_rows, production_rows};
 use super::callee::Callee;
-use super::{Ask, Page, interval, later, place, start_of, to_wit};
+use super::{Ask, Page, answered, interval, later, place, to_wit};
 use crate::dispatch::Error;
 use crate::metering::{ObjectPower, Row, Rows};
 use crate::registry::Active;
@@ -69,25 +69,10 @@ pub(super) async fn drawn(
     objects: bool,
 ) -> wasmtime::Result<Page> {
     use consumption_rows::exports::leyden::grid::consumption_rows as wit;
-    let mut callee = Callee::enter(call, CONSUMPTION).await?;
-    let Some(exports) = &callee.instance.grid.consumption_rows else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_consumption_rows()
-        .call_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-            objects,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let (page, by) = answered!(
+        call, ask, CONSUMPTION: wit,
+        consumption_rows.leyden_grid_consumption_rows.call_between(objects)
+    );
     let object = |object: wit::ObjectPower| ObjectPower {
         name: object.name,
         power_mw: object.power_mw,
@@ -100,23 +85,9 @@ pub(super) async fn drawn(
 /// What houses produced.
 pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Page> {
     use production_rows::exports::leyden::grid::production_rows as wit;
-    let mut callee = Callee::enter(call, PRODUCTION).await?;
-    let Some(exports) = &callee.instance.grid.production_rows else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_production_rows()
-        .call_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let (page, by) = answered!(
+        call, ask, PRODUCTION: wit,
+        production_rows.leyden_grid_production_rows.call_between()
+    );
     rows_of!(page, by, Vec::new(), Vec::new(), row => 0)
 }

@@ -3,7 +3,7 @@
 
 use super::bindings::{consumption, production};
 use super::callee::Callee;
-use super::{Ask, Page, later, place, start_of, to_wit};
+use super::{Ask, Page, answered, later, place, to_wit};
 use crate::metering::Picked;
 use crate::runtime::guest::Call;
 
@@ -36,25 +36,10 @@ pub(super) async fn drawn(
     objects: bool,
 ) -> wasmtime::Result<Page> {
     use consumption::exports::leyden::grid::consumption as wit;
-    let mut callee = Callee::enter(call, CONSUMPTION).await?;
-    let Some(exports) = &callee.instance.grid.consumption else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_consumption()
-        .call_houses_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-            objects,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let (page, _) = answered!(
+        call, ask, CONSUMPTION: wit,
+        consumption.leyden_grid_consumption.call_houses_between(objects)
+    );
     let object = |object: wit::ObjectPower| (object.name.into(), object.power_mw);
     Ok(rows_of!(page, row => row.objects.into_iter().map(object)))
 }
@@ -62,23 +47,9 @@ pub(super) async fn drawn(
 /// What houses produced.
 pub(super) async fn produced(call: &mut Option<Box<Call>>, ask: Ask) -> wasmtime::Result<Page> {
     use production::exports::leyden::grid::production as wit;
-    let mut callee = Callee::enter(call, PRODUCTION).await?;
-    let Some(exports) = &callee.instance.grid.production else {
-        return Err(callee.missing());
-    };
-    let start = start_of!(wit, ask);
-    let answer = exports
-        .leyden_grid_production()
-        .call_houses_between(
-            &mut callee.instance.store,
-            ask.from_ms,
-            ask.to_ms,
-            ask.community,
-            start.as_ref(),
-            ask.limit,
-        )
-        .await;
-    let (answer, by) = callee.leave(call, answer)?;
-    let page = answer.map_err(|wit::Error::State(reason)| later(&by, reason))?;
+    let (page, _) = answered!(
+        call, ask, PRODUCTION: wit,
+        production.leyden_grid_production.call_houses_between()
+    );
     Ok(rows_of!(page, row => []))
 }
