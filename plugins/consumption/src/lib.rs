@@ -171,7 +171,7 @@ impl consumption::Guest for Consumption {
         objects: bool,
     ) -> Result<grid_consumption::Page, grid_consumption::Error> {
         use consumption_rows::Guest as _;
-        let start = start.map(rows::place);
+        let start = start.map(|start| series::Place::from(start).into());
         let page = Self::between(from_ms, to_ms, community, start, limit, objects);
         Ok(rows::one_by_one(page.map_err(Error::from)?))
     }

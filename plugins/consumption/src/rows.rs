@@ -4,12 +4,9 @@
 use leyden_sdk::exports::consumption_rows;
 use leyden_sdk::grid::consumption;
 use leyden_sdk::grid::consumption_rows::{Error, ObjectPower, Page, Place, Row};
-use leyden_sdk::series::{self, HostState, HouseRow, ObjectRow, Span};
+use leyden_sdk::series::{self, HostState, HouseRow, ObjectRow, Span, page_limit};
 
 use crate::{Consumption, logic};
-
-/// Rows of one page, as the interface says.
-const PAGE_ROWS_MAX: u32 = 1_000;
 
 impl consumption_rows::Guest for Consumption {
     fn between(
@@ -21,17 +18,13 @@ impl consumption_rows::Guest for Consumption {
         objects: bool,
     ) -> Result<Page, Error> {
         leyden_sdk::init();
-        let start = start.map(|start| series::Place {
-            interval: start.interval.into(),
-            community: start.community,
-            house: start.house,
-        });
+        let start = start.map(series::Place::from);
         let span = Span {
             from_ms,
             to_ms,
             community,
             start: start.as_ref(),
-            limit: limit.clamp(1, PAGE_ROWS_MAX) as usize,
+            limit: page_limit(limit),
             objects,
         };
         let found = logic::drawn_between(&HostState, &span).map_err(leyden_sdk::Error::from)?;
@@ -48,11 +41,7 @@ impl consumption_rows::Guest for Consumption {
             houses: page.houses,
             objects: page.objects.into_iter().map(object).collect(),
             object_names: page.object_names,
-            next: page.next.map(|next| Place {
-                interval: next.interval.into(),
-                community: next.community,
-                house: next.house,
-            }),
+            next: page.next.map(Place::from),
         })
     }
 }
@@ -72,15 +61,6 @@ fn object(object: ObjectRow) -> ObjectPower {
     ObjectPower {
         name: object.name,
         power_mw: object.consumption_mw,
-    }
-}
-
-/// Where a page starts, of a caller of `leyden:grid/consumption`.
-pub(crate) fn place(place: consumption::Place) -> Place {
-    Place {
-        interval: place.interval,
-        community: place.community,
-        house: place.house,
     }
 }
 
@@ -104,10 +84,6 @@ pub(crate) fn one_by_one(page: Page) -> consumption::Page {
     };
     consumption::Page {
         houses: page.rows.into_iter().map(house).collect(),
-        next: page.next.map(|next| consumption::Place {
-            interval: next.interval,
-            community: next.community,
-            house: next.house,
-        }),
+        next: page.next.map(|next| series::Place::from(next).into()),
     }
 }

@@ -78,7 +78,7 @@ impl production::Guest for Production {
         limit: u32,
     ) -> Result<grid_production::Page, grid_production::Error> {
         use production_rows::Guest as _;
-        let start = start.map(rows::place);
+        let start = start.map(|start| series::Place::from(start).into());
         let page = Self::between(from_ms, to_ms, community, start, limit);
         Ok(rows::one_by_one(page.map_err(Error::from)?))
     }

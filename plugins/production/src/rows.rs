@@ -4,12 +4,9 @@
 use leyden_sdk::exports::production_rows;
 use leyden_sdk::grid::production;
 use leyden_sdk::grid::production_rows::{Error, Page, Place, Row};
-use leyden_sdk::series::{self, HostState, HouseRow, Span};
+use leyden_sdk::series::{self, HostState, HouseRow, Span, page_limit};
 
 use crate::{Production, logic};
-
-/// Rows of one page, as the interface says.
-const PAGE_ROWS_MAX: u32 = 1_000;
 
 impl production_rows::Guest for Production {
     fn between(
@@ -20,17 +17,13 @@ impl production_rows::Guest for Production {
         limit: u32,
     ) -> Result<Page, Error> {
         leyden_sdk::init();
-        let start = start.map(|start| series::Place {
-            interval: start.interval.into(),
-            community: start.community,
-            house: start.house,
-        });
+        let start = start.map(series::Place::from);
         let span = Span {
             from_ms,
             to_ms,
             community,
             start: start.as_ref(),
-            limit: limit.clamp(1, PAGE_ROWS_MAX) as usize,
+            limit: page_limit(limit),
             objects: false,
         };
         let found = logic::produced_between(&HostState, &span).map_err(leyden_sdk::Error::from)?;
@@ -45,11 +38,7 @@ impl production_rows::Guest for Production {
         Ok(Page {
             rows: page.rows.into_iter().map(row).collect(),
             houses: page.houses,
-            next: page.next.map(|next| Place {
-                interval: next.interval.into(),
-                community: next.community,
-                house: next.house,
-            }),
+            next: page.next.map(Place::from),
         })
     }
 }
@@ -61,15 +50,6 @@ fn row(complete: bool, at: HouseRow) -> Row {
         interval: at.interval.into(),
         power_mw: at.power.production_mw.unwrap_or(0),
         complete,
-    }
-}
-
-/// Where a page starts, of a caller of `leyden:grid/production`.
-pub(crate) fn place(place: production::Place) -> Place {
-    Place {
-        interval: place.interval,
-        community: place.community,
-        house: place.house,
     }
 }
 
@@ -85,10 +65,6 @@ pub(crate) fn one_by_one(page: Page) -> production::Page {
     };
     production::Page {
         houses: page.rows.into_iter().map(house).collect(),
-        next: page.next.map(|next| production::Place {
-            interval: next.interval,
-            community: next.community,
-            house: next.house,
-        }),
+        next: page.next.map(|next| series::Place::from(next).into()),
     }
 }

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use aggregate::{Aggregate, Sum, mean_mw, watt_hours, watts};
 pub use batch::{Batch, Measurement, Slot, Touched};
 pub use codec::{Reader, put};
-pub use pages::{HousePage, HouseRow, ObjectRow, Place, Span, houses_between};
+pub use pages::{HousePage, HouseRow, ObjectRow, Place, Span, houses_between, page_limit};
 pub use read::{
     Energy, HouseAt, ObjectPower, Power, aggregate_of, community_at, energy, house_at,
     intervals_at, total_at,

@@ -8,8 +8,11 @@ use super::read::{INDEX_MAX, INTERVALS_AT_MAX, Power};
 use super::row::Row;
 use super::totals::{PAGE, containing, starting};
 use super::{Interval, Result, State, keys};
+use crate::bindings::leyden::grid;
 use crate::state::{key_after, prefix_end};
 
+/// The most rows of a page, as the interfaces of rows say.
+const PAGE_LIMIT_MAX: u32 = 1_000;
 /// The most rows looked at for one page, where most rows are not wanted.
 const PAGE_ROWS_MAX: usize = 10_000;
 /// The fewest rows that one scan asks for, so that rows which are not wanted do not come one by one.
@@ -55,6 +58,38 @@ impl Place {
         };
         keys::row(slot, &self.house)
     }
+}
+
+/// Each interface of rows has a type of its own for what is the same place.
+macro_rules! places {
+    ($($interface:ident),*) => {$(
+        impl From<grid::$interface::Place> for Place {
+            fn from(place: grid::$interface::Place) -> Self {
+                Self {
+                    interval: place.interval.into(),
+                    community: place.community,
+                    house: place.house,
+                }
+            }
+        }
+
+        impl From<Place> for grid::$interface::Place {
+            fn from(place: Place) -> Self {
+                Self {
+                    interval: place.interval.into(),
+                    community: place.community,
+                    house: place.house,
+                }
+            }
+        }
+    )*};
+}
+places!(consumption, consumption_rows, production, production_rows);
+
+/// How many rows a page has at most where so many are asked for.
+#[must_use]
+pub fn page_limit(asked: u32) -> usize {
+    asked.clamp(1, PAGE_LIMIT_MAX) as usize
 }
 
 /// Which rows are asked for.
