@@ -54,14 +54,8 @@ impl Kept {
         Self {
             name: active.name.clone(),
             digest: active.digest,
-            grants: Granted {
-                ledger: manifest.grants.ledger,
-                partners: manifest.grants.partners,
-            },
-            limits: Bounds {
-                memory_bytes: manifest.limits.memory_bytes,
-                deadline_ms: manifest.limits.deadline_ms,
-            },
+            grants: (&manifest.grants).into(),
+            limits: (&manifest.limits).into(),
             publish: manifest.publish.clone(),
         }
     }

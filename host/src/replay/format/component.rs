@@ -47,6 +47,24 @@ pub struct Bounds {
     pub deadline_ms: u64,
 }
 
+impl From<&Grants> for Granted {
+    fn from(grants: &Grants) -> Self {
+        Self {
+            ledger: grants.ledger,
+            partners: grants.partners,
+        }
+    }
+}
+
+impl From<&Limits> for Bounds {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            memory_bytes: limits.memory_bytes,
+            deadline_ms: limits.deadline_ms,
+        }
+    }
+}
+
 impl Component {
     /// The part of its manifest that bears on a run.
     #[must_use]
@@ -80,14 +98,8 @@ impl Component {
             id,
             name: name.clone(),
             digest,
-            grants: Granted {
-                ledger: manifest.grants.ledger,
-                partners: manifest.grants.partners,
-            },
-            limits: Bounds {
-                memory_bytes: manifest.limits.memory_bytes,
-                deadline_ms: manifest.limits.deadline_ms,
-            },
+            grants: (&manifest.grants).into(),
+            limits: (&manifest.limits).into(),
             publish: manifest.publish.clone(),
             wasm: STANDARD.encode(bytes),
         }
