@@ -201,6 +201,11 @@ impl Rollout {
             .unwrap_or(Share::ALL)
     }
 
+    /// When the time of its stage is over, ms since 1970.
+    fn stage_over_ms(&self) -> u64 {
+        self.stage_since_ms.saturating_add(self.plan.step_ms)
+    }
+
     /// Whether decisions about a subject are the candidate's: the same on every host, and from one stage to the next
     /// only more.
     #[must_use]
@@ -241,7 +246,7 @@ pub fn judge(rollout: &Rollout, seen: &Observed, in_stage: u64, now_ms: u64) -> 
     if let Some(reason) = broken(&rollout.plan.guards, seen) {
         return Verdict::TakeBack(reason);
     }
-    let over_ms = rollout.stage_since_ms.saturating_add(rollout.plan.step_ms);
+    let over_ms = rollout.stage_over_ms();
     if now_ms < over_ms {
         return Verdict::Keep;
     }
@@ -267,8 +272,7 @@ pub fn judge(rollout: &Rollout, seen: &Observed, in_stage: u64, now_ms: u64) -> 
 /// Whether the time of a stage is over and only its decisions are not there yet.
 #[must_use]
 pub fn waits(rollout: &Rollout, in_stage: u64, now_ms: u64) -> bool {
-    let over_ms = rollout.stage_since_ms.saturating_add(rollout.plan.step_ms);
-    now_ms >= over_ms && in_stage < rollout.plan.decisions_min
+    now_ms >= rollout.stage_over_ms() && in_stage < rollout.plan.decisions_min
 }
 
 /// The guard that is broken, in words.
