@@ -58,8 +58,8 @@ async fn run(mutation: &str, size: Size) -> Option<String> {
         "no-fence" => pause::run(size.of(5, 10), broken).await.1,
         "no-dedupe" => faults::run(size.of(200, 500), broken).await.1,
         "audit-apart" => {
-            let proof = promotion::redis(size.of(2, 6), broken).await;
-            return Some(proof.found).filter(|found| found.contains("WRONG"));
+            let (found, _) = promotion::redis(size.of(2, 6), broken).await;
+            return found.wrong();
         }
         _ => {
             let kills = Kills {
