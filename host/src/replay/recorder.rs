@@ -25,7 +25,7 @@ use crate::dispatch::{self, types};
 use crate::ids::{ComponentName, PartnerId};
 use crate::metering::Tab;
 use crate::partners::plugins;
-use crate::registry::{Active, Generation, Registry};
+use crate::registry::{Active, Generation, Kind, Registry};
 use crate::runtime::{BEHIND_ALL, PartnerOptions, Ran, on_own};
 use crate::store::{self, Store};
 use session::Session;
@@ -78,6 +78,11 @@ pub enum Error {
     /// There is no such component or plugin.
     #[error("no component is named {0}")]
     UnknownComponent(Name),
+    /// It is a function, and those are not recorded.
+    #[error(
+        "{0} is a function (wasi:http), and only services, policies and partners' plugins are recorded"
+    )]
+    Function(Name),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -177,10 +182,8 @@ impl Recorder {
         sources: &Sources,
     ) -> Result<mpsc::Receiver<Bytes>, Error> {
         let hold = Hold::take(&self.shared)?;
-        if let Some(name) = &options.component
-            && !sources.have(name).await?
-        {
-            return Err(Error::UnknownComponent(name.clone()));
+        if let Some(name) = &options.component {
+            sources.check(name).await?;
         }
         let (ready, is_ready) = oneshot::channel();
         let (pieces, told) = mpsc::channel(PIECES_MAX);
@@ -231,15 +234,24 @@ impl Recorder {
 }
 
 impl Sources {
-    /// Whether a component or plugin is there.
-    async fn have(&self, name: &Name) -> Result<bool, Error> {
-        Ok(match name {
-            Name::Component(name) => self.registry.generation().components.contains_key(name),
-            Name::Plugin(partner, name) => {
-                let active = plugins::active(self.store.as_ref(), partner, name).await?;
+    /// That a component or plugin is there, and of a kind that is recorded.
+    async fn check(&self, name: &Name) -> Result<(), Error> {
+        let is_there = match name {
+            Name::Component(component) => {
+                let generation = self.registry.generation();
+                let active = generation.components.get(component);
+                if active.is_some_and(|active| active.kind == Kind::Function) {
+                    return Err(Error::Function(name.clone()));
+                }
                 active.is_some()
             }
-        })
+            Name::Plugin(partner, plugin) => {
+                let active = plugins::active(self.store.as_ref(), partner, plugin).await?;
+                active.is_some()
+            }
+        };
+        let unknown = || Error::UnknownComponent(name.clone());
+        is_there.then_some(()).ok_or_else(unknown)
     }
 }
 
