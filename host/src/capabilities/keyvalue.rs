@@ -57,7 +57,7 @@ pub struct Bucket;
 /// A value as it was.
 #[expect(unreachable_pub, reason = "the bindings export it again")]
 pub struct Cas {
-    key: Vec<u8>,
+    key: String,
     seen: Option<Vec<u8>>,
 }
 
@@ -140,6 +140,32 @@ impl KeyValueView<'_> {
     }
 }
 
+/// The keys from `start` on, as many as one listing has; the last one is where the next listing goes on.
+async fn page(
+    space: &Space,
+    work: &mut Work,
+    mut start: Vec<u8>,
+) -> Result<store::KeyResponse, work::Error> {
+    loop {
+        let range = Range { start, end: None };
+        let found = work
+            .scan(space, range, Order::Ascending, LISTED_MAX)
+            .await?;
+        let last = found.last().filter(|_| found.len() == LISTED_MAX);
+        let next = last.map(|entry| [&entry.key[..], &[0]].concat());
+        // A service of the same name may have left keys that are no text. They are not listed, and end no listing.
+        let keys = found.into_iter().map(|entry| String::from_utf8(entry.key));
+        let keys: Vec<String> = keys.filter_map(Result::ok).collect();
+        match next {
+            Some(next) if keys.is_empty() => start = next,
+            next => {
+                let cursor = next.and_then(|_| keys.last().cloned());
+                return Ok(store::KeyResponse { keys, cursor });
+            }
+        }
+    }
+}
+
 fn check_batch(keys: usize) -> Result<(), Error> {
     match keys <= BATCH_MAX {
         true => Ok(()),
@@ -182,18 +208,8 @@ impl store::HostBucket for KeyValueView<'_> {
     ) -> Answer<store::KeyResponse> {
         // What follows a key directly is the key with a zero behind it.
         let start = cursor.map_or_else(|| vec![0], |last| [last.as_bytes(), &[0]].concat());
-        let range = Range { start, end: None };
         let (space, work) = self.work()?;
-        let found = work.scan(space, range, Order::Ascending, LISTED_MAX).await;
-        answer(found.map(|entries| {
-            let keys = entries
-                .into_iter()
-                .map(|entry| String::from_utf8(entry.key));
-            // A service of the same name may have left keys that are no text.
-            let keys: Vec<String> = keys.filter_map(Result::ok).collect();
-            let cursor = keys.last().filter(|_| keys.len() == LISTED_MAX).cloned();
-            store::KeyResponse { keys, cursor }
-        }))
+        answer(page(space, work, start).await)
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -229,13 +245,11 @@ impl atomics::Host for KeyValueView<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let Cas { key, seen } = self.table.delete(cas)?;
-        let key = String::from_utf8_lossy(&key).into_owned();
         let failed = atomics::CasError::StoreError;
         match self.read(&key).await? {
             Err(error) => Ok(Err(failed(error))),
             Ok(present) if present == seen => Ok(self.write(&key, Some(value))?.map_err(failed)),
             Ok(present) => {
-                let key = key.into_bytes();
                 let next = self.table.push(Cas { key, seen: present })?;
                 Ok(Err(atomics::CasError::CasFailed(next)))
             }
@@ -247,10 +261,7 @@ impl atomics::HostCas for KeyValueView<'_> {
     async fn new(&mut self, _: Resource<Bucket>, key: String) -> Answer<Resource<Cas>> {
         match self.read(&key).await? {
             Err(error) => Ok(Err(error)),
-            Ok(seen) => {
-                let key = key.into_bytes();
-                Ok(Ok(self.table.push(Cas { key, seen })?))
-            }
+            Ok(seen) => Ok(Ok(self.table.push(Cas { key, seen })?)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use leyden::operators::Operator;
 use leyden::registry::manifest::attach;
+use leyden::store::{Transaction, Write};
 use reqwest::Method;
 
 use super::{Web, guest, host, run, send};
@@ -62,6 +63,32 @@ fn what_is_kept_is_there_for_the_next_request_and_for_nobody_else() {
         let elsewhere = elsewhere.send().await.expect("an answer");
         assert_eq!(elsewhere.status(), 400);
         assert_eq!(elsewhere.text().await.expect("a body"), "no such store");
+    });
+}
+
+/// A service that had the function's name before may have left keys that are no text: they are not listed, and what follows
+/// them is.
+#[test]
+fn keys_that_are_no_text_do_not_end_a_listing() {
+    run(async {
+        let web = keeper().await;
+        ask(&web, "/many").await;
+        let in_between = [b"k0500\xff".to_vec(), b"k2000\xff".to_vec()];
+        let a_page_and_more = (0..1_001_u16).map(|n| [b"j\xff", &n.to_be_bytes()[..]].concat());
+        let write = |key| Write {
+            space: "keeper".into(),
+            key,
+            value: Some(vec![1]),
+        };
+        let left = Transaction {
+            writes: a_page_and_more.chain(in_between).map(write).collect(),
+            ..Transaction::default()
+        };
+        web.host.store.commit(left).await.expect("kept");
+        let listed = ask(&web, "/list").await;
+        let (_, keys) = listed.split_once(' ').expect("pages, then keys");
+        assert!(keys.starts_with("2499 k0000,k0002,"), "{}", &listed[..40]);
+        assert!(listed.ends_with(",k2499"));
     });
 }
 
