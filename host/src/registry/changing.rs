@@ -3,8 +3,9 @@
 //! nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::catalog::{Activated, Amended, Beside, Listed, Stored};
 use super::manifest::Manifest;
@@ -18,6 +19,13 @@ use crate::policies;
 
 /// Most tries of a change that others come before: each then stands on what they changed.
 pub(super) const TRIES_MAX: usize = 5;
+
+/// Components that are loaded at a time: each has its bytes in memory and a thread to itself, and those that have to be compiled
+/// wait for one another. A host has thousands when it starts.
+const LOADS_MAX: usize = 8;
+
+/// Wait before the compiler is asked again for what is active.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a change makes of a component.
 pub(super) struct Amendment {
@@ -138,7 +146,8 @@ impl Registry {
         let loading = listed
             .into_iter()
             .map(|listed| self.active(present, listed, fresh));
-        let components = try_join_all(loading).await?;
+        let loading = stream::iter(loading).buffered(LOADS_MAX);
+        let components: Vec<_> = loading.try_collect().await?;
         let mut policies = Vec::new();
         for (active, beside) in components.iter().zip(beside) {
             if active.kind == Kind::Policy {
@@ -161,7 +170,13 @@ impl Registry {
             return Ok(same.clone());
         }
         let stored = self.shared.catalog.load(listed).await?;
-        let mut active = load(&self.shared.runtime, stored).await?;
+        let mut active = loop {
+            match load(&self.shared.runtime, stored.clone()).await {
+                // It was taken before, and a generation is whole or none: it is waited for, however long others take.
+                Err(Error::Busy) => clock::sleep(BUSY_PAUSE).await,
+                loaded => break loaded?,
+            }
+        };
         if let Some(former) = former {
             active.turns = active.turns.following(&former.turns);
         }

@@ -35,7 +35,7 @@ pub use secrets::Variables;
 
 use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant, VariableName};
-use crate::runtime::Runtime;
+use crate::runtime::{LoadError, Runtime};
 use crate::secrets::{self as vault, Vault};
 use crate::store::Store;
 
@@ -80,6 +80,12 @@ pub enum Error {
     /// The bytes are not a component that Leyden runs; in words.
     #[error("not accepted: {0}")]
     Invalid(String),
+    /// Too many components wait to be compiled.
+    #[error("too many components wait to be compiled: try again later")]
+    Busy,
+    /// The host cannot compile it.
+    #[error("{0} cannot be compiled here")]
+    Compiler(ComponentName, #[source] LoadError),
     /// It contradicts another active component (a route or interface is taken); in words.
     #[error("{0}")]
     Conflict(String),
@@ -240,9 +246,12 @@ fn compile(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
         component: listed.name.clone(),
         version: listed.digest,
     };
-    let loaded = runtime
-        .load(culprit, &stored.bytes, stored.manifest)
-        .map_err(|e| Error::Invalid(format!("{}: {e}", listed.name)))?;
+    let loaded = runtime.load(culprit, &stored.bytes, stored.manifest);
+    let loaded = loaded.map_err(|error| match error {
+        LoadError::Refused(rule) => Error::Invalid(format!("{}: {rule}", listed.name)),
+        LoadError::Busy => Error::Busy,
+        LoadError::Host(_) => Error::Compiler(listed.name.clone(), error),
+    })?;
     Ok(Active::new(loaded, &listed))
 }
 

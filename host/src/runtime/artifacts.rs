@@ -1,4 +1,4 @@
-//! Compiled components of partners on disk: one file each, the compiled code followed by a tag (HMAC-SHA-256)
+//! Compiled functions and components of partners on disk: one file each, the compiled code followed by a tag (HMAC-SHA-256)
 //! under a key that lies in the same folder, which is the host's user's alone.
 //!
 //! **Invariants.** Code is mapped only after its tag was found right: whoever can neither read the key
@@ -7,6 +7,7 @@
 
 mod folder;
 
+pub(super) use folder::Room;
 pub(crate) use folder::private_key;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// The compiled components of one folder.
 pub(super) struct Artifacts {
     folder: PathBuf,
+    room: Room,
     key: [u8; 32],
 }
 
@@ -51,11 +53,12 @@ impl Artifacts {
     ///
     /// # Errors
     /// It cannot be made, or belongs to others.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, room: Room) -> io::Result<Self> {
         folder::make(folder)?;
         Ok(Self {
             key: folder::key(folder)?,
             folder: folder.to_owned(),
+            room,
         })
     }
 
@@ -99,7 +102,7 @@ impl Artifacts {
             tracing::warn!(path = %path.display(), %error, "a compiled component is not kept on disk");
             return None;
         }
-        folder::make_room(&self.folder, &path);
+        folder::make_room(&self.folder, self.room, &path);
         component(engine, &Code::File(&path)).ok()
     }
 

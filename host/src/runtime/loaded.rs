@@ -15,6 +15,7 @@ use super::engine::Runtime;
 use super::function::{self, Function};
 use super::guest::{Guest, Identity};
 use super::instance::Instance;
+use super::partner::PartnerLoadError;
 use super::versions;
 use crate::capabilities;
 use crate::dispatch::Culprit;
@@ -40,14 +41,33 @@ const HANDLERS: [&str; 3] = [
     "leyden:streams/handler@0.1.0",
 ];
 
-/// Why bytes are not taken as a component, in words for whoever deploys them.
+/// Why bytes are not taken as a component.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadError(String);
+pub enum LoadError {
+    /// They break a rule, or cannot be compiled within the limits; in words for whoever deploys them.
+    #[error("{0}")]
+    Refused(String),
+    /// Too many others wait to be compiled.
+    #[error("too many components wait to be compiled: try again later")]
+    Busy,
+    /// The host cannot compile.
+    #[error("it cannot be compiled: {0}")]
+    Host(String),
+}
 
 impl LoadError {
     fn of(error: &wasmtime::Error) -> Self {
-        Self(format!("{error:#}"))
+        Self::Refused(format!("{error:#}"))
+    }
+}
+
+impl From<PartnerLoadError> for LoadError {
+    fn from(error: PartnerLoadError) -> Self {
+        match error {
+            PartnerLoadError::Refused(refused) => Self::Refused(refused.to_string()),
+            PartnerLoadError::Busy => Self::Busy,
+            PartnerLoadError::Host(why) => Self::Host(why),
+        }
     }
 }
 
@@ -103,7 +123,7 @@ impl Runtime {
         let shape = Shape::read(&self.engine, &component);
         let manifest = manifest.unwrap_or_else(|| shape.default_manifest(&culprit));
         let kind = shape.kind(&manifest)?;
-        let misplaced = |error: manifest::Error| LoadError(error.to_string());
+        let misplaced = |error: manifest::Error| LoadError::Refused(error.to_string());
         manifest.check_kind(kind).map_err(misplaced)?;
         let identity = Arc::new(Identity {
             space: Space::from(culprit.component.as_str()),
@@ -147,8 +167,7 @@ impl Runtime {
         check_preamble(bytes)?;
         if function::is_function(bytes) {
             let compiling = &self.compiling;
-            let made = compiling.component(&self.engine, culprit.version, bytes);
-            return made.map_err(LoadError);
+            return compiling.component(&self.engine, culprit.version, bytes);
         }
         Component::new(&self.engine, bytes).map_err(|e| LoadError::of(&e))
     }
@@ -232,14 +251,14 @@ impl Loaded {
 
 fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
     if bytes.len() > COMPONENT_BYTES_MAX {
-        return Err(LoadError(format!(
+        return Err(LoadError::Refused(format!(
             "it is larger than {COMPONENT_BYTES_MAX} bytes"
         )));
     }
     if bytes.starts_with(&MODULE_PREAMBLE) {
         let how =
             "link it with wasm-component-ld, or turn it into one with `wasm-tools component new`";
-        return Err(LoadError(format!(
+        return Err(LoadError::Refused(format!(
             "it is a core module, not a component: {how}"
         )));
     }
@@ -247,7 +266,7 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
     if component {
         Ok(())
     } else {
-        Err(LoadError(
+        Err(LoadError::Refused(
             "it is not a WebAssembly component in binary form".into(),
         ))
     }
@@ -311,7 +330,9 @@ fn check_manifest(kind: Kind, handlers: &Handlers, manifest: &Manifest) -> Resul
         ),
     ];
     match missing.into_iter().find(|(missing, _, _)| *missing) {
-        Some((_, what, handler)) => Err(LoadError(format!("its manifest names {what} {handler}"))),
+        Some((_, what, handler)) => Err(LoadError::Refused(format!(
+            "its manifest names {what} {handler}"
+        ))),
         None => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ use wasmtime::component::Component;
 use self::recent::Recent;
 pub(super) use self::recent::Weighed;
 use super::analytics::Analytics;
-use super::artifacts::Artifacts;
+use super::artifacts::{Artifacts, Room};
 use super::compile::{self, CompileLimits, Compiler};
 use super::inspect::{self, Inspection, Reason, Refused};
 use super::thread;
@@ -83,7 +83,7 @@ impl PartnerRuntime {
         super::engine::spawn_ticker(&engine)?;
         let artifacts = options.compiled.as_ref().and_then(|folder| {
             let folder = folder.join("partners");
-            Artifacts::open(&folder)
+            Artifacts::open(&folder, Room::PARTNERS)
                 .inspect_err(|error| {
                     tracing::warn!(folder = %folder.display(), %error, "partners' components are compiled anew at every start");
                 })

@@ -133,6 +133,11 @@ impl From<registry::Error> for Problem {
                 Self::field(Kind::NotFound, "to", "no such version").saying(detail)
             }
             E::Invalid(_) => Self::new(Kind::Invalid, detail),
+            E::Busy => Self::new(Kind::Busy, detail),
+            E::Compiler(..) => {
+                log("a component cannot be compiled", &error);
+                Self::new(Kind::Internal, "the host failed; its log says more")
+            }
             E::Conflict(_) | E::Overtaken => Self::new(Kind::Conflict, detail),
             E::Store(error) => error.into(),
         }

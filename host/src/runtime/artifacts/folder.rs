@@ -19,11 +19,26 @@ const KEY_FILE: &str = "key";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Most files kept.
-const FILES_MAX: usize = 512;
+/// How much is kept. What has to go is compiled anew when it is needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    files: usize,
+    bytes: u64,
+}
 
-/// Most bytes kept: some forty Python components, or hundreds of others.
-const BYTES_MAX: u64 = 2 << 30;
+impl Room {
+    /// For partners' components: some forty of Python, or hundreds of others. They are needed run by run.
+    pub(crate) const PARTNERS: Self = Self {
+        files: 512,
+        bytes: 2 << 30,
+    };
+
+    /// For functions: ten thousand small ones and what they were before. All of them are needed when the host starts.
+    pub(crate) const FUNCTIONS: Self = Self {
+        files: 16_384,
+        bytes: 8 << 30,
+    };
+}
 
 /// Makes a folder that is the host's user's alone.
 pub(super) fn make(folder: &Path) -> io::Result<()> {
@@ -105,13 +120,13 @@ pub(super) fn made_for(engine: &Engine) -> String {
 }
 
 /// Removes the oldest files until there is room; never `keep`, nor the key. What is mapped stays mapped.
-pub(super) fn make_room(folder: &Path, keep: &Path) {
+pub(super) fn make_room(folder: &Path, room: Room, keep: &Path) {
     let mut files = list(folder, keep);
     files.sort_unstable();
     let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
     let mut count = files.len();
     for (_, size, path) in files {
-        if count < FILES_MAX && bytes <= BYTES_MAX {
+        if count < room.files && bytes <= room.bytes {
             break;
         }
         // Another host that shares the folder may have been faster.
@@ -166,13 +181,21 @@ mod tests {
     #[test]
     fn the_oldest_files_make_room() {
         let folder = tempfile::tempdir().expect("a folder");
-        for number in 0..=FILES_MAX {
+        let room = Room {
+            files: 8,
+            bytes: 100,
+        };
+        for number in 0..=room.files {
             let path = folder.path().join(format!("{number}.cwasm"));
             write(&path, |_| Ok(())).expect("written");
         }
         let kept = folder.path().join("0.cwasm");
-        make_room(folder.path(), &kept);
+        make_room(folder.path(), room, &kept);
         assert!(kept.exists());
-        assert_eq!(list(folder.path(), &kept).len(), FILES_MAX - 1);
+        assert_eq!(list(folder.path(), &kept).len(), room.files - 1);
+        let long = folder.path().join("long.cwasm");
+        write(&long, |file| file.write_all(&[0; 101])).expect("written");
+        make_room(folder.path(), room, &kept);
+        assert!(!long.exists(), "too many bytes");
     }
 }

@@ -10,9 +10,9 @@ use wasmtime::component::Component;
 
 use super::imports;
 use crate::ids::Digest;
-use crate::runtime::artifacts::Artifacts;
-use crate::runtime::compile::{CompileLimits, Compiler, Target};
-use crate::runtime::{Options, inspect};
+use crate::runtime::artifacts::{Artifacts, Room};
+use crate::runtime::compile::{Artifact, CompileLimits, Compiler, Target};
+use crate::runtime::{LoadError, Options, PartnerLoadError, inspect};
 
 /// Compiles functions, one after the other, and keeps their code.
 pub(in crate::runtime) struct Compiling {
@@ -27,7 +27,7 @@ impl Compiling {
         let folder = options.cache_directory.as_ref();
         let artifacts = folder.and_then(|folder| {
             let folder = folder.join("functions");
-            let opened = Artifacts::open(&folder).inspect_err(|error| {
+            let opened = Artifacts::open(&folder, Room::FUNCTIONS).inspect_err(|error| {
                 tracing::warn!(folder = %folder.display(), %error, "functions are compiled anew at every start");
             });
             opened.ok()
@@ -43,36 +43,40 @@ impl Compiling {
     /// Makes a function's bytes a component. Blocks as long as the compiler needs.
     ///
     /// # Errors
-    /// Why it is not taken, in words.
+    /// Why it is not taken.
     pub(in crate::runtime) fn component(
         &self,
         engine: &Engine,
         digest: Digest,
         bytes: &[u8],
-    ) -> Result<Component, String> {
+    ) -> Result<Component, LoadError> {
         let artifacts = self.artifacts.as_ref();
         if let Some(kept) = artifacts.and_then(|artifacts| artifacts.load(engine, &digest)) {
             return Ok(kept);
         }
-        let imported = inspect::imports_of(bytes).map_err(|refused| refused.to_string())?;
-        imports::check(imported.iter().map(String::as_str))?;
+        let imported = inspect::imports_of(bytes).map_err(PartnerLoadError::from)?;
+        let served = imports::check(imported.iter().map(String::as_str));
+        served.map_err(LoadError::Refused)?;
         if !self.is_apart {
-            return Component::new(engine, bytes).map_err(|error| format!("{error:#}"));
+            let made = Component::new(engine, bytes);
+            return made.map_err(|error| LoadError::Refused(format!("{error:#}")));
         }
         let artifact = self.compiled(bytes)?;
         let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
         let component = kept.map_or_else(|| artifact.into_component(engine), Ok);
-        component.map_err(|error| format!("it does not fit an instance: {error:#}"))
+        component
+            .map_err(|error| LoadError::Refused(format!("it does not fit an instance: {error:#}")))
     }
 
-    fn compiled(&self, bytes: &[u8]) -> Result<crate::runtime::compile::Artifact, String> {
-        let handle = Handle::try_current().map_err(|error| error.to_string())?;
+    fn compiled(&self, bytes: &[u8]) -> Result<Artifact, LoadError> {
+        let handle = Handle::try_current();
+        let handle = handle.map_err(|error| LoadError::Host(error.to_string()))?;
         let bytes = Arc::new(bytes.to_vec());
         let compiled = handle.block_on(async {
             let turn = self.compiler.turn().await?;
             turn.compile(bytes).await
         });
-        compiled.map_err(|error| error.to_string())
+        compiled.map_err(LoadError::from)
     }
 }
 
@@ -95,4 +99,36 @@ pub(in crate::runtime) fn is_function(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::runtime::engine;
+
+    #[tokio::test]
+    async fn a_busy_compiler_is_no_fault_of_what_is_to_be_compiled() {
+        let compiling = Arc::new(Compiling::new(&Options::default()));
+        let compiler = &compiling.compiler;
+        let (mut turns, mut waiting) = (Vec::new(), Vec::new());
+        loop {
+            let mut turn = Box::pin(compiler.turn());
+            match turn.as_mut().now_or_never() {
+                Some(Ok(turn)) => turns.push(turn),
+                Some(Err(_)) => break,
+                None => waiting.push(turn),
+            }
+        }
+        let asked = compiling.clone();
+        let refused = tokio::task::spawn_blocking(move || {
+            let engine = Engine::new(&engine::compiling()).expect("an engine");
+            let bytes = wat::parse_str("(component)").expect("a component");
+            let component = asked.component(&engine, Digest::of(&bytes), &bytes);
+            component.map(|_| ()).expect_err("busy")
+        });
+        let refused = refused.await.expect("an answer");
+        assert!(matches!(refused, LoadError::Busy), "{refused}");
+    }
 }

@@ -92,7 +92,7 @@ impl Shape {
                 .all(|(_, functions)| functions.is_empty())
         {
             let handlers = HANDLERS.join(", ");
-            return Err(LoadError(format!(
+            return Err(LoadError::Refused(format!(
                 "it exports neither a handler ({handlers}; wasi:http/incoming-handler@0.2 for a function) nor an \
                  interface for other components"
             )));
@@ -100,7 +100,7 @@ impl Shape {
         match (policies, self.exports.len(), self.calls().count()) {
             (0, _, _) => Ok(Kind::Service),
             (1, 1, 0) => Ok(Kind::Policy),
-            _ => Err(LoadError(
+            _ => Err(LoadError::Refused(
                 "a policy exports exactly one leyden:policy interface and imports nothing".into(),
             )),
         }
@@ -112,10 +112,10 @@ impl Shape {
         let mut names = self.imports.iter().map(|(name, _)| name);
         let missing = names.find_map(|name| Some((name, function::grant_missing(name, grants)?)));
         if let Some((name, grant)) = missing {
-            return Err(LoadError(not_granted(name, grant)));
+            return Err(LoadError::Refused(not_granted(name, grant)));
         }
         let imports = self.imports.iter().map(|(name, _)| name.as_str());
-        function::check_imports(imports).map_err(LoadError)
+        function::check_imports(imports).map_err(LoadError::Refused)
     }
 
     /// Each import is served and granted, and whatever is Leyden's has a version that is known.
@@ -128,7 +128,7 @@ impl Shape {
         if refused.is_empty() {
             Ok(())
         } else {
-            Err(LoadError(refused.join("; ")))
+            Err(LoadError::Refused(refused.join("; ")))
         }
     }
 }
