@@ -42,7 +42,7 @@ pub use answer::Answer;
 pub(super) use compiling::{Compiling, is_function};
 pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
 pub use incoming::Fault;
-use instance::Instance;
+use instance::Idle;
 use state::State;
 pub use streamed::{Broken, Streamed};
 use surroundings::Surroundings;
@@ -57,7 +57,7 @@ pub(super) struct Function {
     stats: Arc<Stats>,
     /// What it finds around it; nothing until its secrets are known, if it has any.
     surroundings: OnceLock<Arc<Surroundings>>,
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Idle>,
 }
 
 impl Function {

@@ -55,7 +55,7 @@ impl Function {
 
     /// The answer of a run that is over.
     fn whole(
-        &self,
+        self: &Arc<Self>,
         ended: Ended,
         head: Option<Head>,
         is_head: bool,

@@ -1,6 +1,6 @@
 //! Instances of a function: made, and kept for the next request where its manifest says so.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmtime::{Store, UpdateDeadline};
@@ -30,6 +30,14 @@ pub(super) struct Instance {
     /// Requests that it was given.
     uses: u32,
     made: Monotonic,
+}
+
+/// Instances that may serve again.
+#[derive(Default)]
+pub(super) struct Idle {
+    instances: Vec<Instance>,
+    /// Whether somebody looks after their age.
+    is_watched: bool,
 }
 
 impl Function {
@@ -83,29 +91,108 @@ impl Function {
     /// An instance that has served before and may serve again.
     fn idle(&self) -> Option<Instance> {
         let reuse = self.identity.manifest.reuse?;
+        let age_max = Duration::from_secs(reuse.age_s);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         // The last one is the youngest by use, whose memory is most likely still at hand.
-        std::iter::from_fn(|| idle.pop()).find(|instance| instance.is_young(reuse.age_s))
+        std::iter::from_fn(|| idle.instances.pop()).find(|instance| instance.age() < age_max)
     }
 
     /// Keeps an instance whose run has returned and whose answer was read, if it may serve again.
-    pub(super) fn keep(&self, instance: Instance) {
+    pub(super) fn keep(self: &Arc<Self>, instance: Instance) {
         let Some(reuse) = self.identity.manifest.reuse else {
             return;
         };
-        if instance.uses >= reuse.count || !instance.is_young(reuse.age_s) {
+        let age_max = Duration::from_secs(reuse.age_s);
+        if instance.uses >= reuse.count || instance.age() >= age_max {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
-            idle.push(instance);
+        if idle.instances.len() < IDLE_MAX {
+            idle.instances.push(instance);
+        }
+        if !std::mem::replace(&mut idle.is_watched, true) {
+            tokio::spawn(watch(Arc::downgrade(self), age_max));
+        }
+    }
+
+    /// Drops idle instances that are too old; how long until the next one is, if there are others.
+    fn expire(&self, age_max: Duration) -> Option<Duration> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let instances = &mut idle.instances;
+        let old: Vec<_> = instances
+            .extract_if(.., |instance| instance.age() >= age_max)
+            .collect();
+        let left = instances.iter().map(|i| age_max.saturating_sub(i.age()));
+        let next = left.min();
+        idle.is_watched = next.is_some();
+        drop(idle);
+        // Giving memory back takes a while, which no request is to wait for.
+        drop(old);
+        next
+    }
+}
+
+/// Drops a function's idle instances in time, where no request comes that would find them too old.
+async fn watch(function: Weak<Function>, age_max: Duration) {
+    let mut next = age_max;
+    loop {
+        clock::sleep(next).await;
+        let left = function
+            .upgrade()
+            .and_then(|function| function.expire(age_max));
+        match left {
+            Some(left) => next = left,
+            None => return,
         }
     }
 }
 
 impl Instance {
-    fn is_young(&self, age_s: u64) -> bool {
-        let age = clock::monotonic().saturating_duration_since(self.made);
-        age < Duration::from_secs(age_s)
+    fn age(&self) -> Duration {
+        clock::monotonic().saturating_duration_since(self.made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::Empty;
+
+    use super::*;
+    use crate::dispatch::Culprit;
+    use crate::ids::{ComponentName, Digest};
+    use crate::registry::manifest::Manifest;
+    use crate::runtime::function::Compiling;
+    use crate::runtime::{Options, Runtime};
+
+    #[tokio::test]
+    async fn idle_instances_go_though_nobody_asks() {
+        let hello = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../target/guests/alternatives/hello.wasm"
+        );
+        let bytes = std::fs::read(hello).expect("cargo xtask build");
+        let mut runtime = Runtime::start(&Options::default()).expect("an engine");
+        // Compiled here, without the program that compiles.
+        runtime.compiling = Arc::new(Compiling::new(&Options {
+            counts_fuel: true,
+            ..Options::default()
+        }));
+        let component = ComponentName::parse("hello").expect("a name");
+        let version = Digest::of(&bytes);
+        let manifest = Manifest::parse("[reuse]\nage-s = 1\n").expect("a manifest");
+        let culprit = Culprit { component, version };
+        let loaded = runtime.load(culprit, &bytes, Some(manifest));
+        let loaded = loaded.expect("a function");
+        let function = loaded.as_function().expect("a function");
+        let idle = || function.idle.lock().expect("a lock").instances.len();
+        let request = Request::builder().uri("http://localhost/");
+        let request = request.body(Empty::<Bytes>::new()).expect("a request");
+        loaded.answer(request, ()).await.expect("an answer");
+        assert_eq!(idle(), 1);
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        assert_eq!(idle(), 0);
+        assert!(!function.idle.lock().expect("a lock").is_watched);
     }
 }

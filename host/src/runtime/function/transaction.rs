@@ -100,7 +100,7 @@ impl Function {
 
     /// Takes the transaction back from a run that has returned.
     fn concluded(
-        &self,
+        self: &Arc<Self>,
         ended: Ended,
         head: Option<Head>,
         mut bytes: Vec<u8>,
