@@ -19,13 +19,13 @@ use super::answer::Reply;
 use super::connection::Running;
 use crate::clock::{self, Monotonic};
 use crate::registry::Active;
+pub(super) use crate::telemetry::trace::TRACE_PARENT;
 use crate::telemetry::trace::Value;
 use crate::telemetry::{RequestId, Scope};
 
 /// Names a request in its answer; a client's or a proxy's own is taken over.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Where a trace comes from (W3C Trace Context).
-pub(super) const TRACE_PARENT: &str = "traceparent";
+/// What else is told of where a trace comes from (W3C Trace Context).
 const TRACE_STATE: &str = "tracestate";
 
 /// Status under which a request is told of that nobody waited for; as nginx has it.

@@ -19,6 +19,9 @@ use super::request;
 use super::stats::Count;
 use crate::clock::{self, Monotonic};
 
+/// The header that says where a trace comes from, and where it goes on (W3C Trace Context, 3.2).
+pub const TRACE_PARENT: &str = "traceparent";
+
 /// Most spans of one request; a component that calls others in a loop would note thousands that tell the same.
 const SPANS_MAX: usize = 128;
 

@@ -2,8 +2,10 @@
 
 use leyden::config::Config;
 use leyden::outbound::Allow;
+use leyden::telemetry::otlp::{self, Exporter};
+use reqwest::Method;
 
-use super::{Web, built, deploy, run};
+use super::{Web, built, deploy, run, send};
 
 /// A host that allows these, with the function `web`, whose manifest names others; and another host that
 /// has a function to be fetched from.
@@ -51,6 +53,48 @@ fn a_function_fetches_what_manifest_and_operator_allow() {
             broken.bytes().await.is_err(),
             "what breaks off there breaks off here"
         );
+    });
+}
+
+#[test]
+fn a_trace_goes_on_where_a_function_asks() {
+    run(async {
+        let there = super::with_web("").await;
+        let address = there.server.address().to_string();
+        let allow = vec![address.parse().expect("an entry")];
+        let (tracer, _exporter) = Exporter::start(
+            otlp::Options::new("http://127.0.0.1:1")
+                .and_then(|options| options.with_ratio(1.0))
+                .expect("options"),
+        );
+        let here = Web::start_as(
+            |config| config.outbound_allow = allow,
+            &built("guests"),
+            |options| options.tracer = Some(tracer),
+        )
+        .await;
+        deploy(
+            &here,
+            "web",
+            &format!("[outbound]\nhosts = [\"{address}\"]\n"),
+        )
+        .await;
+        let path = format!("/fn/web/fetch?http://{address}/fn/web/request");
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let asked = here.request(Method::GET, &path);
+        let asked = asked.header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"));
+        let seen = send(asked).await.body;
+        let goes_on = format!("\ntraceparent: 00-{trace}-");
+        assert!(seen.contains(&goes_on), "{seen}");
+        assert!(
+            !seen.contains("b7ad6b7169203331"),
+            "with a span of the host's own: {seen}"
+        );
+        // What is not traced is not told of.
+        let unsampled = here.request(Method::GET, &path);
+        let unsampled = unsampled.header("traceparent", format!("00-{trace}-b7ad6b7169203331-00"));
+        let seen = send(unsampled).await.body;
+        assert!(!seen.contains("traceparent"), "{seen}");
     });
 }
 

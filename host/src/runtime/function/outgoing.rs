@@ -1,8 +1,13 @@
 //! How a function's own requests are sent, and which header fields are the host's.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, Request, Response, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
@@ -10,6 +15,8 @@ use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
 use super::log::Log;
 use crate::outbound::{self, Outbound, Patience, Stage};
 use crate::runtime::guest::Identity;
+use crate::telemetry::request;
+use crate::telemetry::trace::TRACE_PARENT;
 
 /// Header fields that belong to a connection, which is the host's: functions neither see nor set them.
 static FORBIDDEN: [HeaderName; 9] = [
@@ -38,6 +45,50 @@ pub(super) struct Outgoing {
     outbound: Outbound,
     log: Arc<Log>,
     places: Arc<Semaphore>,
+    /// Whether the instance is gone.
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.is_gone.store(true, Ordering::Release);
+    }
+}
+
+/// The body of a request. Where the run fails in the middle of it, its end looks like a good one, and the request like one
+/// that was meant so; what ends after its instance has gone is broken off.
+struct Sending<B> {
+    body: B,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl<B> Body for Sending<B>
+where
+    B: Body<Data = Bytes, Error = Error> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let is_broken = frame.is_none() && self.is_gone.load(Ordering::Acquire);
+        Poll::Ready(
+            is_broken
+                .then_some(Err(Error::ConnectionTerminated))
+                .or(frame),
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// What goes on as long as an answer's body is read.
@@ -52,14 +103,18 @@ impl Outgoing {
             outbound,
             log,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            is_gone: Arc::default(),
         }
     }
 
     fn send(
         &self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         patience: Patience,
     ) -> impl Future<Output = Sent> + Send + 'static {
+        go_on_with_the_trace(request.headers_mut());
+        let is_gone = self.is_gone.clone();
+        let request = request.map(|body| Sending { body, is_gone });
         let (identity, outbound) = (self.identity.clone(), self.outbound.clone());
         let (log, place) = (self.log.clone(), self.places.clone().try_acquire_owned());
         async move {
@@ -117,6 +172,14 @@ impl WasiHttpHooks for Outgoing {
     }
 }
 
+/// Where the request that the function works for is traced, its trace goes on there, unless the function says otherwise.
+fn go_on_with_the_trace(headers: &mut HeaderMap) {
+    let parent = request::current(|scope| Some(scope.trace.as_ref()?.parent().to_string()));
+    if let Some(Ok(parent)) = parent.flatten().map(HeaderValue::try_from) {
+        headers.entry(TRACE_PARENT).or_insert(parent);
+    }
+}
+
 /// The one place where an error of a request becomes what `wasi:http` calls it.
 fn as_wasi(error: outbound::Error) -> Error {
     use outbound::Error as E;
@@ -138,5 +201,24 @@ fn as_wasi(error: outbound::Error) -> Error {
         E::Http(error) if error.is_incomplete_message() => Error::HttpResponseIncomplete,
         E::Http(_) => Error::HttpProtocolError,
         E::TooLong(bytes) => Error::HttpResponseBodySize(Some(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_whose_instance_is_gone_does_not_end_well() {
+        let sending = |is_gone: bool| Sending {
+            body: Full::new(Bytes::from("half")).map_err(|never| match never {}),
+            is_gone: Arc::new(AtomicBool::new(is_gone)),
+        };
+        let whole = sending(false).collect().await.expect("whole");
+        assert_eq!(whole.to_bytes(), "half");
+        let broken = sending(true).collect().await.map(|_| ());
+        assert!(matches!(broken, Err(Error::ConnectionTerminated)));
     }
 }

@@ -52,10 +52,11 @@ pub(super) struct State {
     space: Space,
     pub(super) log: Arc<Log>,
     surroundings: Arc<Surroundings>,
+    /// Goes before the table, so that bodies in there that have not been finished do not look it.
+    outgoing: Outgoing,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outgoing: Outgoing,
 }
 
 impl State {
@@ -81,9 +82,9 @@ impl State {
             wasi: wasi(&log, &surroundings),
             log,
             surroundings,
+            outgoing,
             table,
             http,
-            outgoing,
         }
     }
 
