@@ -1,5 +1,6 @@
 //! Leyden: a serverless platform for energy communities. See ARCHITECTURE.md for the map.
 
+pub mod bounded;
 pub mod bundle;
 pub mod capabilities;
 pub mod cli;

@@ -7,7 +7,6 @@
 
 mod address;
 mod allow;
-mod body;
 mod exchange;
 
 use std::io;
@@ -19,8 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 pub use allow::Allow;
-pub use body::Received;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, Received};
 
 use crate::registry::manifest::OutboundHost;
 

@@ -5,17 +5,14 @@
 //! `x-forwarded-prefix`. Under a route of its own it sees the path as it came.
 
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, request};
-use http_body_util::{Either, Full};
-use hyper::body::{Frame, SizeHint};
+use http_body_util::{BodyExt as _, Either, Full};
 
 use super::answer::Reply;
 use super::body::Arriving;
@@ -23,7 +20,7 @@ use super::component::{self, Invocation, is_bodiless};
 use super::exchange::{Exchange, TRACE_PARENT};
 use super::problem::{Kind, Problem};
 use super::{Gateway, body, headers};
-use crate::clock;
+use crate::bounded::{Bound, Bounded, Broken};
 use crate::dispatch::types::RequestHead;
 use crate::dispatch::{self, GENERATION_HEADER};
 use crate::ids::ComponentName;
@@ -117,7 +114,9 @@ pub(super) async fn answer(
     prepare(gateway, &mut parts, target.prefix_bytes)?;
     let is_head = parts.method == Method::HEAD;
     let fault = Arc::new(OnceLock::new());
-    let body = Bounded::new(body, limit_bytes, fault.clone());
+    let noted = fault.clone();
+    let body = Bounded::new(body, limit_bytes, body::IDLE_MAX);
+    let body = body.map_err(move |broken| *noted.get_or_init(|| body::Error::from(broken)));
     let request = Request::from_parts(parts, body);
     let dispatch = &gateway.host.dispatch;
     let answered = dispatch.function(generation, target.name, request).await;
@@ -261,73 +260,13 @@ fn reply(response: Response<Answer>, is_head: bool, generation: Option<String>) 
     Response::from_parts(parts, body)
 }
 
-/// A request's body within its bounds: bytes, and time without any. What it breaks off for is noted for the answer.
-struct Bounded {
-    body: Arriving,
-    limit_bytes: u64,
-    left: u64,
-    alarm: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    fault: Arc<OnceLock<body::Error>>,
-}
-
-impl Bounded {
-    fn new(body: Arriving, limit_bytes: u64, fault: Arc<OnceLock<body::Error>>) -> Self {
-        Self {
-            body,
-            limit_bytes,
-            left: limit_bytes,
-            alarm: None,
-            fault,
+impl From<Broken<hyper::Error>> for body::Error {
+    fn from(broken: Broken<hyper::Error>) -> Self {
+        match broken {
+            Broken::Met(Bound::Bytes(limit_bytes)) => Self::TooLarge { limit_bytes },
+            Broken::Met(Bound::Idle(limit)) => Self::Slow { limit },
+            Broken::Body(_) => Self::Cut,
         }
-    }
-
-    fn broken(&self, why: body::Error) -> body::Error {
-        *self.fault.get_or_init(|| why)
-    }
-
-    /// Counts what has come.
-    fn counted(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, body::Error> {
-        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-        let limit_bytes = self.limit_bytes;
-        let left = self.left.checked_sub(bytes);
-        self.left = left.ok_or_else(|| self.broken(body::Error::TooLarge { limit_bytes }))?;
-        Ok(frame)
-    }
-}
-
-impl HttpBody for Bounded {
-    type Data = Bytes;
-    type Error = body::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
-        let this = &mut *self;
-        if let Some(fault) = this.fault.get() {
-            return Poll::Ready(Some(Err(*fault)));
-        }
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            this.alarm = None;
-            return Poll::Ready(frame.map(|frame| match frame {
-                Ok(frame) => this.counted(frame),
-                Err(_) => Err(this.broken(body::Error::Cut)),
-            }));
-        }
-        let alarm = this
-            .alarm
-            .get_or_insert_with(|| Box::pin(clock::sleep(body::IDLE_MAX)));
-        ready!(alarm.as_mut().poll(context));
-        let limit = body::IDLE_MAX;
-        Poll::Ready(Some(Err(this.broken(body::Error::Slow { limit }))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -8,20 +8,31 @@ use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::MapErr;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Error, Outbound, Patience, Received, Stage};
+use super::{Error, Outbound, Patience, Stage};
+use crate::bounded::{Bound, Bounded, Broken};
 use crate::registry::manifest::OutboundHost;
 
 /// Most bytes of an answer's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Longest answer that a function gets: it is streamed and not held, so this bounds traffic.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// The body of an answer from elsewhere.
+pub type Received = MapErr<Bounded<Incoming>, fn(Broken<hyper::Error>) -> Error>;
 
 /// An answer that has begun, and the connection that its body comes over; it ends when dropped.
 pub struct Exchange {
@@ -57,7 +68,7 @@ impl Outbound {
         self.check(named, &target.host, target.port)?;
         let connections = self.shared.connections.clone();
         let place = connections.try_acquire_owned().map_err(|_| Error::Busy)?;
-        let opening = timeout(patience.connect(), self.open(&target));
+        let opening = timeout(patience.connect(), self.open(&target, place));
         let opened = opening
             .await
             .map_err(|_| Error::TimedOut(Stage::Connecting))?;
@@ -66,18 +77,20 @@ impl Outbound {
         let answer = answering
             .await
             .map_err(|_| Error::TimedOut(Stage::Answering))??;
-        let between = patience.between_bytes();
-        let response = answer.map(|body| Received::new(body, between, place));
+        let bounded = |body| Bounded::new(body, ANSWER_BYTES_MAX, patience.between_bytes());
+        let response = answer.map(|body| bounded(body).map_err(broken as fn(_) -> _));
         Ok(Exchange {
             response,
             connection,
         })
     }
 
-    /// Connects to the first address that is to be had, of those that may be connected to.
+    /// Connects to the first address that is to be had, of those that may be connected to. The connection has its place
+    /// until it ends.
     async fn open<B>(
         &self,
         target: &Target,
+        place: OwnedSemaphorePermit,
     ) -> Result<(SendRequest<B>, AbortOnDropHandle<()>), Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -86,14 +99,15 @@ impl Outbound {
         let addresses = self.resolve(&target.host, target.port).await?;
         let stream = connect(&addresses).await?;
         if !target.is_https {
-            return shake_hands(stream).await;
+            return shake_hands(stream, place).await;
         }
         let tls = |error| Error::Tls(target.host.clone(), error);
         let bare = target.host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned());
         let name = name.map_err(|_| Error::Invalid("the host is no name for TLS"))?;
         let connector = TlsConnector::from(Arc::clone(&self.shared.tls));
-        shake_hands(connector.connect(name, stream).await.map_err(tls)?).await
+        let stream = connector.connect(name, stream).await.map_err(tls)?;
+        shake_hands(stream, place).await
     }
 }
 
@@ -114,6 +128,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
 
 async fn shake_hands<B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    place: OwnedSemaphorePermit,
 ) -> Result<(SendRequest<B>, AbortOnDropHandle<()>), Error>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -123,11 +138,20 @@ where
     builder.max_buf_size(HEAD_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(async move {
+        let _place = place;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection of a function broke");
         }
     });
     Ok((sender, AbortOnDropHandle::new(driving)))
+}
+
+fn broken(broken: Broken<hyper::Error>) -> Error {
+    match broken {
+        Broken::Met(Bound::Bytes(most)) => Error::TooLong(most),
+        Broken::Met(Bound::Idle(_)) => Error::TimedOut(Stage::Reading),
+        Broken::Body(error) => error.into(),
+    }
 }
 
 /// The request as it goes over the connection, and where to.

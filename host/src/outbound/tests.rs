@@ -8,6 +8,9 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Empty};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
 
@@ -199,6 +202,74 @@ async fn tls_is_only_with_whom_is_trusted() {
         matches!(sent, Err(Error::Tls(..))),
         "what is spoken there is not TLS"
     );
+}
+
+/// A server that speaks TLS, and a certificate that it shows, as the authority that signed it; `None` where nobody makes one.
+async fn secure_server() -> Option<(SocketAddr, RootCertStore)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out crt -days 2 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
+    let made = std::process::Command::new("openssl")
+        .args(arguments.split_whitespace())
+        .current_dir(folder.path())
+        .output();
+    if !made.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let certificate = CertificateDer::from_pem_file(folder.path().join("crt")).expect("one");
+    let key = PrivateKeyDer::from_pem_file(folder.path().join("key")).expect("a key");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("a configuration")));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let _ = stream.read(&mut [0; 4_096]).await;
+                let _ = stream.write_all(OK.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    Some((address, roots))
+}
+
+#[tokio::test]
+async fn https_goes_to_whom_an_authority_vouches_for() {
+    let Some((address, roots)) = secure_server().await else {
+        return eprintln!("skipped: openssl makes no certificates here");
+    };
+    let localhost = format!("localhost:{}", address.port());
+    let by_number = address.to_string();
+    let hosts = [localhost.clone(), by_number.clone()];
+    let allow = || {
+        let entries = [&localhost, "127.0.0.0/8", "::1/128"];
+        entries
+            .map(|entry| entry.parse().expect("an entry"))
+            .to_vec()
+    };
+    let url = format!("https://{localhost}/");
+    let trusting = Outbound::trusting(allow(), roots);
+    let exchange = send(&trusting, &hosts, get(&url)).await.expect("an answer");
+    let body = exchange.response.into_body().collect().await;
+    assert_eq!(body.expect("a body").to_bytes(), "hi");
+    // It is vouched for by its name, and by nobody else's authority.
+    let others = [
+        (trusting, format!("https://{by_number}/")),
+        (Outbound::trusting(allow(), RootCertStore::empty()), url),
+    ];
+    for (outbound, url) in others {
+        let refused = send(&outbound, &hosts, get(&url)).await.map(|_| ());
+        let refused = refused.expect_err("not trusted");
+        assert!(refused.is_about_a_certificate(), "{url}: {refused:?}");
+    }
 }
 
 #[tokio::test]
