@@ -9,8 +9,8 @@
 )]
 
 wit_bindgen::generate!({
-    path: "../web/wit",
-    inline: "package leyden:hello@0.1.0; world hello { include wasi:http/proxy@0.2.12; }",
+    path: "../../../../plugins/templates/function/wit",
+    inline: "package leyden:hello@0.1.0; world hello { include wasi:http/proxy@0.2.10; }",
     world: "leyden:hello/hello",
     generate_all,
 });

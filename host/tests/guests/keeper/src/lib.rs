@@ -20,9 +20,9 @@
 
 mod bindings {
     wit_bindgen::generate!({
-        path: ["../web/wit", "../../../wit/keyvalue.wit"],
+        path: ["../../../../plugins/templates/function/wit", "../../../wit/keyvalue.wit"],
         inline: "package leyden:keeper@0.1.0; world keeper {
-            include wasi:http/proxy@0.2.12;
+            include wasi:http/proxy@0.2.10;
             include wasi:keyvalue/imports@0.2.0-draft2;
         }",
         world: "leyden:keeper/keeper",

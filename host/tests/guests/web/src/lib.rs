@@ -38,7 +38,13 @@ mod surroundings;
 
 mod bindings {
     wit_bindgen::generate!({
-        path: "wit",
+        path: ["../../../../plugins/templates/function/wit", "wit"],
+        // The proxy's world, and what standard libraries and frameworks add to it.
+        inline: "package leyden:web@0.1.0; world web {
+            include wasi:http/proxy@0.2.10;
+            import wasi:cli/environment@0.2.10;
+            import wasi:config/store@0.2.0-rc.1;
+        }",
         world: "leyden:web/web",
         generate_all,
     });
