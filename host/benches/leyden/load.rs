@@ -41,14 +41,7 @@ async fn connection(address: SocketAddr, request: String, end: Instant) -> u32 {
             .await
             .expect("the request is sent");
         let mut filled = 0;
-        while filled == 0 || length.is_some_and(|length| filled < length) {
-            filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
-            if !is_in_pieces(&buffer[..filled]) {
-                length = length.or_else(|| answer_length(&buffer[..filled]));
-            }
-        }
-        // A function that was interrupted in the middle of its answer is answered in pieces.
-        while is_in_pieces(&buffer[..filled]) && !buffer[..filled].ends_with(b"0\r\n\r\n") {
+        while filled == 0 || !is_whole(&buffer[..filled], &mut length) {
             filled += stream.read(&mut buffer[filled..]).await.expect("an answer");
         }
         assert!(
@@ -59,6 +52,20 @@ async fn connection(address: SocketAddr, request: String, end: Instant) -> u32 {
         answered += 1;
     }
     answered
+}
+
+/// Whether an answer has come to its end. Whoever asks in the hope of much must not look long: nearly all answers have the
+/// length of the first, and only the others are searched.
+fn is_whole(answer: &[u8], length: &mut Option<usize>) -> bool {
+    if *length == Some(answer.len()) {
+        return true;
+    }
+    // A function that was interrupted in the middle of its answer is answered in pieces.
+    if is_in_pieces(answer) {
+        return answer.ends_with(b"0\r\n\r\n");
+    }
+    *length = length.or_else(|| answer_length(answer));
+    length.is_some_and(|length| answer.len() >= length)
 }
 
 /// Whether an answer comes in chunks.
