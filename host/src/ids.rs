@@ -1,6 +1,7 @@
 //! Names and numbers that mean something: parsed once at the boundary, then passed as types.
 //! No I/O here.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,6 +47,13 @@ impl ComponentName {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names are looked up as they come in a path; they compare as their text does.
+impl Borrow<str> for ComponentName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -8,28 +8,25 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use super::{Dispatcher, Error, find};
-use crate::ids::ComponentName;
-use crate::registry::Generation;
+use super::{Dispatcher, Error};
+use crate::registry::Active;
 use crate::runtime::function::{Answer, Fault};
 
 impl Dispatcher {
-    /// Answers a request with a function of a generation. Where the function goes on after it has begun to answer, the
+    /// Answers a request with a function. Where the function goes on after it has begun to answer, the
     /// answer's body drives it; dropping that ends it.
     ///
     /// # Errors
     /// See [`Error`]; nothing of an answer was told.
     pub async fn function<B>(
         &self,
-        generation: &Arc<Generation>,
-        component: &ComponentName,
+        active: &Arc<Active>,
         request: Request<B>,
     ) -> Result<Response<Answer>, Error>
     where
         B: Body<Data = Bytes> + Unpin + Send + 'static,
         B::Error: Into<Fault>,
     {
-        let active = find(generation, component)?;
         let place = self.shared.admission.enter(active).await?;
         active.loaded.answer(request, place).await
     }

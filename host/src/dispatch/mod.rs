@@ -145,8 +145,8 @@ impl Dispatcher {
         request: Request,
         key: Option<IdempotencyKey>,
     ) -> Result<Response, Error> {
-        self.audited(generation, component, request, key, None)
-            .await
+        let active = find(generation, component)?;
+        self.audited(generation, active, request, key, None).await
     }
 
     /// As [`Self::http`]; an answer that is no refusal commits with its entry in the audit.
@@ -156,7 +156,7 @@ impl Dispatcher {
     pub async fn audited(
         &self,
         generation: &Arc<Generation>,
-        component: &ComponentName,
+        active: &Arc<Active>,
         request: Request,
         key: Option<IdempotencyKey>,
         entry: Option<&Entry>,
@@ -166,7 +166,7 @@ impl Dispatcher {
             entry,
             ..Task::of(&input, key.as_ref())
         };
-        match self.admitted(generation, component, &task).await? {
+        match self.admitted(generation, active, &task).await? {
             Output::Http(response) => Ok(response),
             Output::Rows(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -179,14 +179,14 @@ impl Dispatcher {
     pub async fn rows(
         &self,
         generation: &Arc<Generation>,
-        component: &ComponentName,
+        active: &Arc<Active>,
         head: RequestHead,
         batch: RowBatch,
         key: Option<IdempotencyKey>,
     ) -> Result<Vec<Tally>, Error> {
         let input = Input::Rows(head, batch);
         let task = Task::of(&input, key.as_ref());
-        match self.admitted(generation, component, &task).await? {
+        match self.admitted(generation, active, &task).await? {
             Output::Rows(tallies) => Ok(tallies),
             Output::Http(_) | Output::Events => Err(Error::KeyReused),
         }
@@ -227,10 +227,9 @@ impl Dispatcher {
     async fn admitted(
         &self,
         generation: &Arc<Generation>,
-        component: &ComponentName,
+        active: &Arc<Active>,
         task: &Task<'_>,
     ) -> Result<Output, Error> {
-        let active = find(generation, component)?;
         let _place = {
             let mut queue = span("queue");
             let entered = self.shared.admission.enter(active).await;

@@ -3,7 +3,8 @@
 //!
 //! **Invariant.** A place is free, held, or on its way to one waiter; a waiter that went away passes it on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -103,8 +104,12 @@ impl Rounds {
 
 impl Inner {
     fn may_take(&self, component: &ComponentName) -> bool {
-        let held = self.components.get(component).map_or(0, |c| c.held);
-        self.free > self.kept || self.free > 0 && held < FEW
+        let holds_few = || {
+            self.components
+                .get(component)
+                .is_none_or(|component| component.held < FEW)
+        };
+        self.free > self.kept || self.free > 0 && holds_few()
     }
 
     fn take(&mut self, component: &ComponentName) -> bool {
@@ -154,15 +159,23 @@ impl Inner {
                 self.free -= 1;
                 return Some((name, waiter));
             }
-            self.forget(&name);
+            if component.held == 0 {
+                self.components.remove(&name);
+            }
         }
         None
     }
 
-    fn forget(&mut self, name: &ComponentName) {
-        let is_gone = |c: &Component| c.held == 0 && c.waiting.is_empty();
-        if self.components.get(name).is_some_and(is_gone) {
-            self.components.remove(name);
+    /// Takes a place back.
+    fn give_back(&mut self, holder: ComponentName) {
+        self.free += 1;
+        let Entry::Occupied(mut component) = self.components.entry(holder) else {
+            return;
+        };
+        let Component { held, waiting } = component.get_mut();
+        *held = held.saturating_sub(1);
+        if *held == 0 && waiting.is_empty() {
+            component.remove();
         }
     }
 }
@@ -171,11 +184,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let somebody_waits = {
             let mut inner = self.rounds.inner();
-            inner.free += 1;
-            if let Some(component) = inner.components.get_mut(&self.holder) {
-                component.held = component.held.saturating_sub(1);
-            }
-            inner.forget(&self.holder);
+            inner.give_back(self.holder.clone());
             !inner.ring.is_empty()
         };
         if somebody_waits {

@@ -59,6 +59,9 @@ pub(super) struct Prepared {
 /// Whether an invocation asked a policy that another version shadows; then there is to be a shadow, if there is a place for it.
 pub(super) fn prepare(places: &Places, generation: &Generation, work: &Work) -> Option<Prepared> {
     let decisions = work.decisions();
+    if decisions.is_empty() {
+        return None;
+    }
     let shadows = generation.policies().filter_map(|policy| {
         let shadow = policy.shadow.as_ref()?;
         let is_asked = decisions.iter().any(|d| d.kind() == Some(policy.kind));

@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ids::ComponentName;
 use crate::registry::{Active, Generation, Kind};
 
 /// The header that names the generation an answer came from, and the versions that made it: a structured item (RFC
@@ -32,7 +31,7 @@ impl Used {
 
     /// The header's value.
     pub(super) fn header(&self, generation: &Generation, first: &Active) -> String {
-        self.listed(named(generation, first))
+        self.listed(generation_of(generation, first))
     }
 
     /// The same for a receipt, which names who began elsewhere.
@@ -50,11 +49,6 @@ impl Used {
 }
 
 /// The header's value where nothing is known but who was to answer.
-pub(crate) fn generation_of(generation: &Generation, component: &ComponentName) -> Option<String> {
-    let active = generation.components.get(component)?;
-    Some(named(generation, active))
-}
-
-fn named(generation: &Generation, first: &Active) -> String {
+pub(crate) fn generation_of(generation: &Generation, first: &Active) -> String {
     generation.number.to_string() + &first.label
 }

@@ -15,12 +15,12 @@ use super::principal::Principal;
 use super::problem::Problem;
 use super::{Gateway, body, function, headers, upload};
 use crate::dispatch::types::{Request, RequestHead, Response as Answer};
-use crate::dispatch::{self, Culprit, IdempotencyKey};
+use crate::dispatch::{self, IdempotencyKey};
 use crate::ids::ComponentName;
 use crate::logs::LogLevel;
 use crate::operators::audit::{Change, Entry};
-use crate::registry::Generation;
-use crate::registry::router::Matched;
+use crate::registry::router::{Matched, RouteError};
+use crate::registry::{Active, Generation};
 
 /// Most characters of a call's path and query, and of what was sent, in the audit: what it says of one thing.
 const AUDITED_CHARS_MAX: usize = 512;
@@ -39,18 +39,28 @@ pub(super) async fn answer(
         let request = (parts, body);
         return function::answer(gateway, exchange, &generation, target?, request).await;
     }
-    let (method, path) = (parts.method.as_str(), parts.uri.path());
-    let matched = generation.router.route(method, path);
-    if let Ok(matched) = &matched
-        && let Some(target) = function::routed(&generation, matched)
+    let routed = route(&generation, &parts);
+    if let Ok((active, matched)) = &routed
+        && let Some(target) = function::routed(active, matched)
     {
         let request = (parts, body);
         return function::answer(gateway, exchange, &generation, target, request).await;
     }
     store_answers(gateway)?;
     let request = (principal, &parts);
-    let answer = serve(gateway, exchange, &generation, matched?, request, &mut body).await;
+    let answer = serve(gateway, exchange, &generation, routed?, request, &mut body).await;
     answer.map(|response| response.map(Either::Left))
+}
+
+/// The component whose route a request leads to.
+fn route<'g>(
+    generation: &'g Generation,
+    parts: &request::Parts,
+) -> Result<(&'g Arc<Active>, Matched<'g>), RouteError> {
+    let router = &generation.router;
+    let matched = router.route(parts.method.as_str(), parts.uri.path())?;
+    let active = generation.components.get(matched.component);
+    Ok((active.ok_or(RouteError::NotFound)?, matched))
 }
 
 /// Answers a request with a service.
@@ -58,18 +68,12 @@ async fn serve(
     gateway: &Gateway,
     exchange: &mut Exchange,
     generation: &Arc<Generation>,
-    matched: Matched<'_>,
+    (active, matched): (&Arc<Active>, Matched<'_>),
     (principal, parts): (&Principal, &request::Parts),
     body: &mut Arriving,
 ) -> Result<Response<Full<Bytes>>, Problem> {
-    let Matched {
-        component,
-        route,
-        params,
-    } = matched;
-    if let Some(active) = generation.components.get(component) {
-        exchange.answered_by(active, generation.number, &route.path);
-    }
+    let Matched { route, params, .. } = matched;
+    exchange.answered_by(active, generation.number, || route.path.clone());
     let key = headers::idempotency_key(&parts.headers)?;
     let mut head = RequestHead {
         method: parts.method.as_str().to_owned(),
@@ -87,14 +91,14 @@ async fn serve(
         let format = headers::row_format(&parts.headers)?;
         let target = upload::Target {
             generation,
-            component,
+            active,
             head: &head,
             key: key.as_ref(),
         };
         return upload::answer(gateway, target, format, body).await;
     }
     let invocation = Invocation {
-        component,
+        active,
         head,
         key,
         body_limit_bytes: route.body_limit_bytes,
@@ -105,7 +109,7 @@ async fn serve(
 
 /// What a component is to be run for.
 pub(super) struct Invocation<'a> {
-    pub(super) component: &'a ComponentName,
+    pub(super) active: &'a Arc<Active>,
     pub(super) head: RequestHead,
     pub(super) key: Option<IdempotencyKey>,
     pub(super) body_limit_bytes: usize,
@@ -121,7 +125,7 @@ pub(super) async fn whole(
     body: &mut Arriving,
 ) -> Result<Response<Full<Bytes>>, Problem> {
     let Invocation {
-        component,
+        active,
         head,
         key,
         body_limit_bytes,
@@ -135,24 +139,24 @@ pub(super) async fn whole(
         head,
         body: held.bytes,
     };
-    let entry = audited.and_then(|principal| entry(principal, component, &request));
+    let entry = audited.and_then(|principal| entry(principal, &active.name, &request));
     // A refusal that is repeated under a key may come from an earlier generation.
     let is_repeatable = key.is_some();
     let answer = gateway
         .host
         .dispatch
-        .audited(generation, component, request, key, entry.as_ref())
+        .audited(generation, active, request, key, entry.as_ref())
         .await;
     let answer = answer.map_err(|error| {
         note_failure(gateway, &error);
         let is_known = !(is_repeatable && matches!(error, dispatch::Error::Rejected(_)));
         let problem = Problem::from(error);
-        match dispatch::generation_of(generation, component).filter(|_| is_known) {
-            Some(named) => problem.of_generation(named),
-            None => problem,
+        match is_known {
+            true => problem.of_generation(dispatch::generation_of(generation, active)),
+            false => problem,
         }
     })?;
-    checked(answer).map_err(|rule| Problem::misbehaved(culprit(generation, component), &rule))
+    checked(answer).map_err(|rule| Problem::misbehaved(active.culprit(), &rule))
 }
 
 /// What the audit says of a call, once it has changed something.
@@ -186,19 +190,6 @@ pub(super) fn note_failure(gateway: &Gateway, error: &dispatch::Error) {
 pub(super) fn store_answers(gateway: &Gateway) -> Result<(), Problem> {
     let health = *gateway.health.borrow();
     health.map_err(Problem::store_down)
-}
-
-/// Who to name for an answer that cannot be sent.
-fn culprit(generation: &Arc<Generation>, component: &ComponentName) -> Culprit {
-    let version = generation
-        .components
-        .get(component)
-        .map(|active| active.digest);
-    let version = version.unwrap_or_else(|| crate::ids::Digest::of(b""));
-    Culprit {
-        component: component.clone(),
-        version,
-    }
 }
 
 /// A component's answer as HTTP. Its rules were checked before its effects were committed

@@ -100,11 +100,16 @@ impl Exchange {
         Some(trace.parent().to_string())
     }
 
-    /// A component answers.
-    pub(super) fn answered_by(&mut self, active: &Arc<Active>, generation: u64, template: &str) {
+    /// A component answers, on this template of paths.
+    pub(super) fn answered_by(
+        &mut self,
+        active: &Arc<Active>,
+        generation: u64,
+        template: impl FnOnce() -> String,
+    ) {
         self.by = Some(active.clone());
         if let Some(asked) = &mut self.asked {
-            template.clone_into(&mut asked.path);
+            asked.path = template();
             asked.is_template = true;
             asked.generation = Some(generation);
         }

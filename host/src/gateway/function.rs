@@ -4,7 +4,6 @@
 //! Under `/fn/<name>` a function sees the path as if it had the server to itself, and the prefix that was taken off in
 //! `x-forwarded-prefix`. Under a route of its own it sees the path as it came.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, HttpBody};
@@ -23,7 +22,6 @@ use super::{Gateway, body, headers};
 use crate::bounded::{Bound, Bounded, Broken};
 use crate::dispatch::types::RequestHead;
 use crate::dispatch::{self, GENERATION_HEADER};
-use crate::ids::ComponentName;
 use crate::registry::manifest::BODY_BYTES_MAX;
 use crate::registry::router::{Matched, RouteError};
 use crate::registry::{Active, Generation, Kind as ComponentKind};
@@ -37,32 +35,41 @@ static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefi
 
 /// A function that is to answer.
 pub(super) struct Target<'a> {
-    name: &'a ComponentName,
     active: &'a Arc<Active>,
-    /// What of its path is the same for all its requests there.
-    template: Cow<'a, str>,
-    /// Length of what is taken off the path.
-    prefix_bytes: usize,
-    /// Whether its requests are transactions, which are read and answered whole.
-    keeps_values: bool,
+    /// The route of its own on which it is asked; none: below its name.
+    route: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
     /// A component, if it is a function.
-    fn of(
-        name: &'a ComponentName,
-        active: &'a Arc<Active>,
-        template: Cow<'a, str>,
-        prefix_bytes: usize,
-    ) -> Option<Self> {
-        let keeps_values = active.manifest.grants.keyvalue;
-        (active.kind == ComponentKind::Function).then_some(Self {
-            name,
-            active,
-            template,
-            prefix_bytes,
-            keeps_values,
-        })
+    fn of(active: &'a Arc<Active>, route: Option<&'a str>) -> Option<Self> {
+        (active.kind == ComponentKind::Function).then_some(Self { active, route })
+    }
+
+    /// What of its path is the same for all its requests there.
+    fn template(&self) -> String {
+        match self.route {
+            Some(path) => path.to_owned(),
+            None => format!("{PREFIX}{}/{{*path}}", self.active.name),
+        }
+    }
+
+    /// Length of what is taken off the path.
+    fn prefix_bytes(&self) -> usize {
+        match self.route {
+            Some(_) => 0,
+            None => PREFIX.len() + self.active.name.as_str().len(),
+        }
+    }
+
+    /// Whether its requests are transactions, which are read and answered whole.
+    fn keeps_values(&self) -> bool {
+        self.active.manifest.grants.keyvalue
+    }
+
+    /// Longest body that it takes.
+    fn request_bytes_max(&self) -> u64 {
+        self.active.manifest.limits.request_body_bytes
     }
 }
 
@@ -72,20 +79,14 @@ pub(super) fn named<'g>(
     path: &str,
 ) -> Option<Result<Target<'g>, RouteError>> {
     let name = path.strip_prefix(PREFIX)?.split('/').next()?;
-    let target = ComponentName::parse(name).ok().and_then(|name| {
-        let (name, active) = generation.components.get_key_value(&name)?;
-        let prefix_bytes = PREFIX.len() + name.as_str().len();
-        let template = Cow::Owned(format!("{PREFIX}{name}/{{*path}}"));
-        Target::of(name, active, template, prefix_bytes)
-    });
+    let active = generation.components.get(name);
+    let target = active.and_then(|active| Target::of(active, None));
     Some(target.ok_or(RouteError::NotFound))
 }
 
 /// The component of a route, if it is a function.
-pub(super) fn routed<'g>(generation: &'g Generation, matched: &Matched<'g>) -> Option<Target<'g>> {
-    let name = matched.component;
-    let template = Cow::Borrowed(matched.route.path.as_str());
-    Target::of(name, generation.components.get(name)?, template, 0)
+pub(super) fn routed<'g>(active: &'g Arc<Active>, matched: &Matched<'g>) -> Option<Target<'g>> {
+    Target::of(active, Some(&matched.route.path))
 }
 
 /// Answers a request with a function of the generation.
@@ -96,22 +97,22 @@ pub(super) async fn answer(
     target: Target<'_>,
     (mut parts, mut body): (request::Parts, Arriving),
 ) -> Result<Response<Reply>, Problem> {
-    exchange.answered_by(target.active, generation.number, &target.template);
+    exchange.answered_by(target.active, generation.number, || target.template());
     if let Some(Ok(parent)) = exchange.trace_parent().map(HeaderValue::try_from) {
         parts.headers.insert(TRACE_PARENT, parent);
     }
     headers::check_size(&parts.headers)?;
-    tell_secrets(gateway, generation, target.name).await?;
-    if target.keeps_values {
-        prepare(gateway, &mut parts, target.prefix_bytes)?;
-        let answer = transact(gateway, generation, target.name, &parts, &mut body).await?;
+    tell_secrets(gateway, target.active).await?;
+    if target.keeps_values() {
+        prepare(gateway, &mut parts, target.prefix_bytes())?;
+        let answer = transact(gateway, generation, &target, &parts, &mut body).await?;
         return Ok(answer.map(Either::Left));
     }
-    let limit_bytes = request_bytes_max(generation, target.name);
+    let limit_bytes = target.request_bytes_max();
     if body.size_hint().lower() > limit_bytes {
         return Err(body::Error::TooLarge { limit_bytes }.into());
     }
-    prepare(gateway, &mut parts, target.prefix_bytes)?;
+    prepare(gateway, &mut parts, target.prefix_bytes())?;
     let is_head = parts.method == Method::HEAD;
     let fault = Arc::new(OnceLock::new());
     let noted = fault.clone();
@@ -119,7 +120,7 @@ pub(super) async fn answer(
     let body = body.map_err(move |broken| *noted.get_or_init(|| body::Error::from(broken)));
     let request = Request::from_parts(parts, body);
     let dispatch = &gateway.host.dispatch;
-    let answered = dispatch.function(generation, target.name, request).await;
+    let answered = dispatch.function(target.active, request).await;
     // What is wrong with the request is told rather than what a function makes of a body that breaks off.
     let answered = match fault.get() {
         Some(fault) => Err(Problem::from(*fault)),
@@ -128,24 +129,18 @@ pub(super) async fn answer(
             Problem::from(error)
         }),
     };
-    let named = dispatch::generation_of(generation, target.name);
-    match (answered, named) {
-        (Ok(response), named) => Ok(reply(response, is_head, named)),
-        (Err(problem), Some(named)) => Err(problem.of_generation(named)),
-        (Err(problem), None) => Err(problem),
+    let named = dispatch::generation_of(generation, target.active);
+    match answered {
+        Ok(response) => Ok(reply(response, is_head, named)),
+        Err(problem) => Err(problem.of_generation(named)),
     }
 }
 
 /// Tells a function its secrets before its first request.
-async fn tell_secrets(
-    gateway: &Gateway,
-    generation: &Generation,
-    name: &ComponentName,
-) -> Result<(), Problem> {
-    let active = generation.components.get(name);
-    let Some(active) = active.filter(|active| active.loaded.awaits_secrets()) else {
+async fn tell_secrets(gateway: &Gateway, active: &Active) -> Result<(), Problem> {
+    if !active.loaded.awaits_secrets() {
         return Ok(());
-    };
+    }
     let variables = gateway.host.registry.variables(active).await?;
     let secrets = variables.secret.iter();
     let secrets = secrets.map(|(name, value)| (name.to_string(), value.reveal().to_owned()));
@@ -157,14 +152,14 @@ async fn tell_secrets(
 async fn transact(
     gateway: &Gateway,
     generation: &Arc<Generation>,
-    name: &ComponentName,
+    target: &Target<'_>,
     parts: &request::Parts,
     body: &mut Arriving,
 ) -> Result<Response<Full<Bytes>>, Problem> {
     component::store_answers(gateway)?;
-    let limit_bytes = request_bytes_max(generation, name).min(BODY_BYTES_MAX);
+    let limit_bytes = target.request_bytes_max().min(BODY_BYTES_MAX);
     let invocation = Invocation {
-        component: name,
+        active: target.active,
         key: headers::idempotency_key(&parts.headers)?,
         head: RequestHead {
             method: parts.method.as_str().to_owned(),
@@ -177,12 +172,6 @@ async fn transact(
         audited: None,
     };
     component::whole(gateway, generation, invocation, body).await
-}
-
-/// Longest body that a function takes.
-fn request_bytes_max(generation: &Generation, name: &ComponentName) -> u64 {
-    let active = generation.components.get(name);
-    active.map_or(0, |active| active.manifest.limits.request_body_bytes)
 }
 
 /// Makes a request what a function gets to see.
@@ -235,9 +224,9 @@ fn take_off(parts: &mut request::Parts, prefix_bytes: usize) -> Result<(), Probl
 }
 
 /// A function's answer on its way to the client.
-fn reply(response: Response<Answer>, is_head: bool, generation: Option<String>) -> Response<Reply> {
+fn reply(response: Response<Answer>, is_head: bool, generation: String) -> Response<Reply> {
     let (mut parts, answer) = response.into_parts();
-    if let Some(Ok(named)) = generation.map(HeaderValue::try_from) {
+    if let Ok(named) = HeaderValue::try_from(generation) {
         parts.headers.insert(GENERATION_HEADER, named);
     }
     let is_bodiless = is_bodiless(parts.status);

@@ -15,8 +15,7 @@ use super::rows::Splitter;
 use super::{Gateway, body};
 use crate::dispatch::types::{RequestHead, RowBatch, RowFormat, Tally};
 use crate::dispatch::{self, GENERATION_HEADER, IdempotencyKey};
-use crate::ids::ComponentName;
-use crate::registry::Generation;
+use crate::registry::{Active, Generation};
 
 /// Uploads at a time: each holds a batch, and more would only wait for each other's commits.
 pub(super) const UPLOADS_MAX: usize = 64;
@@ -26,7 +25,7 @@ const TALLIES_MAX: usize = 64;
 /// Where an upload goes.
 pub(super) struct Target<'a> {
     pub(super) generation: &'a Arc<Generation>,
-    pub(super) component: &'a ComponentName,
+    pub(super) active: &'a Arc<Active>,
     pub(super) head: &'a RequestHead,
     pub(super) key: Option<&'a IdempotencyKey>,
 }
@@ -91,8 +90,8 @@ pub(super) async fn answer(
     let mut progress = Progress::default();
     let result = take_in(gateway, &target, format, body, &mut progress).await;
     // Batches that are repeated under a key may come from an earlier generation.
-    let generation = dispatch::generation_of(target.generation, target.component);
-    let generation = generation.filter(|_| target.key.is_none());
+    let generation =
+        (target.key.is_none()).then(|| dispatch::generation_of(target.generation, target.active));
     result.map_err(|problem| {
         let problem = problem.after(progress.rows);
         match generation.clone() {
@@ -159,7 +158,7 @@ async fn commit(
     let tallies = gateway
         .host
         .dispatch
-        .rows(target.generation, target.component, head, batch, key)
+        .rows(target.generation, target.active, head, batch, key)
         .await?;
     progress.add(rows, tallies);
     Ok(())
