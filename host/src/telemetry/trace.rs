@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -138,8 +138,6 @@ pub struct Finished {
     pub state: Option<String>,
     /// The spans.
     pub spans: Vec<Span>,
-    /// Spans that there was no room for.
-    pub left_out: u32,
 }
 
 /// Decides what is traced, and takes what was noted.
@@ -156,7 +154,7 @@ pub struct Tracer {
 pub struct Counts {
     /// Spans that a collector took.
     pub sent: Count,
-    /// Spans that were dropped: the queue was full, or nobody took them.
+    /// Spans that were dropped: the request had too many, the queue was full, or nobody took them.
     pub dropped: Count,
 }
 
@@ -186,28 +184,33 @@ impl Tracer {
         state: Option<&str>,
     ) -> Option<Arc<Trace>> {
         let parent = parent.and_then(Parent::parse);
-        let (drawn, spans) = uuid::Uuid::new_v4().as_u64_pair();
-        let id = parent.map_or_else(|| uuid::Uuid::new_v4().as_u128(), |parent| parent.trace);
-        let is_sampled = match parent {
-            Some(parent) => parent.is_sampled,
-            None => drawn < self.sampled || self.sampled == u64::MAX,
+        let (id, is_sampled) = match parent {
+            Some(parent) => (parent.trace, parent.is_sampled),
+            None => self.draw(),
         };
         let state = state.filter(|state| parent.is_some() && state.len() <= STATE_CHARS_MAX);
         is_sampled.then(|| {
+            let root = uuid::Uuid::new_v4().as_u64_pair().0 | 1;
             Arc::new(Trace {
                 id,
                 parent: parent.map(|parent| parent.span),
                 state: state.map(str::to_owned),
-                root: spans | 1,
+                root,
                 next: AtomicU64::new(1),
-                within: AtomicU64::new(spans | 1),
+                within: AtomicU64::new(root),
                 began: clock::monotonic(),
                 began_ns: clock::system_ns(),
                 spans: Mutex::default(),
-                left_out: AtomicU32::new(0),
                 tracer: self.clone(),
             })
         })
+    }
+
+    /// The id of a trace that begins here, and whether it is sampled: its first half decides.
+    fn draw(&self) -> (u128, bool) {
+        let id = uuid::Uuid::new_v4();
+        let is_sampled = id.as_u64_pair().0 < self.sampled || self.sampled == u64::MAX;
+        (id.as_u128(), is_sampled)
     }
 }
 
@@ -226,7 +229,6 @@ pub struct Trace {
     began: Monotonic,
     began_ns: u64,
     spans: Mutex<Vec<Span>>,
-    left_out: AtomicU32,
     tracer: Arc<Tracer>,
 }
 
@@ -260,12 +262,11 @@ impl Trace {
         };
         let mut spans = std::mem::take(&mut *self.noted());
         spans.push(root);
-        let (count, left_out) = (spans.len() as u64, self.left_out.load(Ordering::Relaxed));
+        let count = spans.len() as u64;
         let finished = Finished {
             trace: self.id,
             state: self.state.clone(),
             spans,
-            left_out,
         };
         if self.tracer.queue.try_send(finished).is_err() {
             self.tracer.counts.dropped.add_many(count);
@@ -360,7 +361,7 @@ impl Drop for Entered {
         if spans.len() < SPANS_MAX {
             spans.push(span);
         } else {
-            trace.left_out.fetch_add(1, Ordering::Relaxed);
+            trace.tracer.counts.dropped.add();
         }
     }
 }

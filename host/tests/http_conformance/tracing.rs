@@ -120,6 +120,14 @@ fn traced(endpoint: &str, ratio: f64) -> (impl FnOnce(&mut Options) + use<>, Exp
     )
 }
 
+/// A count of what became of spans.
+async fn metric(web: &Web, name: &str) -> u64 {
+    let page = web.get("/metrics").await.body;
+    let series = format!("leyden_trace_{name} ");
+    let value = page.lines().find_map(|line| line.strip_prefix(&series));
+    value.expect("a count").parse().unwrap()
+}
+
 #[test]
 fn a_request_is_told_from_its_head_to_its_commit() {
     run(async {
@@ -287,6 +295,17 @@ fn a_collector_that_cannot_now_is_tried_again() {
         timeout(PATIENCE, again).await.expect("a second try");
         let requests = collector.requests.lock().unwrap().clone();
         assert_eq!(requests[0].1, requests[1].1);
+        let taken = requests[1].1["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array();
+        let taken = taken.expect("spans").len() as u64;
+        let counted = async {
+            while metric(&web, "spans_sent_total").await < taken {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        timeout(PATIENCE, counted)
+            .await
+            .expect("what was taken is counted");
+        assert_eq!(metric(&web, "spans_dropped_total").await, 0);
     });
 }
 
@@ -307,14 +326,7 @@ fn nobody_waits_for_a_collector_that_is_not_there() {
             let took = began.elapsed();
             assert!(took < Duration::from_secs(30), "{took:?}");
             let dropped = async {
-                loop {
-                    let page = web.get("/metrics").await.body;
-                    let value = page
-                        .lines()
-                        .find_map(|line| line.strip_prefix("leyden_trace_spans_dropped_total "));
-                    if value.expect("a count").parse::<u64>().unwrap() > 0 {
-                        break;
-                    }
+                while metric(&web, "spans_dropped_total").await == 0 {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             };

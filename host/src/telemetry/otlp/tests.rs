@@ -56,7 +56,6 @@ fn spans_are_written_as_the_protocol_has_them() {
         trace: 0xcd,
         state: Some("a=b".to_owned()),
         spans: vec![span(Some(1), None), span(None, Some("trapped"))],
-        left_out: 0,
     };
     let document = document(&resource("leyden"), &[finished]);
     let of_resource = &document["resourceSpans"][0]["resource"]["attributes"];
