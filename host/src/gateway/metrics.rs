@@ -86,6 +86,7 @@ fn render(gateway: &Gateway, told: &Told) -> String {
     text.family("leyden_info", Kind::Gauge, "Version of this host.");
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     let up = told.commits.is_some();
+    let generation = gateway.host.registry.generation();
     text.one(
         "leyden_store_up",
         Kind::Gauge,
@@ -96,10 +97,9 @@ fn render(gateway: &Gateway, told: &Told) -> String {
         "leyden_generation",
         Kind::Gauge,
         "Generation of components that this host serves.",
-        gateway.host.registry.generation().number,
+        generation.number,
     );
     counters(&mut text, gateway.host.streams.counters());
-    let generation = gateway.host.registry.generation();
     components::write(&mut text, &generation, &gateway.stats);
     own(&mut text, gateway);
     policies(&mut text, &generation);

@@ -164,14 +164,19 @@ impl Stats {
         self.made.get() > 0 || self.took.iter().any(|count| count.get() > 0)
     }
 
-    /// Whether it gets series of its own; `room` says whether there is room for one more, and is asked once only, so that
-    /// no count ever moves from one series to another.
-    pub fn is_listed(&self, room: impl FnOnce() -> bool) -> bool {
-        if self.listed.load(Ordering::Relaxed) == UNDECIDED {
-            let decided = if room() { OWN } else { AMONG_OTHERS };
-            self.listed.store(decided, Ordering::Relaxed);
+    /// Whether it has series of its own, where that is decided.
+    #[must_use]
+    pub fn is_listed(&self) -> Option<bool> {
+        match self.listed.load(Ordering::Relaxed) {
+            UNDECIDED => None,
+            decided => Some(decided == OWN),
         }
-        self.listed.load(Ordering::Relaxed) == OWN
+    }
+
+    /// Decides it. Once only, so that no count ever moves from one series to another.
+    pub fn list(&self, own: bool) {
+        let decided = if own { OWN } else { AMONG_OTHERS };
+        self.listed.store(decided, Ordering::Relaxed);
     }
 }
 
@@ -238,12 +243,5 @@ mod tests {
         );
         drop(first);
         assert_eq!(table.of(&name).made.get(), 0, "nobody had it any more");
-    }
-
-    #[test]
-    fn what_is_listed_stays_listed() {
-        let (own, other) = (Stats::default(), Stats::default());
-        assert!(own.is_listed(|| true) && !other.is_listed(|| false));
-        assert!(own.is_listed(|| false) && !other.is_listed(|| true));
     }
 }

@@ -158,6 +158,8 @@ fn metrics_tell_of_store_streams_and_groups() {
             "leyden_records_total 3",
             "leyden_stream_records{stream=\"probe.in\"} 3",
             "leyden_group_lag_records{stream=\"probe.in\",group=\"probe\"} 0",
+            "leyden_group_pending_records{stream=\"probe.in\",group=\"probe\"} 0",
+            "leyden_group_oldest_age_ms{stream=\"probe.in\",group=\"probe\"} 0",
             "leyden_group_lost{stream=\"probe.in\",group=\"probe\"} 0",
         ] {
             assert!(

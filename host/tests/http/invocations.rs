@@ -1,5 +1,7 @@
 //! Components that fail, and requests that are repeated.
 
+use std::time::Duration;
+
 use reqwest::Method;
 
 use super::{Answer, Web, common, own, run, send};
@@ -136,7 +138,19 @@ fn a_full_queue_is_busy() {
         let manifest = "[[routes]]\npath = \"/probe/{action}\"\nmethods = [\"GET\"]\n[limits]\nconcurrency = 1\n";
         web.deploy("probe", manifest).await;
         let requests = (0..1_300).map(|_| send(web.request(Method::GET, "/probe/busy?ms=20")));
-        let answers = futures_util::future::join_all(requests).await;
+        let metric = async |name: &str| {
+            let page = web.get("/metrics").await.body;
+            let series = format!("leyden_queue_{name}{{component=\"probe\"}} ");
+            let value = page.lines().find_map(|line| line.strip_prefix(&series));
+            value.map_or(0, |value| value.parse::<usize>().expect("a number"))
+        };
+        let waiting = async {
+            while metric("length").await == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let all = futures_util::future::join_all(requests);
+        let (answers, ()) = tokio::join!(all, waiting);
         let busy: Vec<&Answer> = answers
             .iter()
             .filter(|answer| answer.status != 200)
@@ -147,10 +161,14 @@ fn a_full_queue_is_busy() {
             busy.len(),
             answers.len()
         );
-        for answer in busy {
+        for answer in &busy {
             assert_eq!(answer.problem(503), "busy");
             assert_eq!(answer.headers["retry-after"], "1");
         }
+        // A page serves for a second.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert_eq!(metric("length").await, 0);
+        assert_eq!(metric("refused_total").await, busy.len());
     });
 }
 

@@ -96,6 +96,16 @@ impl Rig {
         found.expect("it will be so")
     }
 
+    /// A sample of the host's metrics. A page serves for a second, so each test asks once.
+    fn metrics(&self) -> impl Fn(&str) -> u64 {
+        let page = done(self.url(), &["invoke", "/metrics"]);
+        move |series| {
+            let of_series = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
+            let value = page.lines().find_map(of_series);
+            value.unwrap_or_else(|| panic!("{series}: {page}"))
+        }
+    }
+
     /// What was changed, the latest first.
     fn changes(&self) -> Vec<String> {
         let history = json_of(self.url(), &["policy", "history", "assignment"]);
@@ -313,6 +323,12 @@ async fn a_version_that_fails_is_told_in_the_list() {
     );
     let reason = failed[1]["reason"].as_str().expect("why");
     assert!(reason.contains("trapped"), "{reason}");
+    let metric = rig.metrics();
+    for (name, value) in [("decisions", 1), ("failures", 1), ("differing", 0)] {
+        let labels = "{policy=\"assignment\",version=\"active\"}";
+        let series = format!("leyden_policy_{name}_total{labels}");
+        assert_eq!(metric(&series), value, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,6 +342,12 @@ async fn a_version_runs_in_the_shadow_until_it_is_told_not_to() {
     assert_eq!(shown["inShadow"]["changed"], 1);
     assert_eq!(shown["inShadow"]["examples"][0]["after"], 7);
     assert!(shown["candidate"].is_null());
+    let metric = rig.metrics();
+    for (outcome, value) in [("compared", 1), ("failed", 0), ("left-out", 0)] {
+        let labels = format!("{{policy=\"assignment\",outcome=\"{outcome}\"}}");
+        let series = format!("leyden_policy_shadowed_total{labels}");
+        assert_eq!(metric(&series), value, "{outcome}");
+    }
     done(rig.url(), &["policy", "shadow", "assignment", "--end"]);
     assert_eq!(rig.shown()["shadow"], Value::Null);
     assert_eq!(rig.changes(), ["end-shadow", "shadow", "bundle"]);

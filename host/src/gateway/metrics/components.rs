@@ -3,10 +3,8 @@
 //! **Invariant.** At most [`COMPONENTS_MAX`] components have series of their own, those that were used first; the others are
 //! summed under an empty name, and no count moves from one series to another.
 
-use std::sync::Arc;
-
 use super::text::{Kind, Text};
-use crate::registry::{Active, Generation};
+use crate::registry::Generation;
 use crate::telemetry::Stats;
 use crate::telemetry::stats::{BUCKETS_US, CLASSES, Count, Failed};
 
@@ -38,7 +36,12 @@ impl Counted<'_> {
 
 /// Writes all families.
 pub(super) fn write(text: &mut Text, generation: &Generation, own: &Stats) {
-    let components = counted(generation.components.values());
+    let all = generation.components.values().map(|active| One {
+        name: active.name.as_str(),
+        stats: active.loaded.stats(),
+        queued: active.turns.queued(),
+    });
+    let components = counted(all);
     let host = Counted {
         name: OWN,
         stats: vec![own],
@@ -52,19 +55,39 @@ pub(super) fn write(text: &mut Text, generation: &Generation, own: &Stats) {
     queues(text, &components);
 }
 
-/// The components that have been used.
-fn counted<'g>(all: impl Iterator<Item = &'g Arc<Active>>) -> Vec<Counted<'g>> {
-    let mut listed = Vec::new();
+/// A component.
+struct One<'g> {
+    name: &'g str,
+    stats: &'g Stats,
+    queued: u64,
+}
+
+/// The components that have been used, as they are told of.
+fn counted<'g>(all: impl Iterator<Item = One<'g>>) -> Vec<Counted<'g>> {
+    let used: Vec<One<'_>> = all.filter(|one| one.stats.is_used()).collect();
+    let listed = used
+        .iter()
+        .filter(|one| one.stats.is_listed() == Some(true));
+    let mut room = COMPONENTS_MAX.saturating_sub(listed.count());
+    let mut told = Vec::new();
     let mut others = Counted {
         name: "",
         stats: Vec::new(),
         queued: 0,
     };
-    for active in all.filter(|active| active.loaded.stats().is_used()) {
-        let (stats, queued) = (&**active.loaded.stats(), active.turns.queued());
-        if stats.is_listed(|| listed.len() < COMPONENTS_MAX) {
-            listed.push(Counted {
-                name: active.name.as_str(),
+    for One {
+        name,
+        stats,
+        queued,
+    } in used
+    {
+        if stats.is_listed().is_none() {
+            stats.list(room > 0);
+            room = room.saturating_sub(1);
+        }
+        if stats.is_listed() == Some(true) {
+            told.push(Counted {
+                name,
                 stats: vec![stats],
                 queued,
             });
@@ -73,8 +96,8 @@ fn counted<'g>(all: impl Iterator<Item = &'g Arc<Active>>) -> Vec<Counted<'g>> {
             others.queued += queued;
         }
     }
-    let there = (!others.stats.is_empty()).then_some(others);
-    listed.into_iter().chain(there).collect()
+    told.extend((!others.stats.is_empty()).then_some(others));
+    told
 }
 
 fn answers(text: &mut Text, all: &[&Counted<'_>]) {
@@ -182,4 +205,58 @@ fn queues(text: &mut Text, all: &[Counted<'_>]) {
 
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(all: &[(String, Stats)]) -> Vec<(&str, u64)> {
+        let mut all: Vec<&(String, Stats)> = all.iter().collect();
+        // As a generation has them.
+        all.sort_by_key(|(name, _)| name);
+        let all = all.into_iter().map(|(name, stats)| One {
+            name,
+            stats,
+            queued: 1,
+        });
+        let told = counted(all).into_iter();
+        told.map(|counted| {
+            (
+                counted.name,
+                counted.sum(|stats| &stats.made) + counted.queued,
+            )
+        })
+        .collect()
+    }
+
+    #[test]
+    fn those_that_were_used_first_have_series_of_their_own() {
+        let make = |name: &str, used: bool| {
+            let stats = Stats::default();
+            stats.made.add_many(u64::from(used));
+            (name.to_owned(), stats)
+        };
+        let names = (0..COMPONENTS_MAX).map(|n| format!("m-{n:04}"));
+        let mut all: Vec<_> = names.map(|name| make(&name, true)).collect();
+        all.push(make("unused", false));
+        assert_eq!(told(&all).len(), COMPONENTS_MAX);
+        // Whatever the names of those that come later, before or after the others.
+        all.extend(["a", "z"].map(|name| make(name, true)));
+        for _ in 0..2 {
+            let told = told(&all);
+            assert_eq!(told.len(), COMPONENTS_MAX + 1);
+            assert_eq!(told[COMPONENTS_MAX], ("", 4));
+            assert!(
+                told[..COMPONENTS_MAX]
+                    .iter()
+                    .all(|(name, _)| name.starts_with("m-"))
+            );
+        }
+        // One that is gone leaves its place, but what was summed stays where it was.
+        all.remove(0);
+        all.push(make("b", true));
+        let told = told(&all);
+        assert_eq!((told[0], told[COMPONENTS_MAX]), (("b", 2), ("", 4)));
+    }
 }
