@@ -16,6 +16,7 @@ pub mod metering;
 pub mod operators;
 pub mod outbound;
 pub mod partners;
+mod percent;
 pub mod policies;
 pub mod registry;
 pub mod replay;

@@ -20,6 +20,7 @@ use crate::operators::audit::By;
 use crate::operators::{self, Operator};
 use crate::partners::keys::{self, Rejected};
 use crate::partners::triggers;
+use crate::percent;
 use crate::registry::router::RouteError;
 
 /// Who sends a request.
@@ -117,31 +118,7 @@ fn rejected(rejected: Rejected) -> Problem {
 fn named_in(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/partners/")?;
     let segment = rest.split('/').next()?;
-    decoded(segment)
-}
-
-/// A percent-decoded segment; `None` where it is not UTF-8 or `%` is not followed by two hexadecimal digits.
-pub(super) fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let (byte, after) = match first {
-            b'%' => {
-                let (digits, after) = after.split_at_checked(2)?;
-                (hex(digits[0])? << 4 | hex(digits[1])?, after)
-            }
-            byte => (byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    percent::text(segment)
 }
 
 /// The same words for everything that is not the partner's own, there or not.

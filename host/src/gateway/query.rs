@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::problem::{Kind, Problem};
+use crate::percent;
 use crate::registry::router::RouteError;
 
 /// A request's parameters, all of them known.
@@ -68,7 +69,7 @@ impl Query {
 fn decoded(value: &str, name: &str) -> Result<String, Problem> {
     let spaced = value.replace('+', " ");
     let broken = || Problem::from(RouteError::Encoding(name.to_owned()));
-    super::principal::decoded(&spaced).ok_or_else(broken)
+    percent::text(&spaced).ok_or_else(broken)
 }
 
 #[cfg(test)]

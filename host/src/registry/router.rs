@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::manifest::{Method, RouteSpec};
 use crate::ids::ComponentName;
+use crate::percent;
 
 /// What answers one path.
 struct Node {
@@ -38,7 +39,7 @@ pub struct Matched<'r> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// No component answers this path.
-    #[error("nothing answers this path")]
+    #[error("no route leads there")]
     NotFound,
     /// The path is answered, but not with this method.
     #[error("this path answers {allow}")]
@@ -104,7 +105,8 @@ impl Router {
         let route = pick(found.value, method)?;
         let mut params = Vec::with_capacity(found.params.len());
         for (name, value) in found.params.iter() {
-            let value = decode(value).ok_or_else(|| RouteError::Encoding(name.to_owned()))?;
+            let value =
+                percent::text(value).ok_or_else(|| RouteError::Encoding(name.to_owned()))?;
             params.push((name.to_owned(), value));
         }
         Ok(Matched {
@@ -189,36 +191,6 @@ fn allow(node: &Node) -> String {
         names.insert(1, "HEAD");
     }
     names.join(", ")
-}
-
-/// Undoes percent-encoding; `None` where it is broken or not UTF-8.
-fn decode(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                bytes.push(hex(*high)? << 4 | hex(*low)?);
-                after
-            }
-            (b'%', _) => return None,
-            _ => {
-                bytes.push(byte);
-                after
-            }
-        };
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// The value of a hexadecimal digit.
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

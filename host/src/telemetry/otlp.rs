@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::logs::with_causes;
 use super::trace::{Counts, Finished, Span, Tracer, Value};
-use crate::clock;
+use crate::{clock, percent};
 
 /// Requests that wait to be sent; a thousand are some hundred KiB, and bridge a collector's restart.
 const QUEUE_MAX: usize = 1_024;
@@ -93,7 +93,7 @@ impl Options {
         for pair in pairs {
             let (name, value) = pair.split_once('=').ok_or(Error::Headers)?;
             let name = HeaderName::try_from(name.trim()).map_err(|_| Error::Headers)?;
-            let value = decoded(value.trim()).ok_or(Error::Headers)?;
+            let value = percent::bytes(value.trim()).ok_or(Error::Headers)?;
             let mut value = HeaderValue::from_bytes(&value).map_err(|_| Error::Headers)?;
             value.set_sensitive(true);
             self.headers.insert(name, value);
@@ -120,25 +120,6 @@ impl Options {
         target.set_path(&path);
         target
     }
-}
-
-/// Undoes percent-encoding.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let (byte, after) = match byte {
-            b'%' => {
-                let (digits, after) = after.split_at_checked(2)?;
-                let digits = std::str::from_utf8(digits).ok()?;
-                (u8::from_str_radix(digits, 16).ok()?, after)
-            }
-            byte => (byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    Some(bytes)
 }
 
 /// Sends until the tracer has gone.

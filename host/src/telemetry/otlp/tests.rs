@@ -28,7 +28,7 @@ fn endpoints_headers_and_ratios_are_checked() {
         .unwrap();
     assert_eq!(with.headers["a"], "b c");
     assert!(with.headers["authorization"].is_sensitive());
-    for wrong in ["a", "a b=c", "a=%0a", "a=%", "a=%zz"] {
+    for wrong in ["a", "a b=c", "a=%0a", "a=%", "a=%zz", "a=%+1"] {
         assert_eq!(
             options().with_headers(wrong).err(),
             Some(Error::Headers),
