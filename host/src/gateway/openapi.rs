@@ -22,6 +22,7 @@ mod tests {
 
     use super::DOCUMENT;
     use crate::gateway::partners;
+    use crate::operators::audit::Change;
 
     fn document() -> Value {
         serde_json::from_str(DOCUMENT).expect("JSON")
@@ -83,6 +84,23 @@ mod tests {
             Value::Array(items) => items.iter().for_each(|v| check_references(document, v)),
             _ => {}
         }
+    }
+
+    #[test]
+    fn the_audit_tells_of_every_change() {
+        let document = document();
+        let schema = &document["components"]["schemas"]["AuditEntry"]["properties"]["change"];
+        let described = schema["enum"].as_array().expect("a list").iter();
+        let described: BTreeSet<_> = described.filter_map(Value::as_str).collect();
+        // Where it meets none of them, serde names them all, between backticks.
+        let refused = serde_json::from_value::<Change>("?".into()).expect_err("none of them");
+        let refused = refused.to_string();
+        let there: BTreeSet<_> = refused.split('`').skip(3).step_by(2).collect();
+        assert!(
+            there.contains("deploy") && there.contains("call"),
+            "{refused}"
+        );
+        assert_eq!(described, there);
     }
 
     /// Names between braces, in order.
