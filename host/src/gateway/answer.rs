@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, EXPECT, HOST};
+use http::header::{ALLOW, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::body::Lingering;
-use super::connection::Running;
+use super::connection::{Connection, Running};
 use super::exchange::Exchange;
 use super::principal::{self, Principal};
 use super::problem::{Kind, Problem};
@@ -30,29 +30,31 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// Answers one request, whatever happens.
 pub(super) async fn respond(
-    gateway: Arc<Gateway>,
-    control: Control,
-    mut running: Running,
+    connection: Arc<Connection>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    let mut exchange = Exchange::begin(&gateway, &request);
-    let scope = exchange.scope();
-    let may_run = is_for_an_origin(&request)
+    let mut running = Running::new(&connection);
+    let coding = is_plainly_coded(&request);
+    let is_last = coding.is_err();
+    let may_run = coding
+        .and_then(|()| is_for_an_origin(&request))
         .and_then(|()| name_host(&mut request))
-        .and_then(|()| running.take_place(&gateway, &request));
-    let answering = answer(&gateway, &control, &mut exchange, request, may_run);
+        .and_then(|()| running.take_place(&request));
+    let mut exchange = Exchange::begin(running, &request, is_last);
+    let scope = exchange.scope();
+    let answering = answer(&connection, &mut exchange, request, may_run);
     let answered = scope.run(answering).await;
-    Ok(exchange.end(answered, running))
+    Ok(exchange.end(answered))
 }
 
 /// Sends a request to whoever answers it.
 async fn answer(
-    gateway: &Arc<Gateway>,
-    control: &Control,
+    connection: &Connection,
     exchange: &mut Exchange,
     mut request: Request<Incoming>,
     may_run: Result<(), Problem>,
 ) -> Response<Reply> {
+    let gateway = connection.gateway();
     let admitted = match may_run {
         Ok(()) => admit(gateway, &request).await,
         Err(problem) => Err(problem),
@@ -62,7 +64,7 @@ async fn answer(
             request.extensions_mut().insert(principal);
             let lingers = lingers(&request).then(|| gateway.tasks.clone());
             let request = request.map(|body| Lingering::new(body, lingers));
-            return own(control, request).await;
+            return own(connection.control(), request).await;
         }
         Ok(_) if request.method() == Method::OPTIONS && request.uri().path() == "*" => {
             return of_the_whole_host();
@@ -83,6 +85,24 @@ async fn answer(
 /// (RFC 9110, 10.1.1) sends nothing before it is told to, and reading would tell it to.
 fn lingers<B>(request: &Request<B>) -> bool {
     !request.headers().contains_key(EXPECT)
+}
+
+/// Whether a body comes in chunks, or as it is. Of any other coding, and of chunks told twice, a proxy before the host may think
+/// otherwise than hyper, which looks at the last one only; so nothing that follows on the connection is read. Where there is a
+/// `Content-Length` as well, hyper goes by the chunks and closes the connection itself (RFC 9112, 6.1 and 6.3).
+fn is_plainly_coded<B>(request: &Request<B>) -> Result<(), Problem> {
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_plain = codings.next().is_none_or(|coding| {
+        coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+    });
+    match is_plain {
+        true => Ok(()),
+        false => Err(Problem::field(
+            Kind::Malformed,
+            "Transfer-Encoding",
+            "must be chunked, and come once",
+        )),
+    }
 }
 
 /// Whether a target is a path, whole or within a URL, or `*` (RFC 9112, 3.2): only a proxy is asked for anything else.
@@ -172,6 +192,30 @@ mod tests {
         name_host(&mut request).ok()?;
         let host = request.headers().get(HOST);
         Some(host.map_or(String::new(), |host| host.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is_or_in_chunks() {
+        let coded = |codings: &[&str]| {
+            let mut request = Request::builder();
+            for coding in codings {
+                request = request.header(TRANSFER_ENCODING, *coding);
+            }
+            is_plainly_coded(&request.body(()).unwrap()).is_ok()
+        };
+        assert!(coded(&[]) && coded(&["chunked"]) && coded(&["Chunked"]));
+        for codings in [
+            &["gzip, chunked"][..],
+            &["chunked, chunked"],
+            &[", chunked"],
+            &["chunked;q=1"],
+            &[""],
+            &["identity", "chunked"],
+            &["chunked", "chunked"],
+            &["chunked", ""],
+        ] {
+            assert!(!coded(codings), "{codings:?}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ use super::answer::{Control, respond};
 use super::problem::{Kind, Problem};
 use super::tls::Accepted;
 use super::{Gateway, control};
+use crate::telemetry::request::Ids;
 
 /// Most bytes of a request's head, and of what is read ahead of it (bytes).
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -60,6 +61,34 @@ const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 /// A client of HTTP/2 that is silent for so long is asked whether it is there, and has as long again to say so.
 const PING: Duration = Duration::from_secs(20);
 
+/// A connection, as its requests know it. They count here, and not where requests of other connections count as well: two
+/// cores that write to one place wait for each other.
+pub(super) struct Connection {
+    serving: Arc<Serving>,
+    activity: Activity,
+    /// Names of its requests that come without.
+    pub(super) ids: Ids,
+}
+
+impl Connection {
+    fn new(serving: &Arc<Serving>) -> Arc<Self> {
+        Arc::new(Self {
+            serving: serving.clone(),
+            activity: Activity::default(),
+            ids: Ids::default(),
+        })
+    }
+
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        &self.serving.gateway
+    }
+
+    /// The host's own routes.
+    pub(super) fn control(&self) -> &Control {
+        &self.serving.control
+    }
+}
+
 /// What happens on a connection.
 #[derive(Default)]
 struct Activity {
@@ -69,41 +98,47 @@ struct Activity {
     running: AtomicUsize,
 }
 
+impl Activity {
+    fn begins(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ends(&self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A request that is being answered, until dropped.
 pub(super) struct Running {
-    activity: Arc<Activity>,
+    pub(super) connection: Arc<Connection>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Running {
-    fn new(activity: &Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Ordering::Relaxed);
-        activity.running.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        connection.activity.begins();
         Self {
-            activity: activity.clone(),
+            connection: connection.clone(),
             _place: None,
         }
     }
 
     /// Takes one of the places for requests over HTTP/2, which connections do not bound.
-    pub(super) fn take_place<B>(
-        &mut self,
-        gateway: &Gateway,
-        request: &Request<B>,
-    ) -> Result<(), Problem> {
+    pub(super) fn take_place<B>(&mut self, request: &Request<B>) -> Result<(), Problem> {
         if request.version() != Version::HTTP_2 {
             return Ok(());
         }
-        let place = gateway.streams.clone().try_acquire_owned();
+        let places = self.connection.gateway().streams.clone();
         let full = |_| Problem::new(Kind::Busy, "too many requests over HTTP/2 are under way");
-        self._place = Some(place.map_err(full)?);
+        self._place = Some(places.try_acquire_owned().map_err(full)?);
         Ok(())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.activity.running.fetch_sub(1, Ordering::Relaxed);
+        self.connection.activity.ends();
     }
 }
 
@@ -189,7 +224,7 @@ async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// Begins a connection, with TLS where that is spoken, and serves it to its end.
-async fn begin(serving: &Serving, stream: TcpStream, from: SocketAddr) {
+async fn begin(serving: &Arc<Serving>, stream: TcpStream, from: SocketAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers on a connection may be delayed");
     }
@@ -197,7 +232,10 @@ async fn begin(serving: &Serving, stream: TcpStream, from: SocketAddr) {
     let Some(certificate) = &serving.gateway.certificate else {
         return serve(serving, stream).await;
     };
-    match certificate.accept(stream, from).await {
+    // A host that stops does not wait for whoever has not even said what it speaks.
+    let accepted = certificate.accept(stream, from);
+    let accepted = serving.gateway.stopping.run_until_cancelled(accepted).await;
+    match accepted.flatten() {
         Some(Accepted::Plain(stream)) => serve(serving, stream).await,
         Some(Accepted::Secure(stream)) => serve(serving, *stream).await,
         None => {}
@@ -205,17 +243,13 @@ async fn begin(serving: &Serving, stream: TcpStream, from: SocketAddr) {
 }
 
 /// Serves one connection to its end.
-async fn serve<S>(serving: &Serving, stream: S)
+async fn serve<S>(serving: &Arc<Serving>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gateway = &serving.gateway;
-    let activity = Arc::new(Activity::default());
+    let (known, gateway) = (Connection::new(serving), &serving.gateway);
     let (stopping, drain) = (gateway.stopping.child_token(), gateway.drain);
-    let service = service_fn(|request| {
-        let (gateway, control) = (gateway.clone(), serving.control.clone());
-        respond(gateway, control, Running::new(&activity), request)
-    });
+    let service = service_fn(|request| respond(known.clone(), request));
     let connection = serving.http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -225,7 +259,7 @@ where
             connection.as_mut().graceful_shutdown();
             timeout(drain, connection).await.unwrap_or(Ok(()))
         }
-        () = silence(&activity, LOOK) => {
+        () = silence(&known.activity, LOOK) => {
             connection.as_mut().graceful_shutdown();
             timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
         }
@@ -269,15 +303,16 @@ mod tests {
 
     #[tokio::test]
     async fn silent_connections_are_cut_and_busy_ones_are_not() {
-        let activity = Arc::new(Activity::default());
+        let activity = Activity::default();
         assert!(cut(&activity).await, "nothing ever began");
-        let running = Running::new(&activity);
+        activity.begins();
         assert!(!cut(&activity).await, "a request is being answered");
-        drop(running);
+        activity.ends();
         assert!(cut(&activity).await, "the last request has ended");
         let requests = async {
             loop {
-                drop(Running::new(&activity));
+                activity.begins();
+                activity.ends();
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };

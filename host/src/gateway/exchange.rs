@@ -1,6 +1,6 @@
 //! One request and its answer, as they are told of: the id in the answer's head, counts, a line in the access log, a trace.
 //!
-//! **Invariants.** Every request is told of exactly once, when the last byte of its answer has gone or whoever asked has. What
+//! **Invariants.** Every request is told of exactly once, when its connection has got the last of its answer or whoever asked has gone. What
 //! is not wanted is not worked out: without access log and traces, a request costs two readings of a clock and a few atomics.
 
 use std::pin::Pin;
@@ -9,12 +9,11 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::{Frame, SizeHint};
 
-use super::Gateway;
 use super::answer::Reply;
 use super::connection::Running;
 use crate::clock::{self, Monotonic};
@@ -33,7 +32,7 @@ const GONE_AWAY: u16 = 499;
 
 /// A request on its way.
 pub(super) struct Exchange {
-    gateway: Arc<Gateway>,
+    running: Running,
     scope: Scope,
     began: Monotonic,
     /// For access log and traces; none where neither is wanted.
@@ -56,9 +55,10 @@ struct Asked {
 }
 
 impl Exchange {
-    /// A request has come.
-    pub(super) fn begin<B>(gateway: &Arc<Gateway>, request: &Request<B>) -> Self {
-        let headers = request.headers();
+    /// A request has come; whether it has to be its connection's last one.
+    pub(super) fn begin<B>(running: Running, request: &Request<B>, is_last: bool) -> Self {
+        let connection = &*running.connection;
+        let (gateway, headers) = (connection.gateway(), request.headers());
         let given = once(headers, &REQUEST_ID).and_then(|id| RequestId::parse(id.as_bytes()));
         let trace = gateway.tracer.as_ref().and_then(|tracer| {
             let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -75,17 +75,17 @@ impl Exchange {
         });
         Self {
             scope: Scope {
-                id: given.unwrap_or_else(|| gateway.ids.make()),
+                id: given.unwrap_or_else(|| connection.ids.make()),
                 trace,
             },
-            gateway: gateway.clone(),
             began: clock::monotonic(),
             asked,
             by: None,
-            is_last: may_be_ambiguous(request),
+            is_last,
             is_head: request.method() == Method::HEAD,
             status: GONE_AWAY,
             bytes: 0,
+            running,
         }
     }
 
@@ -116,7 +116,7 @@ impl Exchange {
     }
 
     /// The answer, with what every answer has. The request runs until the answer's body has ended.
-    pub(super) fn end(mut self, mut answer: Response<Reply>, running: Running) -> Response<Reply> {
+    pub(super) fn end(mut self, mut answer: Response<Reply>) -> Response<Reply> {
         self.status = answer.status().as_u16();
         let headers = answer.headers_mut();
         if let Ok(id) = HeaderValue::from_maybe_shared(self.scope.id.bytes()) {
@@ -135,7 +135,6 @@ impl Exchange {
                 Either::Right(Body::new(Counted {
                     body: Body::new(reply),
                     exchange: self,
-                    _running: running,
                 }))
             }),
         }
@@ -144,14 +143,15 @@ impl Exchange {
     /// Tells of it.
     fn tell(&self) {
         let took = clock::monotonic().saturating_duration_since(self.began);
+        let gateway = self.running.connection.gateway();
         let stats = match &self.by {
             Some(active) => active.loaded.stats(),
-            None => &self.gateway.stats,
+            None => &gateway.stats,
         };
         stats.answered(self.status, took);
         let Some(asked) = &self.asked else { return };
         let component = self.by.as_ref().map(|active| active.name.as_str());
-        if self.gateway.access_log {
+        if gateway.access_log {
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             self.scope.run_now(|| {
                 tracing::info!(
@@ -229,18 +229,10 @@ fn is_once(headers: &HeaderMap, name: &str) -> bool {
     headers.get_all(name).iter().nth(1).is_none()
 }
 
-/// Whether a request may have had a `Content-Length` beside its `Transfer-Encoding`, which hyper takes out without
-/// telling. A proxy before the host may have believed the other one, so what follows on the connection is not trusted (RFC
-/// 9112, 6.1: it must be closed).
-fn may_be_ambiguous<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING)
-}
-
 /// An answer's body that comes piece by piece.
 struct Counted {
     body: Body,
     exchange: Exchange,
-    _running: Running,
 }
 
 impl HttpBody for Counted {

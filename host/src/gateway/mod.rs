@@ -49,7 +49,6 @@ pub use auth::Token;
 pub use tls::{Error as CertificateError, Files as CertificateFiles};
 
 use crate::host::Host;
-use crate::telemetry::request::Ids;
 use crate::telemetry::stats::Level;
 use crate::telemetry::{Stats, Tracer};
 
@@ -130,8 +129,6 @@ struct Gateway {
     health: watch::Receiver<Result<(), &'static str>>,
     /// The last answer to `/metrics`.
     metrics: metrics::Cache,
-    /// Names of requests that have none yet.
-    ids: Ids,
     /// What the host has answered itself.
     stats: Stats,
     /// Connections that are open.
@@ -227,7 +224,6 @@ impl Gateway {
             watchers: Arc::new(Semaphore::new(options.watchers_max)),
             ticking: Mutex::new(()),
             metrics: metrics::Cache::default(),
-            ids: Ids::default(),
             stats: Stats::default(),
             connections: Level::default(),
             streams: Arc::new(Semaphore::new(connection::STREAMS_IN_ALL_MAX)),

@@ -49,23 +49,122 @@ fn lengths_that_contradict_each_other_are_refused() {
     });
 }
 
-/// RFC 9112, 6.1: with both, the coding counts, and nothing that follows is read: a proxy that goes by the length would have put
-/// another client's request there.
+/// A body in chunks, and a request that nobody may see: a proxy that goes by a length would have put another client's there.
+const SMUGGLED: &str = "2\r\nab\r\n0\r\n\r\nGET /probe/trap HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// RFC 9112, 6.1: with both, the coding counts, and nothing that follows is read, whatever went before.
 #[test]
 fn a_request_with_length_and_coding_is_the_last_of_its_connection() {
     run(async {
         for lines in [
             "content-length: 6\r\ntransfer-encoding: chunked\r\n",
             "transfer-encoding: chunked\r\ncontent-length: 6\r\n",
-            "transfer-encoding: chunked\r\n",
+            "TRANSFER-ENCODING:CHUNKED\nx: y\nCONTENT-LENGTH:6\n",
+            "content-length: 6\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: 6\r\ncontent-length: 7\r\n",
+            "content-length: 0\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: many\r\n",
+        ] {
+            for (before, body) in [
+                ("", ""),
+                ("content-length: 2\r\n", "ab"),
+                ("transfer-encoding: chunked\r\n", "2\r\nab\r\n0\r\n\r\n"),
+            ] {
+                let mut wire = open().await;
+                if !before.is_empty() {
+                    let answer = asked(&mut wire, post(before, body)).await;
+                    assert_eq!(answer.headers.get("connection"), None, "{before:?}");
+                }
+                let answer = asked(&mut wire, post(lines, SMUGGLED)).await;
+                assert_eq!((answer.status, answer.text()), (200, "ab"), "{lines:?}");
+                assert_eq!(answer.headers["connection"], "close", "{lines:?}");
+                assert!(wire.is_closed().await, "{before:?} {lines:?}");
+            }
+        }
+    });
+}
+
+/// The same where the request comes byte by byte, for a host looks at a head anew with each of them.
+#[test]
+fn a_length_beside_a_coding_is_seen_in_whatever_pieces_it_comes() {
+    run(async {
+        for lines in [
+            "transfer-encoding: chunked\r\ncontent-length: 6\r\n",
+            "content-length: 6\r\ntransfer-encoding: chunked\r\n",
         ] {
             let mut wire = open().await;
-            let smuggled = "GET /probe/trap HTTP/1.1\r\nhost: x\r\n\r\n";
-            let body = format!("2\r\nab\r\n0\r\n\r\n{smuggled}");
-            let answer = asked(&mut wire, post(lines, &body)).await;
+            for byte in post(lines, "2\r\nab\r\n0\r\n\r\n").as_bytes() {
+                wire.send([*byte]).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let answer = wire.answer().await.expect("an answer");
             assert_eq!((answer.status, answer.text()), (200, "ab"), "{lines:?}");
             assert_eq!(answer.headers["connection"], "close", "{lines:?}");
             assert!(wire.is_closed().await, "{lines:?}");
+        }
+    });
+}
+
+/// RFC 9112, 6.1, 7 and 5: what servers are known to read differently is refused, and nothing that follows is read.
+#[test]
+fn fields_that_not_everybody_reads_alike_end_the_connection() {
+    run(async {
+        let beside = "content-length: 6\r\n";
+        for lines in [
+            "transfer-encoding: gzip, chunked\r\n",
+            "transfer-encoding: identity, chunked\r\n",
+            "transfer-encoding: chunked, chunked\r\n",
+            "transfer-encoding: , chunked\r\n",
+            "transfer-encoding: chunked,\r\n",
+            "transfer-encoding: chunked;q=1\r\n",
+            "transfer-encoding: \"chunked\"\r\n",
+            "transfer-encoding: identity\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding:\r\n",
+            "transfer-encoding:\r\n",
+            "transfer-encoding : chunked\r\n",
+            "transfer-encoding\t: chunked\r\n",
+            "transfer-encoding: \x0bchunked\r\n",
+            "transfer-encoding: chunked\0\r\n",
+            "transfer-encoding:\r\n chunked\r\n",
+            "x: y\r\n transfer-encoding: chunked\r\n",
+            "x: y\rtransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ncontent-length : 6\r\n",
+            "transfer-encoding: chunked\r\n content-length: 6\r\n",
+            "transfer-encoding: chunked\r\n\0content-length: 6\r\n",
+        ] {
+            for lines in [lines.to_owned(), format!("{beside}{lines}")] {
+                let mut wire = open().await;
+                let answer = asked(&mut wire, post(&lines, SMUGGLED)).await;
+                assert_eq!(answer.status, 400, "{lines:?}: {answer:?}");
+                assert!(wire.is_closed().await, "{lines:?}");
+            }
+        }
+        // HTTP/1.0 has no coding.
+        let old = "POST /echo HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\n";
+        for lines in ["", beside] {
+            let mut wire = open().await;
+            let request = format!("{old}transfer-encoding: chunked\r\n{lines}\r\n{SMUGGLED}");
+            assert_eq!(asked(&mut wire, request).await.status, 400, "{lines:?}");
+            assert!(wire.is_closed().await, "{lines:?}");
+        }
+    });
+}
+
+/// RFC 9112, 9.3: a request in chunks is as good as any other, also among others.
+#[test]
+fn connections_are_kept_after_chunks() {
+    run(async {
+        let mut wire = open().await;
+        for turn in 0..3 {
+            for (lines, body) in [
+                ("transfer-encoding: chunked\r\n", "2\r\nab\r\n0\r\n\r\n"),
+                ("content-length: 2\r\n", "ab"),
+            ] {
+                let answer = asked(&mut wire, post(lines, body)).await;
+                assert_eq!((answer.status, answer.text()), (200, "ab"), "{turn}");
+                assert_eq!(answer.headers.get("connection"), None, "{turn} {lines}");
+            }
         }
     });
 }

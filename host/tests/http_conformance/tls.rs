@@ -193,7 +193,8 @@ fn certificates_are_read_again_and_broken_ones_are_not_taken() {
     });
 }
 
-/// Who connects and says nothing does not keep others from being served, and bytes that are not TLS end at once.
+/// Who connects and says nothing keeps neither others from being served nor the host from stopping, and bytes that are not
+/// TLS end at once.
 #[test]
 fn broken_handshakes_leave_the_host_well() {
     run(async {
@@ -209,6 +210,9 @@ fn broken_handshakes_leave_the_host_well() {
             .await;
         while broken.answer().await.is_some() {}
         assert!(connect(web.server.address(), &files, &[]).await.is_ok());
+        web.shutdown.cancel();
+        let stopped = timeout(Duration::from_secs(5), web.server.stopped()).await;
+        stopped.expect("it stops before a handshake's time is over");
     });
 }
 
