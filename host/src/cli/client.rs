@@ -93,6 +93,7 @@ impl Client {
         // Proxies are for the world outside; a host is spoken to directly.
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            .default_headers(tunnel.as_ref().map(Tunnel::headers).unwrap_or_default())
             .no_proxy()
             .build();
         let http = http.map_err(|error| Error::Usage(error.to_string()))?;

@@ -248,6 +248,8 @@ impl Error {
     fn next(&self) -> Option<&'static str> {
         match self {
             Self::Refused(problem) => problem.next(),
+            Self::Start(cause) => is_port_taken(cause.as_ref())
+                .then_some("--port takes another one, 0 any that is free; or the host that listens there is the one you want"),
             Self::Unreachable { .. } => {
                 Some("start one with `leyden up`, or say where it is: --url URL, or LEYDEN_URL")
             }
@@ -291,9 +293,29 @@ impl Error {
     }
 }
 
+/// Whether a host does not start since another program listens where it would.
+fn is_port_taken(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(cause), |&error| error.source());
+    causes.any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_whose_port_is_taken_says_what_to_do() {
+        let taken = |kind: io::ErrorKind| {
+            let address = "127.0.0.1:3000".parse().expect("an address");
+            Error::start(crate::gateway::Error::Listen(address, kind.into()))
+        };
+        let next = taken(io::ErrorKind::AddrInUse).next();
+        assert!(next.is_some_and(|next| next.contains("--port")));
+        assert_eq!(taken(io::ErrorKind::PermissionDenied).next(), None);
+    }
 
     #[test]
     fn a_problem_names_its_rows_fields_and_component() {

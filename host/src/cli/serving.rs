@@ -35,9 +35,9 @@ pub(super) struct ServingOptions {
     )]
     log: String,
     /// How it is logged; auto: pretty on a terminal, else JSON.
-    #[arg(long, value_enum, default_value_t = LogFormat::Auto, env = "LEYDEN_LOG_FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Auto, env = "LEYDEN_LOG_FORMAT")]
     log_format: LogFormat,
-    /// Log a line for each request as well: method, path, status, bytes, duration, component, request id.
+    /// Log a line for each request as well: method, path, status, bytes, duration, component, generation, request id.
     #[arg(long)]
     access_log: bool,
     /// A collector of OpenTelemetry traces, such as http://127.0.0.1:4318; without one no traces are made.
@@ -49,6 +49,7 @@ pub(super) struct ServingOptions {
         value_name = "HEADERS",
         env = "OTEL_EXPORTER_OTLP_HEADERS",
         hide_env_values = true,
+        hide_default_value = true,
         default_value = ""
     )]
     otlp_headers: String,

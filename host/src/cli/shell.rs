@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -25,9 +25,20 @@ pub(super) struct Completions {
 impl Completions {
     pub(super) fn run(self, context: &Context) -> Result<(), Error> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "leyden", &mut script);
+        clap_complete::generate(self.shell, &mut shown(), "leyden", &mut script);
         print(context, &script)
     }
+}
+
+/// The command line without the verbs that hosts keep for themselves: not every shell's script would leave them out.
+fn shown() -> Command {
+    let whole = Cli::command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let (verbs, options) = (verbs.cloned(), whole.get_arguments().cloned());
+    Command::new("leyden")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(options)
+        .subcommands(verbs)
 }
 
 /// Prints the manual page, or writes one for each verb into a folder.

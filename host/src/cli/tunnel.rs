@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -80,6 +81,18 @@ impl Tunnel {
         })
     }
 
+    /// What requests through it say, where they say nothing else: `Host` names where they go, not where the tunnel begins. What
+    /// stands before the host may choose by it, and functions see it.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let host = self.ends.host_str().unwrap_or_default();
+        let host = match self.ends.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let host = HeaderValue::try_from(host);
+        host.map(|host| (HOST, host)).into_iter().collect()
+    }
+
     /// Why the last connection to the host was none, if it was.
     pub(super) fn failure(&self) -> Option<String> {
         let failure = self.failure.lock();
@@ -143,4 +156,25 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, Error> {
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| Error::Usage(format!("no TLS: {error}")))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_name_the_host_at_the_other_end() {
+        for (ends, host) in [
+            ("https://north.example", "north.example"),
+            ("https://north.example:8443/x", "north.example:8443"),
+            ("https://[::1]:8443", "[::1]:8443"),
+        ] {
+            let tunnel = Tunnel {
+                begins: Url::parse("http://127.0.0.1:1").expect("a URL"),
+                ends: Url::parse(ends).expect("a URL"),
+                failure: Arc::default(),
+            };
+            assert_eq!(tunnel.headers()[HOST], host);
+        }
+    }
 }

@@ -37,7 +37,7 @@ use crate::policies::log::Bounds;
   LEYDEN_STORE=rediss://user:password@redis.example:6380/0 leyden up --namespace north")]
 pub(super) struct Up {
     /// The address to listen on; any but a loopback address needs --token-file.
-    #[arg(long, default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     listen: IpAddr,
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = config::PORT)]
@@ -93,6 +93,8 @@ pub(super) struct Up {
 /// What a started host says of itself.
 struct Started {
     url: String,
+    /// Where this machine reaches it: without TLS, whatever its certificate says.
+    here: String,
     config: Config,
     /// What a crash of the store's server can lose, if there is one.
     durability: Option<String>,
@@ -105,6 +107,7 @@ impl Started {
     fn banner(&self, context: &Context) -> String {
         let Self {
             url,
+            here,
             config,
             durability,
             components,
@@ -121,7 +124,7 @@ impl Started {
             .map_or("", |_| "-H \"Authorization: Bearer $TOKEN\" ");
         let example = match config.bare {
             true => "leyden new hello --lang rust".to_owned(),
-            false => format!("curl {token}{url}/client-database/client-registry/allHouses"),
+            false => format!("curl {token}{here}/client-database/client-registry/allHouses"),
         };
         format!("{title}\n{place}{durability}\nclock  {clock}\n\n{table}\n\nTry:  {example}\n")
     }
@@ -253,6 +256,11 @@ async fn serve(
         Ok(()) => until_told(&server).await.map_err(Error::from),
         Err(error) => Err(error),
     };
+    if ended.is_ok() {
+        tracing::info!(
+            "told to stop: what runs may end within the time of --drain; told once more, it is cut off"
+        );
+    }
     signals::end_at_next();
     shutdown.cancel();
     server.stopped().await;
@@ -284,10 +292,11 @@ async fn greet(
     durability: Option<String>,
     context: &Context,
 ) -> Result<(), Error> {
-    let client = context.client_of(&reachable(address))?;
-    let components = client.get("/admin/components").await?;
+    let here = reachable(address);
+    let components = context.client_of(&here)?.get("/admin/components").await?;
     let started = Started {
         url,
+        here,
         config,
         durability,
         components,

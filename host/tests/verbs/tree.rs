@@ -116,6 +116,8 @@ fn shells_and_manuals_know_the_verbs() {
             ["policy", "rollback", "min-decisions"].iter().all(knows),
             "{shell}"
         );
+        // A host calls it, and nobody else.
+        assert!(!script.contains("memory-mib"), "{shell}");
     }
     assert!(ask(&["man"]).contains(".TH leyden 1"));
     let folder = tempfile::tempdir().expect("a folder");
