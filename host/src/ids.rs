@@ -7,6 +7,57 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+/// A type for names that keep a rule: made by `parse` alone, shared when it is cloned, and text on the outside.
+macro_rules! names {
+    ($(#[$about:meta])* $name:ident, $rule:expr, $keeps:expr) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks and takes one.
+            ///
+            /// # Errors
+            /// The rule that the text breaks.
+            pub fn parse(text: &str) -> Result<Self, Invalid> {
+                let keeps: fn(&str) -> bool = $keeps;
+                keeps(text)
+                    .then(|| Self(text.into()))
+                    .ok_or(Invalid($rule))
+            }
+
+            /// As text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.as_str().to_owned()
+            }
+        }
+    };
+}
+
 /// Why a name or number from outside is refused: the rule it breaks, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -15,41 +66,14 @@ pub struct Invalid(pub &'static str);
 /// Longest component name in bytes: it appears in every key and log line.
 pub const NAME_BYTES_MAX: usize = 64;
 
-/// Longest stream name in bytes.
-pub const STREAM_BYTES_MAX: usize = 128;
-
-/// The name a component is deployed under: 1 to 64 of `a-z`, `0-9` and `-`, a letter first.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct ComponentName(Arc<str>);
-
-impl ComponentName {
-    /// Checks and takes a name.
-    ///
-    /// # Errors
-    /// The rule that the name breaks.
-    pub fn parse(name: &str) -> Result<Self, Invalid> {
-        let rule = "must be 1 to 64 of a-z, 0-9 and '-', beginning with a letter";
-        let ok = name.len() <= NAME_BYTES_MAX
-            && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if ok {
-            Ok(Self(name.into()))
-        } else {
-            Err(Invalid(rule))
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+names!(
+    /// The name a component is deployed under: 1 to 64 of `a-z`, `0-9` and `-`, a letter first.
+    ComponentName,
+    "must be 1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    |name| name.len() <= NAME_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| is_lower_or_digit(b) || b == b'-')
+);
 
 /// Names are looked up as they come in a path; they compare as their text does.
 impl Borrow<str> for ComponentName {
@@ -58,133 +82,30 @@ impl Borrow<str> for ComponentName {
     }
 }
 
-impl fmt::Display for ComponentName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for ComponentName {
-    type Error = Invalid;
-
-    fn try_from(name: String) -> Result<Self, Invalid> {
-        Self::parse(&name)
-    }
-}
-
-impl From<ComponentName> for String {
-    fn from(name: ComponentName) -> Self {
-        name.as_str().to_owned()
-    }
-}
-
 /// Longest name of a variable in bytes: as long as a component's.
 pub const VARIABLE_BYTES_MAX: usize = 64;
 
-/// The name of a variable of a component's environment, or of a secret: 1 to 64 of `A-Z`, `a-z`, `0-9` and `_`, not a digit
-/// first, such as `API_KEY`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct VariableName(Arc<str>);
+names!(
+    /// The name of a variable of a component's environment, or of a secret: 1 to 64 of `A-Z`, `a-z`, `0-9` and `_`, not a
+    /// digit first, such as `API_KEY`.
+    VariableName,
+    "must be 1 to 64 of A-Z, a-z, 0-9 and '_', not beginning with a digit",
+    |name| (1..=VARIABLE_BYTES_MAX).contains(&name.len())
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+);
 
-impl VariableName {
-    /// Checks and takes a name.
-    ///
-    /// # Errors
-    /// The rule that the name breaks.
-    pub fn parse(name: &str) -> Result<Self, Invalid> {
-        let rule = "must be 1 to 64 of A-Z, a-z, 0-9 and '_', not beginning with a digit";
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let ok = (1..=VARIABLE_BYTES_MAX).contains(&name.len())
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.bytes().all(plain);
-        if ok {
-            Ok(Self(name.into()))
-        } else {
-            Err(Invalid(rule))
-        }
-    }
+/// Longest stream name in bytes.
+pub const STREAM_BYTES_MAX: usize = 128;
 
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for VariableName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for VariableName {
-    type Error = Invalid;
-
-    fn try_from(name: String) -> Result<Self, Invalid> {
-        Self::parse(&name)
-    }
-}
-
-impl From<VariableName> for String {
-    fn from(name: VariableName) -> Self {
-        name.as_str().to_owned()
-    }
-}
-
-/// A stream's name: 1 to 128 of `a-z`, `0-9`, `.` and `-`, a letter first, such as `house.readings`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct StreamName(Arc<str>);
-
-impl StreamName {
-    /// Checks and takes a name.
-    ///
-    /// # Errors
-    /// The rule that the name breaks.
-    pub fn parse(name: &str) -> Result<Self, Invalid> {
-        let rule = "must be 1 to 128 of a-z, 0-9, '.' and '-', beginning with a letter";
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
-        let ok = name.len() <= STREAM_BYTES_MAX
-            && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.bytes().all(plain);
-        if ok {
-            Ok(Self(name.into()))
-        } else {
-            Err(Invalid(rule))
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for StreamName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for StreamName {
-    type Error = Invalid;
-
-    fn try_from(name: String) -> Result<Self, Invalid> {
-        Self::parse(&name)
-    }
-}
-
-impl From<StreamName> for String {
-    fn from(name: StreamName) -> Self {
-        name.as_str().to_owned()
-    }
-}
+names!(
+    /// A stream's name: 1 to 128 of `a-z`, `0-9`, `.` and `-`, a letter first, such as `house.readings`.
+    StreamName,
+    "must be 1 to 128 of a-z, 0-9, '.' and '-', beginning with a letter",
+    |name| name.len() <= STREAM_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| is_lower_or_digit(b) || b == b'.' || b == b'-')
+);
 
 /// Longest partner id in bytes: it is part of every key and account of the partner.
 pub const PARTNER_BYTES_MAX: usize = 128;
@@ -192,59 +113,22 @@ pub const PARTNER_BYTES_MAX: usize = 128;
 /// Names that stand where ids do in the host's own paths: a partner of that name could not be reached.
 const PARTNERS_RESERVED: [&str; 1] = ["receipt-key"];
 
-/// A partner's id: 1 to 128 bytes of text without control characters and `/`, not beginning with `.`, not beginning
-/// or ending with a blank, and none of the host's own names. So it is one segment of a path, and stays one
-/// whoever normalises it.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
-pub struct PartnerId(Arc<str>);
+names!(
+    /// A partner's id: 1 to 128 bytes of text without control characters and `/`, not beginning with `.`, not beginning
+    /// or ending with a blank, and none of the host's own names. So it is one segment of a path, and stays one
+    /// whoever normalises it.
+    PartnerId,
+    "must be 1 to 128 bytes of text without control characters and '/', not beginning with '.', not beginning or ending \
+     with a blank, and not 'receipt-key'",
+    |id| (1..=PARTNER_BYTES_MAX).contains(&id.len())
+        && id.trim() == id
+        && !id.starts_with('.')
+        && !id.chars().any(|c| c.is_control() || c == '/')
+        && !PARTNERS_RESERVED.contains(&id)
+);
 
-impl PartnerId {
-    /// Checks and takes an id.
-    ///
-    /// # Errors
-    /// The rule that the id breaks.
-    pub fn parse(id: &str) -> Result<Self, Invalid> {
-        let rule = "must be 1 to 128 bytes of text without control characters and '/', not beginning \
-                    with '.', not beginning or ending with a blank, and not 'receipt-key'";
-        let plain = id.trim() == id
-            && !id.starts_with('.')
-            && !id.chars().any(|c| c.is_control() || c == '/')
-            && !PARTNERS_RESERVED.contains(&id);
-        if plain && (1..=PARTNER_BYTES_MAX).contains(&id.len()) {
-            Ok(Self(id.into()))
-        } else {
-            Err(Invalid(rule))
-        }
-    }
-
-    /// The id.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PartnerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for PartnerId {
-    type Error = Invalid;
-
-    fn try_from(id: String) -> Result<Self, Invalid> {
-        Self::parse(&id)
-    }
-}
-
-impl From<PartnerId> for String {
-    fn from(id: PartnerId) -> Self {
-        id.as_str().to_owned()
-    }
+fn is_lower_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
 /// A SHA-256: of a component's bytes, which tells its version, or of an entry of the ledger.
@@ -358,6 +242,45 @@ impl fmt::Display for Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_keep_their_rules_and_say_them() {
+        let (long, longer) = ("x".repeat(64), "x".repeat(128));
+        for name in ["a", "a-1", "a--", &long] {
+            assert!(ComponentName::parse(name).is_ok(), "{name:?}");
+        }
+        for name in [
+            "",
+            "A",
+            "1a",
+            "-a",
+            "a_b",
+            "a.b",
+            "é",
+            "a\0",
+            &format!("{long}x"),
+        ] {
+            let refused = ComponentName::parse(name).expect_err(name);
+            assert!(refused.0.starts_with("must be 1 to 64 of a-z,"), "{name:?}");
+        }
+        for name in ["_", "a", "API_KEY", "_1", &long] {
+            assert!(VariableName::parse(name).is_ok(), "{name:?}");
+        }
+        for name in ["", "1A", "A-B", "A.B", "A=B", "É", &format!("{long}x")] {
+            let refused = VariableName::parse(name).expect_err(name);
+            assert!(refused.0.starts_with("must be 1 to 64 of A-Z,"), "{name:?}");
+        }
+        for name in ["a", "a.b-c", "a..", &longer] {
+            assert!(StreamName::parse(name).is_ok(), "{name:?}");
+        }
+        for name in ["", ".a", "1", "A", "a/b", "a_b", &format!("{longer}x")] {
+            let refused = StreamName::parse(name).expect_err(name);
+            assert!(
+                refused.0.starts_with("must be 1 to 128 of a-z,"),
+                "{name:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_partners_id_is_one_segment_of_a_path() {
