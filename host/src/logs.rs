@@ -2,7 +2,8 @@
 //! which is where they last; here they are for whoever looks now.
 //!
 //! **Invariants.** Each component keeps at most [`LINES_MAX`] lines and [`BYTES_MAX`] bytes, the latest. Whoever follows
-//! holds no place here and is never waited for: lines that went before it came back are told as missed.
+//! holds no place here and is never waited for: of lines that went before it came back, it sees by the numbers that they were.
+//! The log of a component that is taken away ends with its last instance.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,7 +117,7 @@ impl Log {
         lines
     }
 
-    /// Tells the number of the last line whenever it changes.
+    /// Tells the number of the last line whenever it changes, and ends with the log.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.last.subscribe()

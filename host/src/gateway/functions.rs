@@ -1,16 +1,11 @@
 //! What operators ask about one component: what it is, what it logs, and that it be gone. Deploying and rolling back are in
 //! `admin`.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
-use http::{HeaderValue, header};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -20,14 +15,13 @@ use super::control::{Parameter, text};
 use super::principal::Acting;
 use super::problem::{Kind, Problem};
 use super::query::Query;
+use super::sse::{self, KEEP_ALIVE};
 use crate::ids::ComponentName;
 use crate::logs::{LINES_MAX, Line, Log};
 use crate::registry::{self, Active, Interfaces};
 
 /// Lines of one answer, unless told otherwise: what fits on a screen or two.
 const LINES: u64 = 50;
-/// Time between comments where nothing is logged: most proxies cut a silent connection after 30 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Gateway>>;
@@ -83,7 +77,7 @@ pub(super) async fn logs(
     let lines = log.latest(after, limit);
     match query.text("follow") {
         None | Some("false") => reply(&json!({ "lines": lines })),
-        Some("true") => follow(&gateway, log, changed, lines),
+        Some("true") => follow(&gateway, &log, changed, lines),
         Some(_) => Err(Problem::field(
             Kind::Invalid,
             "follow",
@@ -95,7 +89,8 @@ pub(super) async fn logs(
 /// One client that follows one component's lines.
 struct Follower {
     gateway: Arc<Gateway>,
-    log: Arc<Log>,
+    /// Not held: the log ends with its component.
+    log: Weak<Log>,
     changed: watch::Receiver<u64>,
     /// What is to be sent first.
     lines: Vec<Line>,
@@ -106,38 +101,26 @@ struct Follower {
 
 fn follow(
     gateway: &Arc<Gateway>,
-    log: Arc<Log>,
+    log: &Arc<Log>,
     changed: watch::Receiver<u64>,
     lines: Vec<Line>,
 ) -> Answer {
-    let place = gateway.watchers.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::new(Kind::Busy, "too many clients watch streams"))?;
+    let place = sse::place(gateway)?;
     let last = *changed.borrow();
     let follower = Follower {
         gateway: gateway.clone(),
-        log,
+        log: Arc::downgrade(log),
         after: lines.last().map_or(last, |line| line.number),
         changed,
         lines,
         greeted: false,
         _place: place,
     };
-    let events = stream::unfold(follower, |follower| async {
-        let (bytes, follower) = follower.next().await?;
-        Some((Ok::<_, Infallible>(bytes), follower))
-    });
-    let mut response = Response::new(Body::from_stream(events));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(sse::events(follower, Follower::next))
 }
 
 impl Follower {
-    /// The next bytes for the client, once there are any; `None` when the host stops.
+    /// The next bytes for the client, once there are any; `None` when the component is gone or the host stops.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         if !self.greeted {
             self.greeted = true;
@@ -146,7 +129,7 @@ impl Follower {
         }
         let stopping = self.gateway.stopping.clone();
         loop {
-            let lines = self.log.latest(self.after, LINES_MAX);
+            let lines = self.log.upgrade()?.latest(self.after, LINES_MAX);
             if let Some(last) = lines.last() {
                 self.after = last.number;
                 return Some((events(&lines).into(), self));

@@ -37,7 +37,7 @@ use positions::Form;
 use source::{Piece, Source, merged};
 
 /// Time between comments where nothing happens: most proxies cut a silent connection after 30 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Time between attempts while the store does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,8 +64,7 @@ pub(super) async fn watch(
         .map_err(|rule| Problem::field(Kind::NotFound, "stream", rule.0))?;
     let newest = newest(&gateway, &name).await?;
     let start = positions::start(query.as_deref(), headers.get("last-event-id"), &newest)?;
-    let place = gateway.watchers.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::new(Kind::Busy, "too many clients watch streams"))?;
+    let place = place(&gateway)?;
     let store = gateway.host.store.as_ref();
     let sources = (0..).zip(start.after);
     let sources = sources.map(|(number, after)| Source::new(store, &name, number, after));
@@ -76,15 +75,29 @@ pub(super) async fn watch(
         greeted: false,
         _place: place,
     };
-    Ok(answer(watcher))
+    Ok(events(watcher, Watcher::next))
 }
 
-fn answer(watcher: Watcher) -> Response {
-    let events = stream::unfold(watcher, |watcher| async {
-        watcher
-            .next()
-            .await
-            .map(|(bytes, watcher)| (Ok::<_, Infallible>(bytes), watcher))
+/// A place among those who watch something, for as long as they do.
+///
+/// # Errors
+/// There is none left.
+pub(super) fn place(gateway: &Gateway) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = gateway.watchers.clone().try_acquire_owned();
+    place.map_err(|_| Problem::new(Kind::Busy, "too many clients watch streams"))
+}
+
+/// An answer of server-sent events: the bytes that `next` gives of a source, until it gives none.
+pub(super) fn events<S: Send + 'static, F>(
+    source: S,
+    next: impl Fn(S) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = Option<(Bytes, S)>> + Send + 'static,
+{
+    let events = stream::unfold((source, next), |(source, next)| async move {
+        let (bytes, source) = next(source).await?;
+        Some((Ok::<_, Infallible>(bytes), (source, next)))
     });
     let mut response = Response::new(Body::from_stream(events));
     let headers = response.headers_mut();

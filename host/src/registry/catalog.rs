@@ -4,6 +4,7 @@
 //! **Invariant.** Everything that changes what is active reads that number and writes the next one in the same
 //! commit, so that of two hosts that activate at once one is refused and looks again.
 
+mod pages;
 mod records;
 mod removal;
 
@@ -18,6 +19,7 @@ use crate::operators::audit::{Change, Entry};
 use crate::store::{
     self, CommitError, Order, Range, ReadSet, Snapshot, Space, Store, Transaction, Write,
 };
+use pages::all;
 pub use records::Built;
 pub(super) use records::{Activated, Beside, Listed, along};
 use records::{VersionRecord, json, parse, put, text};
@@ -34,7 +36,7 @@ const ACTIVATIONS: &str = "leyden.activations";
 const REGISTRY: &str = "leyden.registry";
 const NUMBER: &[u8] = b"generation";
 
-/// Most components, versions of one component, and activations that are looked back on.
+/// Most versions of one component that are listed, and activations that are looked back on: the latest.
 const LISTED_MAX: usize = 10_000;
 
 /// Most tries of what other hosts keep changing.
@@ -146,10 +148,7 @@ impl Catalog {
     async fn active_once(&self) -> Result<(u64, Vec<Listed>), Error> {
         let mut snapshot = self.store.snapshot().await?;
         let number = number_in(snapshot.as_mut()).await?;
-        let (space, whole) = (Space::from(ACTIVE), whole());
-        let entries = snapshot
-            .scan(&space, &whole, Order::Ascending, LISTED_MAX)
-            .await?;
+        let entries = all(snapshot.as_mut(), ACTIVE, whole()).await?;
         let listed = entries.iter().map(Listed::from_entry);
         Ok((number, listed.collect::<Result<_, _>>()?))
     }
@@ -195,14 +194,15 @@ impl Catalog {
         Ok(snapshot.read(&space, &key).await?.is_some())
     }
 
-    /// Versions of a component, the last deployed first.
+    /// Versions of a component, the last deployed first, at most [`LISTED_MAX`].
     pub(super) async fn versions(
         &self,
         name: &ComponentName,
         active: Option<Digest>,
     ) -> Result<Vec<VersionInfo>, Error> {
         let mut versions = Vec::new();
-        for entry in self.scan(VERSIONS, of_name(name), Order::Ascending).await? {
+        let mut snapshot = self.store.snapshot().await?;
+        for entry in all(snapshot.as_mut(), VERSIONS, of_name(name)).await? {
             let record: VersionRecord = parse(&entry.value)?;
             let digest = text(&entry.key[name.as_str().len() + 1..]);
             let active = active.is_some_and(|a| a.to_string() == digest);
@@ -215,14 +215,17 @@ impl Catalog {
             });
         }
         versions.sort_by(|a, b| b.deployed_at.cmp(&a.deployed_at));
+        versions.truncate(LISTED_MAX);
         Ok(versions)
     }
 
     /// How a component came to its active version: the activations that a rollback goes back along, the present one
     /// first. What was rolled back from is not among them.
     pub(super) async fn history(&self, name: &ComponentName) -> Result<Vec<Activated>, Error> {
-        let found = self
-            .scan(ACTIVATIONS, of_name(name), Order::Descending)
+        let (space, own) = (Space::from(ACTIVATIONS), of_name(name));
+        let mut snapshot = self.store.snapshot().await?;
+        let found = snapshot
+            .scan(&space, &own, Order::Descending, LISTED_MAX)
             .await?;
         let activated = found.iter().map(Activated::from_entry);
         Ok(along(activated.collect::<Result<_, _>>()?))
@@ -269,21 +272,8 @@ impl Catalog {
         }
         writes.push(put(REGISTRY, NUMBER.into(), next.to_be_bytes().into()));
         // Every change writes the number, so reading it stands for all that was read before.
-        if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
-            return Err(Error::Overtaken);
-        }
-        let reads = ReadSet {
-            version: snapshot.version(),
-            keys: vec![(REGISTRY.into(), NUMBER.into())],
-            ranges: Vec::new(),
-        };
-        drop(snapshot);
-        let activation = Transaction {
-            reads,
-            writes,
-            ..Transaction::default()
-        };
-        self.store.commit(activation).await?;
+        self.commit_at(snapshot, writes, Vec::new(), present)
+            .await?;
         Ok(next)
     }
 
@@ -300,14 +290,25 @@ impl Catalog {
     /// # Errors
     /// [`Error::Overtaken`] where another one is, or the store did not answer.
     pub(super) async fn write_at(&self, writes: Vec<Write>, present: u64) -> Result<(), Error> {
-        let mut snapshot = self.store.snapshot().await?;
+        let snapshot = self.store.snapshot().await?;
+        self.commit_at(snapshot, writes, Vec::new(), present).await
+    }
+
+    /// The same with what was read for them: nothing of these ranges has changed since the snapshot.
+    async fn commit_at(
+        &self,
+        mut snapshot: Box<dyn Snapshot>,
+        writes: Vec<Write>,
+        ranges: Vec<(Space, Range)>,
+        present: u64,
+    ) -> Result<(), Error> {
         if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
             return Err(Error::Overtaken);
         }
         let reads = ReadSet {
             version: snapshot.version(),
             keys: vec![(REGISTRY.into(), NUMBER.into())],
-            ranges: Vec::new(),
+            ranges,
         };
         drop(snapshot);
         let change = Transaction {
@@ -341,20 +342,6 @@ impl Catalog {
         };
         self.store.commit(version).await?;
         Ok(())
-    }
-
-    async fn scan(
-        &self,
-        space: &str,
-        range: Range,
-        order: Order,
-    ) -> Result<Vec<store::Entry>, Error> {
-        Ok(self
-            .store
-            .snapshot()
-            .await?
-            .scan(&space.into(), &range, order, LISTED_MAX)
-            .await?)
     }
 }
 

@@ -72,17 +72,24 @@ impl Registry {
     ) -> Result<Arc<Generation>, Error> {
         let _alone = self.shared.activating.lock().await;
         for _ in 0..TRIES_MAX {
-            self.catch_up().await?;
-            let present = self.generation();
-            let (number, listed) = self.shared.catalog.active().await?;
-            if number != present.number {
-                continue;
-            }
+            let (present, listed) = self.present().await?;
             let amendment = decide(&present, &listed)?;
             match self.amend(&present, listed, amendment).await {
                 Err(Error::Overtaken) => {}
-                Err(error) => return Err(error),
-                Ok(()) => return Ok(present),
+                outcome => return outcome.map(|()| present),
+            }
+        }
+        Err(Error::Overtaken)
+    }
+
+    /// The present generation, which is also the store's, and what is listed in it. Only for whoever is alone on this host.
+    pub(super) async fn present(&self) -> Result<(Arc<Generation>, Vec<Listed>), Error> {
+        for _ in 0..TRIES_MAX {
+            self.catch_up().await?;
+            let present = self.generation();
+            let (number, listed) = self.shared.catalog.active().await?;
+            if number == present.number {
+                return Ok((present, listed));
             }
         }
         Err(Error::Overtaken)

@@ -9,7 +9,7 @@ use super::catalog::{Built, Listed, Source};
 use super::manifest::Manifest;
 use super::policy::Policy;
 use super::router::Router;
-use super::secrets::Variables;
+use super::variables::Variables;
 use super::{Error, Kind};
 use crate::dispatch::{Culprit, Turns};
 use crate::ids::{ComponentName, Digest, Instant};

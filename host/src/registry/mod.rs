@@ -18,7 +18,7 @@ mod removing;
 mod rollback;
 pub mod rollout;
 pub mod router;
-mod secrets;
+mod variables;
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub use generation::{Active, Generation};
 pub use interfaces::Interfaces;
 pub use policy::Policy;
 pub use removing::Removed;
-pub use secrets::Variables;
+pub use variables::Variables;
 
 use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant, VariableName};
@@ -219,8 +219,11 @@ impl Registry {
     }
 
     fn swap(&self, next: Generation) {
-        let number = next.number;
-        self.shared.generation.store(Arc::new(next));
+        let (number, next) = (next.number, Arc::new(next));
+        let former = self.shared.generation.swap(next.clone());
+        let gone = former.components.keys();
+        gone.filter(|name| !next.components.contains_key(name))
+            .for_each(|name| self.shared.runtime.logs.forget(name));
         self.shared.changed.send_replace(number);
     }
 

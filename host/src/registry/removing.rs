@@ -6,14 +6,12 @@
 
 use std::sync::Arc;
 
-use super::catalog::Source;
+use super::catalog::{Listed, Source};
+use super::changing::TRIES_MAX;
 use super::{Active, Error, Generation, Kind, Registry};
 use crate::ids::ComponentName;
 use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
-
-/// Most tries where others change something first: each then stands on what they changed.
-const TRIES_MAX: usize = 5;
 
 /// What is gone.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -38,9 +36,8 @@ impl Registry {
     pub async fn delete(&self, by: &Operator, name: &ComponentName) -> Result<Removed, Error> {
         let _alone = self.shared.activating.lock().await;
         for _ in 0..TRIES_MAX {
-            self.catch_up().await?;
-            let present = self.generation();
-            match self.delete_from(by, name, &present).await {
+            let (present, listed) = self.present().await?;
+            match self.delete_from(by, name, &present, listed).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome,
             }
@@ -52,12 +49,10 @@ impl Registry {
         &self,
         by: &Operator,
         name: &ComponentName,
-        present: &Arc<Generation>,
+        present: &Generation,
+        mut listed: Vec<Listed>,
     ) -> Result<Removed, Error> {
-        let (number, mut listed) = self.shared.catalog.active().await?;
-        if number != present.number {
-            return Err(Error::Overtaken);
-        }
+        let number = present.number;
         let unknown = || Error::UnknownComponent(name.to_string());
         let active = present.components.get(name).ok_or_else(unknown)?;
         removable(present, active).map_err(Error::Conflict)?;
@@ -70,7 +65,6 @@ impl Registry {
         let removal = self.shared.catalog.remove(name, &entry, secrets, number);
         let versions = removal.await?;
         self.swap(next);
-        self.shared.runtime.logs.forget(name);
         tracing::info!(component = %name, generation = number + 1, by = &*by.name, "took a component away");
         Ok(Removed {
             name: name.to_string(),

@@ -107,6 +107,10 @@ fn a_component_that_is_taken_away_leaves_nothing_but_its_data_and_the_audit() {
         );
         let versions = web.get("/admin/components/mine/versions").await.json();
         assert_eq!(versions.as_array().map(Vec::len), Some(1));
+        let back = web.admin(Method::POST, "/admin/components/mine/rollback", "{}");
+        let back = back.await;
+        assert_eq!(back.problem(404), "not-found");
+        assert!(back.body.contains("none was active before"), "{back:?}");
         assert_eq!(web.get("/mine/get?key=a").await.json(), "kept");
     });
 }
@@ -335,5 +339,13 @@ fn the_latest_lines_are_shown_and_followed_and_failures_are_among_them() {
             .filter_map(|line| line.strip_prefix("id: "))
             .collect();
         assert_eq!(ids, ["4", "5", "6"], "{text}");
+
+        assert_eq!(delete(&web, "mine").await.status, 200);
+        let ending = async { while chunks.next().await.is_some() {} };
+        tokio::time::timeout(PATIENCE, ending)
+            .await
+            .expect("a log ends with its component");
+        deploy(&web, "mine", MANIFEST).await;
+        assert_eq!(web.get(logs).await.json(), json!({ "lines": [] }));
     });
 }

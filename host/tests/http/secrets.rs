@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use leyden::config::Store;
 use leyden::ids::VariableName;
 use leyden::registry::Active;
+use leyden::registry::manifest::VARIABLES_MAX;
 use leyden::store::{Order, Range, redis};
 use reqwest::Method;
 use serde_json::json;
@@ -124,6 +126,32 @@ fn secrets_are_kept_and_never_told() {
     run(async {
         let web = own(|_| {}).await;
         secrets_are_set_listed_and_removed(&web).await;
+    });
+}
+
+#[test]
+fn as_many_as_may_be_are_set_however_many_come_at_once_and_all_go_with_their_component() {
+    run(async {
+        let web = own(|_| {}).await;
+        assert_eq!(deploy(&web, "mine", MANIFEST).await.status, 200);
+        let set = async |number: usize| {
+            let path = format!("/admin/components/mine/secrets/KEY_{number}");
+            web.admin(Method::PUT, &path, "x").await.status
+        };
+        let answers = join_all((0..VARIABLES_MAX + 16).map(set)).await;
+        let taken = answers.iter().filter(|status| **status == 200).count();
+        let refused = answers.iter().filter(|status| **status == 409).count();
+        assert_eq!((taken, refused), (VARIABLES_MAX, 16), "{answers:?}");
+        let gone = web.admin(Method::DELETE, "/admin/components/mine", "");
+        assert_eq!(gone.await.status, 200);
+        let whole = Range {
+            start: vec![0],
+            end: None,
+        };
+        let mut snapshot = web.host.store.snapshot().await.expect("a snapshot");
+        let space = "leyden.secrets".into();
+        let left = snapshot.scan(&space, &whole, Order::Ascending, 1).await;
+        assert!(left.expect("read").is_empty());
     });
 }
 

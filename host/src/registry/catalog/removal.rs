@@ -7,13 +7,14 @@
 use std::collections::BTreeSet;
 
 use super::super::Error;
+use super::pages::all;
 use super::{
-    ACTIVATIONS, ACTIVE, BYTES, Catalog, LISTED_MAX, NUMBER, REGISTRY, VERSIONS, number_in,
-    of_name, overtaken, put, text, whole,
+    ACTIVATIONS, ACTIVE, BYTES, Catalog, NUMBER, REGISTRY, VERSIONS, of_name, overtaken, put, text,
+    whole,
 };
 use crate::ids::ComponentName;
 use crate::operators::audit::Entry;
-use crate::store::{self, Order, Range, ReadSet, Snapshot, Space, Transaction, Write};
+use crate::store::{self, Snapshot, Space, Write};
 
 impl Catalog {
     /// That no stream keeps a place for a component. Records are kept for groups, and for one whose component is gone they
@@ -51,11 +52,8 @@ impl Catalog {
         present: u64,
     ) -> Result<usize, Error> {
         let mut snapshot = self.store.snapshot().await?;
-        if number_in(snapshot.as_mut()).await.map_err(overtaken)? != present {
-            return Err(Error::Overtaken);
-        }
         let (own, others) = versions(snapshot.as_mut(), name).await.map_err(overtaken)?;
-        let activations = keys(snapshot.as_mut(), ACTIVATIONS, of_name(name)).await;
+        let activations = all(snapshot.as_mut(), ACTIVATIONS, of_name(name)).await;
         let mut writes = vec![
             entry.write(),
             gone(ACTIVE, name.as_str().into()),
@@ -65,7 +63,7 @@ impl Catalog {
             activations
                 .map_err(overtaken)?
                 .into_iter()
-                .map(|key| gone(ACTIVATIONS, key)),
+                .map(|entry| gone(ACTIVATIONS, entry.key)),
         );
         writes.extend(secrets);
         for (key, digest) in &own {
@@ -74,17 +72,8 @@ impl Catalog {
                 writes.push(gone(BYTES, digest.clone().into_bytes()));
             }
         }
-        let removal = Transaction {
-            reads: ReadSet {
-                version: snapshot.version(),
-                keys: vec![(REGISTRY.into(), NUMBER.into())],
-                ranges: vec![(VERSIONS.into(), whole())],
-            },
-            writes,
-            ..Transaction::default()
-        };
-        drop(snapshot);
-        self.store.commit(removal).await?;
+        let versions = vec![(VERSIONS.into(), whole())];
+        self.commit_at(snapshot, writes, versions, present).await?;
         Ok(own.len())
     }
 }
@@ -95,7 +84,7 @@ async fn versions(
     name: &ComponentName,
 ) -> store::Result<(Vec<(Vec<u8>, String)>, BTreeSet<String>)> {
     let (mut own, mut others) = (Vec::new(), BTreeSet::new());
-    for key in keys(snapshot, VERSIONS, whole()).await? {
+    for store::Entry { key, .. } in all(snapshot, VERSIONS, whole()).await? {
         let Some(at) = key.iter().position(|byte| *byte == 0) else {
             continue;
         };
@@ -107,28 +96,6 @@ async fn versions(
         }
     }
     Ok((own, others))
-}
-
-/// All keys of a range, read in pages.
-async fn keys(
-    snapshot: &mut dyn Snapshot,
-    space: &str,
-    mut range: Range,
-) -> store::Result<Vec<Vec<u8>>> {
-    let space = Space::from(space);
-    let mut keys = Vec::new();
-    loop {
-        let page = snapshot
-            .scan(&space, &range, Order::Ascending, LISTED_MAX)
-            .await?;
-        let is_last = page.len() < LISTED_MAX;
-        keys.extend(page.into_iter().map(|entry| entry.key));
-        let Some(last) = keys.last().filter(|_| !is_last) else {
-            return Ok(keys);
-        };
-        // The least key that comes after the last one.
-        range.start = [last.as_slice(), &[0]].concat();
-    }
 }
 
 fn gone(space: &str, key: Vec<u8>) -> Write {

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Active, Error, Registry};
+use super::catalog::Listed;
+use super::changing::TRIES_MAX;
+use super::{Active, Error, Generation, Registry};
 use crate::ids::{ComponentName, VariableName};
 use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
 use crate::secrets::{Known, Secret};
 use crate::store::Write;
-
-/// Most tries where others change something first: each then stands on what they changed.
-const TRIES_MAX: usize = 5;
 
 /// What a component finds in its environment: variables of its manifest, and its secrets.
 #[derive(Debug, Default)]
@@ -35,10 +34,9 @@ impl Registry {
         name: &VariableName,
         value: &Secret,
     ) -> Result<(), Error> {
-        let write = self.shared.vault.set(component, name, value).await?;
         let entry = Entry::of(by, Change::SetSecret, component.as_str());
-        let entry = entry.because(Some(name.to_string()));
-        self.change_secret(component, write, &entry).await
+        self.change_secret(component, name, Some(value), entry)
+            .await
     }
 
     /// Removes a secret of a component; the audit names who did that.
@@ -51,10 +49,8 @@ impl Registry {
         component: &ComponentName,
         name: &VariableName,
     ) -> Result<(), Error> {
-        let write = self.shared.vault.remove(component, name).await?;
         let entry = Entry::of(by, Change::RemoveSecret, component.as_str());
-        let entry = entry.because(Some(name.to_string()));
-        self.change_secret(component, write, &entry).await
+        self.change_secret(component, name, None, entry).await
     }
 
     /// The names of a component's secrets, and since when they are what they are.
@@ -82,16 +78,25 @@ impl Registry {
         active.variables.get_or_try_init(read).await.cloned()
     }
 
+    /// Sets a secret, or removes it where there is no value. How many there are is looked at by whoever is alone.
     async fn change_secret(
         &self,
         component: &ComponentName,
-        write: Write,
-        entry: &Entry,
+        name: &VariableName,
+        value: Option<&Secret>,
+        entry: Entry,
     ) -> Result<(), Error> {
+        let entry = entry.because(Some(name.to_string())).write();
+        let vault = &self.shared.vault;
         let _alone = self.shared.activating.lock().await;
         for _ in 0..TRIES_MAX {
-            self.catch_up().await?;
-            match self.change_secret_once(component, &write, entry).await {
+            let (present, listed) = self.present().await?;
+            let write = match value {
+                Some(value) => vault.set(component, name, value).await?,
+                None => vault.remove(component, name).await?,
+            };
+            let writes = vec![write, entry.clone()];
+            match self.renew(component, &present, listed, writes).await {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome,
             }
@@ -99,25 +104,21 @@ impl Registry {
         Err(Error::Overtaken)
     }
 
-    async fn change_secret_once(
+    /// Commits writes, and has the component begin anew, if it is deployed.
+    async fn renew(
         &self,
         component: &ComponentName,
-        write: &Write,
-        entry: &Entry,
+        present: &Generation,
+        mut listed: Vec<Listed>,
+        mut writes: Vec<Write>,
     ) -> Result<(), Error> {
-        let catalog = &self.shared.catalog;
-        let present = self.generation();
-        let (number, mut listed) = catalog.active().await?;
-        if number != present.number {
-            return Err(Error::Overtaken);
-        }
-        let mut writes = vec![write.clone(), entry.write()];
+        let (catalog, number) = (&self.shared.catalog, present.number);
         let Some(at) = listed.iter().position(|listed| listed.name == *component) else {
             return catalog.write_at(writes, number).await;
         };
         listed[at].secrets += 1;
         writes.extend(catalog.listing(&listed[at], number + 1));
-        let next = self.assemble(&present, number + 1, listed, None).await?;
+        let next = self.assemble(present, number + 1, listed, None).await?;
         catalog.write_at(writes, number).await?;
         self.swap(next);
         Ok(())
