@@ -30,11 +30,7 @@ impl Build {
         let folder = self.folder.unwrap_or_else(|| PathBuf::from("."));
         let project = ProjectFile::of(&folder)?;
         let built = build(&project).await?;
-        let told = built.document()?;
-        match context.global.json {
-            true => context.show(&told),
-            false => context.show(&words(told)),
-        }
+        context.show(&built.document()?)
     }
 }
 
@@ -89,16 +85,6 @@ async fn run(folder: &Path, command: &str) -> Result<ExitStatus, Error> {
     Ok(shell.status().await?)
 }
 
-/// The same for a screen.
-fn words(mut told: Value) -> Value {
-    for member in ["imports", "exports"] {
-        let names = told[member].as_array().into_iter().flatten();
-        let row = |name: &Value| json!({ "interface": name });
-        told[member] = names.map(row).collect();
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,10 +110,6 @@ mod tests {
         let told = built.document().expect("a component");
         assert_eq!(told["kind"], "function");
         assert_eq!(told["imports"][0], "wasi:cli/stdout@0.2.10");
-        assert_eq!(
-            words(told)["imports"][0]["interface"],
-            "wasi:cli/stdout@0.2.10"
-        );
     }
 
     #[tokio::test]

@@ -21,6 +21,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest token, bytes; a longer file is not a token.
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
+/// Largest component file, bytes; the host's own limit is lower and its word counts.
+const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Talks to one host.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -220,6 +223,14 @@ impl Client {
             source: why.map_or_else(|| source.without_url().into(), Into::into),
         }
     }
+}
+
+/// Reads a component's file.
+///
+/// # Errors
+/// It cannot be read or is longer than any host would take.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Error> {
+    read_file(path, COMPONENT_BYTES_MAX)
 }
 
 /// Reads a file that the command line names, at most `bytes_max` bytes of it.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Context, Error, components};
+use super::{Context, Error, route};
 
 /// Takes a component away: its routes answer no more, and its versions and secrets are gone.
 ///
@@ -19,7 +19,7 @@ pub(super) struct Delete {
 
 impl Delete {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        let path = components::path(&self.name)?;
+        let path = route::component(&self.name)?;
         let answer = context
             .client()?
             .write(Method::DELETE, &path, &json!({}))

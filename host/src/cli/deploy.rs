@@ -6,12 +6,9 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::leyden_toml::{self, ProjectFile};
-use super::{Client, Context, Error, client, components, progress};
+use super::{Client, Context, Error, client, progress, route};
 use crate::registry::Interfaces;
 use crate::registry::manifest;
-
-/// Largest component file, bytes; the host's own limit is lower and its word counts.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Uploads a component and makes it the active version of NAME.
 ///
@@ -87,7 +84,7 @@ pub(super) fn built(project: &ProjectFile) -> Result<(PathBuf, Vec<u8>), Error> 
             "there is no {file}: `leyden build` makes it"
         )));
     }
-    let component = client::read_file(&file, FILE_BYTES_MAX)?;
+    let component = client::read_component(&file)?;
     let component = with_project(&file, &component, project)?;
     Ok((file, component))
 }
@@ -97,7 +94,7 @@ pub(super) fn built(project: &ProjectFile) -> Result<(PathBuf, Vec<u8>), Error> 
 /// # Errors
 /// A file cannot be read, it is no component, or the manifest does not go with it.
 fn with_manifest(file: &Path, manifest: Option<&Path>) -> Result<Vec<u8>, Error> {
-    let component = client::read_file(file, FILE_BYTES_MAX)?;
+    let component = client::read_component(file)?;
     match manifest {
         Some(manifest) => with_project(file, &component, &ProjectFile::read(manifest)?),
         None => Ok(component),
@@ -133,7 +130,7 @@ pub(super) async fn upload(
     file: &Path,
     component: Vec<u8>,
 ) -> Result<Value, Error> {
-    let request = client.request(Method::POST, &components::path(name)?)?;
+    let request = client.request(Method::POST, &route::component(name)?)?;
     let then = "compiling and swapping";
     let (body, bar) = progress::upload_body(&file.display().to_string(), then, component);
     let request = request

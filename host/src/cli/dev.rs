@@ -4,19 +4,21 @@
 //! **Invariants.** A build that fails, or a version that the host refuses, changes nothing: the former version serves on. The
 //! host ends with this process.
 
-mod host;
 mod watch;
 
 use std::path::{Path, PathBuf};
 
 use super::build::{self, Built};
+use super::child::ChildHost;
 use super::leyden_toml::ProjectFile;
 use super::{Client, Context, Error, deploy, logs, signals};
 use crate::clock;
 use crate::config;
 use crate::ids::Digest;
-use host::DevHost;
 use watch::Watch;
+
+/// The folder of the host in the project's; its name begins with a dot, so that it is not watched.
+const FOLDER: &str = ".leyden";
 
 /// Builds, runs and watches a project: what changes is built anew and swapped in, and what it logs is printed, until Ctrl-C.
 ///
@@ -45,7 +47,7 @@ impl Dev {
         let project = ProjectFile::of(&folder)?;
         let mut own = match self.against {
             Some(_) => None,
-            None => Some(DevHost::spawn(&folder, self.port)?),
+            None => Some(own_host(&folder, self.port)?),
         };
         let url = match (&self.against, &mut own) {
             (Some(url), _) => url.clone(),
@@ -67,11 +69,22 @@ impl Dev {
             ended = session.run(&project) => ended,
             told = signals::told_to_stop() => Ok(told?),
         };
-        match own {
-            Some(own) => own.stop(ended).await,
-            None => ended,
-        }
+        let Some(own) = own else {
+            return ended;
+        };
+        let ended = ended.map_err(|error| own.explain(error));
+        own.stop().await;
+        ended
     }
+}
+
+/// The host of a project: without the components of energy communities, and with its data in the project's folder.
+fn own_host(project: &Path, port: u16) -> Result<ChildHost, Error> {
+    let folder = project.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|source| Error::unwritable(&folder, source))?;
+    ChildHost::spawn(&folder, |command| {
+        command.args(["--bare", "--port", &port.to_string()]);
+    })
 }
 
 /// A project on its host.
@@ -145,8 +158,9 @@ impl Session<'_> {
     async fn follow(&self, name: &str) -> Result<(), Error> {
         loop {
             match logs::follow(self.context, &self.client, name, 0).await {
-                // It is not deployed yet: its first build has failed, say.
-                Err(Error::Refused(_)) => clock::sleep(watch::LOOK_EVERY).await,
+                // It is not deployed yet (its first build has failed, say) or not any more. A host that is gone is not
+                // reached next time.
+                Err(Error::Refused(_) | Error::Host(_)) => clock::sleep(watch::LOOK_EVERY).await,
                 ended => return ended,
             }
         }

@@ -3,13 +3,13 @@
 
 use std::error::Error as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::marked::Marked;
-use super::screen::Screen;
+use super::screen::{Screen, printable};
 use crate::store::copy;
 
 /// How a verb fails.
@@ -199,6 +199,14 @@ impl Error {
         Self::Copy(Box::new(error))
     }
 
+    /// A file that was not written.
+    pub(super) fn unwritable(path: &Path, source: io::Error) -> Self {
+        Self::Unwritable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// A command line that its parser does not take.
     pub(super) fn parsing(wrong: &clap::Error) -> Self {
         let text = wrong.render().to_string();
@@ -235,9 +243,10 @@ impl Error {
         if as_json {
             return screen.error_line(&self.document().to_string());
         }
-        screen.error_line(&format!("{} {self}", screen.error_red("error:")));
+        let says = printable(&self.to_string());
+        screen.error_line(&format!("{} {says}", screen.error_red("error:")));
         for line in self.details() {
-            screen.error_line(&format!("  {line}"));
+            screen.error_line(&format!("  {}", printable(&line)));
         }
         if let Some(next) = self.next() {
             screen.error_line(&format!("  next: {next}"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Error, components, list, table};
+use super::{Context, Error, list, route, table};
 
 /// Shows one component: how it is reached, what it imports, may do and may use, and its versions.
 ///
@@ -20,7 +20,7 @@ impl Inspect {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let answer = context
             .client()?
-            .get(&components::path(&self.name)?)
+            .get(&route::component(&self.name)?)
             .await?;
         match context.global.json {
             true => context.show(&answer),
@@ -31,27 +31,12 @@ impl Inspect {
 
 /// The same for a screen: what is empty is left out.
 fn words(component: &Value) -> Value {
-    let joined = |names: &Value| {
-        let names = names.as_array().into_iter().flatten();
-        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
-        json!(names.join(" "))
-    };
     let mut shown = component.clone();
-    shown["routes"] = json!(list::routes(component).join(" "));
-    for member in [
-        "imports",
-        "exports",
-        "subscribe",
-        "publish",
-        "secrets",
-        "outbound",
-    ] {
-        shown[member] = joined(&component[member]);
-    }
+    shown["routes"] = json!(list::routes(component));
     if let Some(grants) = component["grants"].as_object() {
         let given = grants.iter().filter(|(_, given)| **given == true);
         let given: Vec<&str> = given.map(|(name, _)| name.as_str()).collect();
-        shown["grants"] = json!(given.join(" "));
+        shown["grants"] = json!(given);
     }
     shown["versions"] = component["versions"]
         .as_array()
@@ -89,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_empty_is_left_out_and_lists_are_lines() {
+    fn what_is_empty_is_left_out_and_grants_are_those_that_are_given() {
         let component = json!({
             "name": "f", "kind": "function", "routes": [{"path": "/f"}], "imports": ["a", "b"], "exports": [],
             "description": "", "reuse": null, "env": {}, "secrets": ["KEY"],
@@ -97,12 +82,8 @@ mod tests {
             "versions": [{"digest": "0123456789abcdef", "deployedAt": "now", "sizeBytes": 7, "active": true}],
         });
         let shown = words(&component);
-        assert_eq!(shown["routes"], "/fn/f /f");
-        assert_eq!(shown["imports"], "a b");
-        assert_eq!(
-            (&shown["grants"], &shown["secrets"]),
-            (&json!("keyvalue"), &json!("KEY"))
-        );
+        assert_eq!(shown["routes"], json!(["/fn/f", "/f"]));
+        assert_eq!(shown["grants"], json!(["keyvalue"]));
         assert_eq!(shown["versions"][0]["version"], "0123456789ab");
         for member in ["exports", "description", "reuse", "env"] {
             assert!(shown.get(member).is_none(), "{member}");

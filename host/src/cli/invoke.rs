@@ -53,7 +53,10 @@ impl Invoke {
             context
                 .screen
                 .error_line(&context.screen.dim(&format!("HTTP {}", answer.status)));
-            context.screen.line(&answer.text())?;
+            let text = answer.text();
+            context
+                .screen
+                .line(text.strip_suffix('\n').unwrap_or(&text))?;
         }
         answer.accepted().map(drop)
     }

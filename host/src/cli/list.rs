@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::{Context, Error, table};
 
-/// Lists what is deployed: kind, routes and active version.
+/// Lists what is deployed: kind, active version and routes.
 ///
 /// A function is reached below /fn/NAME besides its routes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   leyden list
   leyden list --kind function
-  leyden --json list")]
+  leyden --json list | jq -r '.[].routes[].path'")]
 pub(super) struct List {
     /// Only those of one kind.
     #[arg(long)]

@@ -3,7 +3,8 @@
 use reqwest::{Method, Response};
 use serde_json::Value;
 
-use super::{Client, Context, Error, components, signals};
+use super::screen::printable;
+use super::{Client, Context, Error, route, signals};
 
 /// Longest event (bytes): a line of a log is bounded by the host, and JSON may double it.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -40,7 +41,7 @@ impl Logs {
         }
         let path = format!(
             "{}/logs?limit={}",
-            components::path(&self.name)?,
+            route::component(&self.name)?,
             self.lines
         );
         let answer = client.get(&path).await?;
@@ -52,17 +53,17 @@ impl Logs {
     }
 }
 
-/// Prints what a component logs until the host goes.
+/// Prints what a component logs until it, or the host, goes.
 ///
 /// # Errors
-/// The host does not answer, refuses, or goes.
+/// The host does not answer or refuses, or one of the two has gone.
 pub(super) async fn follow(
     context: &Context,
     client: &Client,
     name: &str,
     lines: u32,
 ) -> Result<(), Error> {
-    let path = format!("{}/logs?follow=true&limit={lines}", components::path(name)?);
+    let path = format!("{}/logs?follow=true&limit={lines}", route::component(name)?);
     let response = client.open(client.request(Method::GET, &path)?).await?;
     if !response.status().is_success() {
         let refused = client.whole(response).await?;
@@ -86,7 +87,8 @@ async fn print_events(context: &Context, mut response: Response) -> Result<(), E
             return Err(Error::Answer("a line of the log is too long".to_owned()));
         }
     }
-    Err(Error::Host("the host has stopped".to_owned()))
+    let ended = "the log has ended: the component was taken away, or the host has stopped";
+    Err(Error::Host(ended.to_owned()))
 }
 
 /// Takes the lines that have come whole.
@@ -111,7 +113,7 @@ fn show(context: &Context, line: &Value) -> Result<(), Error> {
         "error" | "warn" => screen.red(&level),
         _ => level,
     };
-    let message = text("message");
+    let message = printable(text("message"));
     Ok(screen.line(&format!("{} {level} {message}", screen.dim(text("at"))))?)
 }
 

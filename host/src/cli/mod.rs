@@ -1,6 +1,6 @@
 //! The command line: one file per verb. A verb talks to a running host over its HTTP interface
-//! only, so whatever it can do, any other client can do; only `up` starts a host, and only
-//! `store` opens a store by itself.
+//! only, so whatever it can do, any other client can do; only `up` is a host (`dev` and `scenario` start it as a
+//! child process), and only `store` opens a store by itself.
 //!
 //! Invariants: results go to standard output, everything else to standard error; every failure
 //! ends in one of the exit codes of [`EXIT_CODES`].
@@ -8,10 +8,10 @@
 mod age;
 mod audit;
 mod build;
+mod child;
 mod client;
 mod clock;
 mod compile;
-mod components;
 mod consent;
 mod dead;
 mod delete;
@@ -22,11 +22,13 @@ mod hosts;
 mod ingest;
 mod inspect;
 mod invoke;
+mod key_file;
 mod ledger;
 mod leyden_toml;
 mod list;
 mod logs;
 mod marked;
+mod metrics;
 mod new;
 mod operator;
 mod partner;
@@ -43,7 +45,6 @@ mod scenario;
 mod schema;
 mod screen;
 mod secret;
-mod secrets;
 mod serving;
 mod shell;
 mod signals;
@@ -144,42 +145,43 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Up(Box<up::Up>),
+    New(new::New),
+    Build(build::Build),
+    Dev(dev::Dev),
     Deploy(deploy::Deploy),
+    #[command(visible_alias = "components")]
+    List(list::List),
+    Inspect(inspect::Inspect),
+    Invoke(invoke::Invoke),
+    Logs(logs::Logs),
+    Metrics(metrics::Metrics),
     Versions(versions::Versions),
     Rollback(rollback::Rollback),
-    Audit(audit::Audit),
+    Delete(delete::Delete),
+    Secret(secret::Command),
+    Schema(schema::Schema),
+    Policy(policy::Command),
     Operator(operator::Command),
-    Components(components::Components),
+    Audit(audit::Audit),
+    Record(record::Command),
+    Replay(replay::Replay),
     Streams(streams::Streams),
     Hosts(hosts::Hosts),
     Store(store::Command),
     Ledger(ledger::Command),
     Ingest(ingest::Ingest),
-    Invoke(invoke::Invoke),
     Scenario(scenario::Command),
     Clock(clock::ShowClock),
     Tick(tick::Tick),
-    #[command(hide = true)]
-    Compile(compile::Compile),
     Partner(partner::Command),
     Usage(usage::Usage),
     Consent(consent::Command),
     Plugin(plugin::Command),
     Receipt(receipt::Command),
-    Policy(policy::Command),
-    Record(record::Command),
-    Replay(replay::Replay),
     Completions(shell::Completions),
     Man(shell::Man),
-    New(new::New),
-    Build(build::Build),
-    Dev(dev::Dev),
-    List(list::List),
-    Inspect(inspect::Inspect),
-    Delete(delete::Delete),
-    Logs(logs::Logs),
-    Secret(secrets::Command),
-    Schema(schema::Schema),
+    #[command(hide = true)]
+    Compile(compile::Compile),
 }
 
 /// What a verb works with.
@@ -251,41 +253,41 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn dispatch(verb: Verb, context: &Context) -> Result<(), Error> {
     match verb {
         Verb::Up(verb) => verb.run(context).await,
+        Verb::New(verb) => verb.run(context),
+        Verb::Build(verb) => verb.run(context).await,
+        Verb::Dev(verb) => verb.run(context).await,
         Verb::Deploy(verb) => verb.run(context).await,
+        Verb::List(verb) => verb.run(context).await,
+        Verb::Inspect(verb) => verb.run(context).await,
+        Verb::Invoke(verb) => verb.run(context).await,
+        Verb::Logs(verb) => verb.run(context).await,
+        Verb::Metrics(verb) => verb.run(context).await,
         Verb::Versions(verb) => verb.run(context).await,
         Verb::Rollback(verb) => verb.run(context).await,
-        Verb::Audit(verb) => verb.run(context).await,
+        Verb::Delete(verb) => verb.run(context).await,
+        Verb::Secret(verb) => verb.run(context).await,
+        Verb::Schema(verb) => verb.run(context),
+        Verb::Policy(verb) => verb.run(context).await,
         Verb::Operator(verb) => verb.run(context).await,
-        Verb::Components(verb) => verb.run(context).await,
+        Verb::Audit(verb) => verb.run(context).await,
+        Verb::Record(verb) => verb.run(context).await,
+        Verb::Replay(verb) => verb.run(context).await,
         Verb::Streams(verb) => verb.run(context).await,
         Verb::Hosts(verb) => verb.run(context).await,
         Verb::Store(verb) => verb.run(context).await,
         Verb::Ledger(verb) => verb.run(context).await,
         Verb::Ingest(verb) => verb.run(context).await,
-        Verb::Invoke(verb) => verb.run(context).await,
         Verb::Scenario(verb) => verb.run(context).await,
         Verb::Clock(verb) => verb.run(context).await,
         Verb::Tick(verb) => verb.run(context).await,
-        Verb::Compile(verb) => verb.run(),
         Verb::Partner(verb) => verb.run(context).await,
         Verb::Usage(verb) => verb.run(context).await,
         Verb::Consent(verb) => verb.run(context).await,
         Verb::Plugin(verb) => verb.run(context).await,
         Verb::Receipt(verb) => verb.run(context).await,
-        Verb::Policy(verb) => verb.run(context).await,
-        Verb::Record(verb) => verb.run(context).await,
-        Verb::Replay(verb) => verb.run(context).await,
         Verb::Completions(verb) => verb.run(context),
         Verb::Man(verb) => verb.run(context),
-        Verb::New(verb) => verb.run(context),
-        Verb::Build(verb) => verb.run(context).await,
-        Verb::Dev(verb) => verb.run(context).await,
-        Verb::List(verb) => verb.run(context).await,
-        Verb::Inspect(verb) => verb.run(context).await,
-        Verb::Delete(verb) => verb.run(context).await,
-        Verb::Logs(verb) => verb.run(context).await,
-        Verb::Secret(verb) => verb.run(context).await,
-        Verb::Schema(verb) => verb.run(context),
+        Verb::Compile(verb) => verb.run(),
     }
 }
 

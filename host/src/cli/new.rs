@@ -1,8 +1,6 @@
 //! `leyden new NAME`.
 
-use std::path::PathBuf;
-
-use super::project::Project;
+use super::project::{Place, Project};
 use super::template::Language;
 use super::{Context, Error};
 use crate::ids::ComponentName;
@@ -17,21 +15,19 @@ use crate::registry::manifest::RESERVED;
   leyden new hello --lang js --folder functions/hello
   leyden new hello --lang python")]
 pub(super) struct New {
-    /// The function's name: 1 to 64 of a-z, 0-9 and '-', beginning with a letter.
-    name: String,
+    #[command(flatten)]
+    place: Place,
     /// The language.
     #[arg(long, value_name = "LANG")]
     lang: Language,
-    /// Where it goes; a new folder of its name where it is not given.
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
 }
 
 impl New {
     pub(super) fn run(self, context: &Context) -> Result<(), Error> {
-        let name = name(&self.name)?;
+        let name = self.place.name("function")?;
+        check_route(&name)?;
         let project = Project {
-            folder: self.folder.unwrap_or_else(|| PathBuf::from(name.as_str())),
+            folder: self.place.folder(),
             files: self.lang.files(&name),
             build: [self.lang.prepare(), "leyden build"],
             component: self.lang.component(),
@@ -44,15 +40,13 @@ impl New {
     }
 }
 
-/// A name that a function can have, and a route, too.
-fn name(text: &str) -> Result<ComponentName, Error> {
-    let name = ComponentName::parse(text);
-    let name = name.map_err(|rule| Error::Usage(format!("a function's name {}", rule.0)))?;
-    match RESERVED.contains(&text) {
+/// Its first route is its name, which must not be the host's own.
+fn check_route(name: &ComponentName) -> Result<(), Error> {
+    match RESERVED.contains(&name.as_str()) {
         true => Err(Error::Usage(format!(
-            "/{text} is the host's own: choose another name"
+            "/{name} is the host's own: choose another name"
         ))),
-        false => Ok(name),
+        false => Ok(()),
     }
 }
 
@@ -62,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_name_is_also_a_route() {
-        assert!(name("hello").is_ok());
-        assert!(name("Hello").is_err() && name("admin").is_err());
+        let name = |text| ComponentName::parse(text).expect("a name");
+        assert!(check_route(&name("hello")).is_ok());
+        assert!(check_route(&name("admin")).is_err());
     }
 }

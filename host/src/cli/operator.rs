@@ -6,7 +6,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::secret::{NewFile, tell_key};
+use super::key_file::{NewFile, tell_key};
 use super::{Context, Error, route};
 
 /// Registers operators and revokes their keys.

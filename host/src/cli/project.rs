@@ -1,13 +1,13 @@
-//! New projects that build as they are: what `plugin new` and `policy new` have in common. What is in a project is theirs; the
-//! interfaces are the repository's own, so a project never has others than its host.
+//! New projects that build as they are: what `new`, `plugin new` and `policy new` have in common. What is in a project is
+//! theirs; the interfaces are the repository's own, so a project never has others than its host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::secret::unwritable;
 use super::{Context, Error};
+use crate::ids::ComponentName;
 
 /// The version of wit-bindgen that Rust projects begin with.
 pub(super) const WIT_BINDGEN: &str = "0.61";
@@ -20,6 +20,13 @@ pub(super) const COMPONENTIZE_JS: &str = "0.23.0";
 
 /// What comes before a component of a Rust project can be built: its standard library.
 pub(super) const RUST_PREPARE: &str = "rustup target add wasm32-unknown-unknown";
+
+/// What comes before a component of a Python project can be built: its tools, in an environment of their own.
+pub(super) const PYTHON_PREPARE: &str =
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
+
+/// What comes before a component of a JavaScript project can be built: its tools.
+pub(super) const JS_PREPARE: &str = "npm install";
 
 /// What builds it: an alias in [`CARGO_CONFIG`].
 pub(super) const RUST_BUILD: &str = "cargo wasm";
@@ -50,12 +57,56 @@ macro_rules! wit {
 }
 pub(super) use wit;
 
+/// The files of a project, with what is between double braces filled in: `values`, and what every project has, its name and
+/// the versions of its tools.
+pub(super) fn fill(
+    files: impl IntoIterator<Item = File>,
+    name: &ComponentName,
+    values: &[(&str, &str)],
+) -> Vec<(&'static str, String)> {
+    let own = [
+        ("name", name.as_str()),
+        ("wit-bindgen", WIT_BINDGEN),
+        ("componentize-py", COMPONENTIZE_PY),
+        ("componentize-js", COMPONENTIZE_JS),
+    ];
+    let values = [values, &own].concat();
+    let file = |(path, text)| (path, filled(text, &values));
+    files.into_iter().map(file).collect()
+}
+
 /// A text with what is between double braces filled in.
-pub(super) fn filled(text: &str, values: &[(&str, &str)]) -> String {
+fn filled(text: &str, values: &[(&str, &str)]) -> String {
     let fill = |text: String, (name, value): &(&str, &str)| {
         text.replace(&format!("{{{{{name}}}}}"), value)
     };
     values.iter().fold(text.to_owned(), fill)
+}
+
+/// What a new project is called and where it goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// Its name: 1 to 64 of a-z, 0-9 and '-', beginning with a letter.
+    name: String,
+    /// Where it goes; a new folder of its name where it is not given.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+impl Place {
+    /// The name of what it is: a function, a plugin, a policy.
+    ///
+    /// # Errors
+    /// The name breaks the rule for names.
+    pub(super) fn name(&self, is: &str) -> Result<ComponentName, Error> {
+        let name = ComponentName::parse(&self.name);
+        name.map_err(|rule| Error::Usage(format!("a {is}'s name {rule}")))
+    }
+
+    /// Where it goes.
+    pub(super) fn folder(self) -> PathBuf {
+        self.folder.unwrap_or_else(|| self.name.into())
+    }
 }
 
 /// A project that is about to be written.
@@ -120,14 +171,30 @@ fn need_empty(folder: &Path) -> Result<(), Error> {
             ))),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(unwritable(folder, source)),
+        Err(source) => Err(Error::unwritable(folder, source)),
     }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(path);
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
-    written.map_err(|source| unwritable(path, source))
+    written.map_err(|source| Error::unwritable(path, source))
+}
+
+/// That nothing is left to fill in, and nothing escapes the folder; and of its README that it names the project and tells
+/// what these say.
+#[cfg(test)]
+pub(super) fn check_files(files: &[(&str, String)], name: &str, told: &[&str]) {
+    for (path, text) in files {
+        assert!(!text.contains("{{"), "{path}: {text}");
+        assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
+    }
+    let readme = files.iter().find(|(path, _)| *path == "README.md");
+    let readme = &readme.expect("a README").1;
+    assert!(readme.starts_with(&format!("# {name}\n")), "{readme}");
+    for told in told {
+        assert!(readme.contains(told), "{told}: {readme}");
+    }
 }
 
 #[cfg(test)]

@@ -194,7 +194,9 @@ impl<'a> Output<'a> {
     fn open(path: Option<&'a Path>) -> Result<Self, Error> {
         let to: Box<dyn Write + Send> = match path {
             None => Box::new(io::stdout()),
-            Some(file) => Box::new(File::create(file).map_err(|source| unwritable(file, source))?),
+            Some(file) => {
+                Box::new(File::create(file).map_err(|source| Error::unwritable(file, source))?)
+            }
         };
         Ok(Self { path, to })
     }
@@ -211,16 +213,9 @@ impl<'a> Output<'a> {
 
     fn failed(&self, source: io::Error) -> Error {
         match self.path {
-            Some(path) => unwritable(path, source),
+            Some(path) => Error::unwritable(path, source),
             None => source.into(),
         }
-    }
-}
-
-fn unwritable(path: &Path, source: io::Error) -> Error {
-    Error::Unwritable {
-        path: path.to_owned(),
-        source,
     }
 }
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Context, Error, components};
+use super::{Client, Context, Error, route};
 
 /// Activates a former version of a component: the one that was active before, or the one named.
 ///
@@ -33,7 +33,7 @@ impl Rollback {
 /// # Errors
 /// The host does not answer or refuses, for example because there is no such version.
 pub(crate) async fn send(client: &Client, name: &str, to: Option<&str>) -> Result<Value, Error> {
-    let path = format!("{}/rollback", components::path(name)?);
+    let path = format!("{}/rollback", route::component(name)?);
     let body = to.map_or_else(|| json!({}), |digest| json!({ "to": digest }));
     client.write(Method::POST, &path, &body).await
 }

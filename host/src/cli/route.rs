@@ -65,6 +65,16 @@ pub(super) fn plugin_name(name: &str) -> Result<ComponentName, Error> {
     name.map_err(|rule| Error::Usage(format!("a plugin's name {rule}")))
 }
 
+/// The path of one component on the admin interface.
+///
+/// # Errors
+/// The name breaks the rule for names.
+pub(super) fn component(name: &str) -> Result<String, Error> {
+    let name =
+        ComponentName::parse(name).map_err(|rule| Error::Usage(format!("{name}: {rule}")))?;
+    Ok(format!("/admin/components/{name}"))
+}
+
 /// The path with these segments.
 ///
 /// # Errors
@@ -138,6 +148,15 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_components_name_cannot_leave_its_place_in_the_path() {
+        assert_eq!(
+            component("house").ok().as_deref(),
+            Some("/admin/components/house")
+        );
+        assert!(component("../clock").is_err());
+    }
 
     fn identity(id: &str) -> Identity {
         Identity {

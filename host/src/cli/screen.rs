@@ -76,6 +76,18 @@ impl Screen {
     }
 }
 
+/// Text from elsewhere as a terminal may have it: a control character, which can have it do or show anything, is written out.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !matches!(c, '\n' | '\t') {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 fn paint(colours: bool, code: &str, text: &str) -> String {
     if colours {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
@@ -92,5 +104,11 @@ mod tests {
     fn colours_are_only_added_where_they_are_wanted() {
         assert_eq!(paint(false, RED, "x"), "x");
         assert_eq!(paint(true, RED, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn nothing_from_elsewhere_commands_a_terminal() {
+        let text = "\u{1b}[2Ja\rb\u{9b}c\n\té\\";
+        assert_eq!(printable(text), "\\u{1b}[2Ja\\rb\\u{9b}c\n\té\\");
     }
 }

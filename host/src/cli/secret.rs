@@ -1,120 +1,157 @@
-//! Files that hold secrets: made for their owner alone, and never in place of another.
+//! `leyden secret …`: secrets of functions. A value is read from standard input or asked for, never from the command line,
+//! which others on the machine can see and shells remember.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _, Read as _};
 
-use serde_json::{Value, json};
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::json;
 
-use super::{Context, Error};
+use super::{Context, Error, route};
+use crate::ids::VariableName;
+use crate::secrets::{Secret, VALUE_BYTES_MAX};
 
-/// Readable and writable for the owner, nothing for others.
-const OWNER_ONLY: u32 = 0o600;
-
-/// A new, empty file for a secret. It is made before the secret is, so that no secret is made that cannot
-/// be kept; dropped without [`NewFile::keep`], it is removed again.
-pub(super) struct NewFile {
-    path: PathBuf,
-    file: File,
-    kept: bool,
+/// Sets, lists and removes secrets of functions.
+///
+/// A function finds those that its manifest names (`secrets = ["API_KEY"]`) among the variables of its environment. Nobody is
+/// shown a value again; in the store it lies sealed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  leyden secret set hello API_KEY              asks for the value
+  leyden secret set hello API_KEY < key.txt
+  leyden secret list hello
+  leyden secret remove hello API_KEY")]
+pub(super) struct Command {
+    #[command(subcommand)]
+    verb: Verb,
 }
 
-impl NewFile {
-    /// Makes the file.
-    ///
-    /// # Errors
-    /// It is there already or cannot be made.
-    pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(OWNER_ONLY);
-        let file = file.open(path).map_err(|source| unwritable(path, source))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            kept: false,
-        })
-    }
-
-    /// Writes the secret.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub(super) fn keep(mut self, secret: &str) -> Result<(), Error> {
-        let written = self.file.write_all(secret.as_bytes());
-        let written = written.and_then(|()| self.file.sync_all());
-        written.map_err(|source| unwritable(&self.path, source))?;
-        self.kept = true;
-        Ok(())
-    }
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Sets a secret to what comes on standard input (one newline at its end is left out), or to what is asked for; the
+    /// function begins anew with it.
+    #[command(after_help = "Examples:
+  leyden secret set hello API_KEY              asks for the value
+  leyden secret set hello API_KEY < key.txt")]
+    Set(Names),
+    /// Lists the names of a function's secrets, and when they were set. `needed`: its manifest names it.
+    #[command(after_help = "Example:
+  leyden secret list hello")]
+    List {
+        /// The function.
+        function: String,
+    },
+    /// Removes a secret.
+    #[command(after_help = "Example:
+  leyden secret remove hello API_KEY")]
+    Remove(Names),
 }
 
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.kept {
-            // It is empty; should removing it fail, nothing is lost.
-            let _ = std::fs::remove_file(&self.path);
+/// Which secret.
+#[derive(Debug, clap::Args)]
+struct Names {
+    /// The function; it need not be deployed yet.
+    function: String,
+    /// The secret's name, such as API_KEY.
+    name: String,
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let client = context.client()?;
+        match self.verb {
+            Verb::Set(names) => {
+                let request = client.request(Method::PUT, &names.path()?)?;
+                let value = value(&names.name)?.reveal().to_owned();
+                let request = request.header("content-type", "text/plain").body(value);
+                context.show(&client.send(request).await?.accepted()?.json()?)
+            }
+            Verb::List { function } => {
+                let path = format!("{}/secrets", route::component(&function)?);
+                let answer = client.get(&path).await?;
+                context.show(&answer["secrets"])
+            }
+            Verb::Remove(names) => {
+                let (path, nothing) = (names.path()?, json!({}));
+                context.show(&client.write(Method::DELETE, &path, &nothing).await?)
+            }
         }
     }
 }
 
-/// Tells a new API key the only time that it can be told: on the screen, or in a file.
-pub(super) fn tell_key(
-    context: &Context,
-    mut answer: Value,
-    key: &Value,
-    file: Option<NewFile>,
-) -> Result<(), Error> {
-    let secret = key["key"].as_str().unwrap_or_default().to_owned();
-    let told = match file {
-        None => secret,
-        Some(file) => {
-            file.keep(&format!("{secret}\n"))?;
-            "(in the file)".to_owned()
-        }
+impl Names {
+    fn path(&self) -> Result<String, Error> {
+        let name = VariableName::parse(&self.name);
+        let name = name.map_err(|rule| Error::Usage(format!("{}: {rule}", self.name)))?;
+        Ok(format!(
+            "{}/secrets/{name}",
+            route::component(&self.function)?
+        ))
+    }
+}
+
+/// The value: what comes on standard input, or what is typed and not shown.
+fn value(name: &str) -> Result<Secret, Error> {
+    let bytes = match io::stdin().is_terminal() {
+        true => asked(name)?.into_bytes(),
+        false => piped(io::stdin().lock())?,
     };
-    if context.global.json {
-        answer["key"] = json!({ "id": key["id"], "key": told });
-        return context.show(&answer);
-    }
-    answer["keyId"] = key["id"].clone();
-    answer["key"] = json!(told);
-    context.show(&answer)?;
-    let hint = "The API key is told this once; the host keeps only its SHA-256. Hand it over on a safe way.";
-    context.screen.error_line(&context.screen.dim(hint));
-    Ok(())
+    Secret::parse(bytes).map_err(|rule| Error::Usage(format!("the value {rule}")))
 }
 
-/// Why a file was not written.
-pub(super) fn unwritable(path: &Path, source: std::io::Error) -> Error {
-    Error::Unwritable {
-        path: path.to_owned(),
-        source,
+fn asked(name: &str) -> io::Result<String> {
+    let terminal = console::Term::stderr();
+    terminal.write_str(&format!("Value of {name} (it is not shown): "))?;
+    terminal.read_secure_line()
+}
+
+/// All that comes, without the newline that ends a text file.
+fn piped(input: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One more than may be, and a newline: what is longer is refused and not cut.
+    input
+        .take(VALUE_BYTES_MAX as u64 + 2)
+        .read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        bytes.pop_if(|last| *last == b'\r');
     }
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
-    fn a_secret_is_for_its_owner_and_replaces_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        NewFile::create(&path).unwrap().keep("secret\n").unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, OWNER_ONLY);
-        assert!(NewFile::create(&path).is_err());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "secret\n");
+    fn one_newline_at_the_end_is_not_of_the_value() {
+        for (input, value) in [
+            ("a b\n", "a b"),
+            ("a\r\n", "a"),
+            ("a\n\n", "a\n"),
+            ("a", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(
+                piped(input.as_bytes()).expect("read"),
+                value.as_bytes(),
+                "{input:?}"
+            );
+        }
+        let long = vec![b'x'; VALUE_BYTES_MAX * 2];
+        assert!(Secret::parse(piped(&long[..]).expect("read")).is_err());
     }
 
     #[test]
-    fn a_file_without_its_secret_does_not_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        drop(NewFile::create(&path).unwrap());
-        assert!(!path.exists());
+    fn names_stay_in_their_place_of_the_path() {
+        let path = |function: &str, name: &str| {
+            let (function, name) = (function.to_owned(), name.to_owned());
+            Names { function, name }.path()
+        };
+        assert_eq!(
+            path("a", "B").ok().as_deref(),
+            Some("/admin/components/a/secrets/B")
+        );
+        assert!(path("a", "../x").is_err() && path("../a", "B").is_err());
     }
 }

@@ -59,11 +59,7 @@ impl Man {
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             return print(context, &page);
         };
-        let unwritable = |source| Error::Unwritable {
-            path: dir.clone(),
-            source,
-        };
-        write_pages(&dir).map_err(unwritable)?;
+        write_pages(&dir).map_err(|source| Error::unwritable(&dir, source))?;
         context.show(&json!({ "folder": dir }))
     }
 }

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::screen::printable;
+
 /// Longest text in a cell, characters: longer ones make tables unreadable.
 const CELL_CHARS_MAX: usize = 80;
 
@@ -25,7 +27,7 @@ pub(crate) fn render(value: &Value) -> String {
 }
 
 /// One line per member, names padded and values whole; a list of objects follows as a table of its own, and an
-/// object as lines of its own, indented.
+/// object, or a list that is too long for a line, as lines of its own, indented.
 fn lines(members: &Map<String, Value>) -> String {
     let width = members
         .keys()
@@ -38,6 +40,10 @@ fn lines(members: &Map<String, Value>) -> String {
         }
         Value::Object(members) if !members.is_empty() => {
             format!("{name}\n{}", indented(&lines(members)))
+        }
+        Value::Array(items) if text(value).chars().count() > CELL_CHARS_MAX => {
+            let items: Vec<String> = items.iter().map(text).collect();
+            format!("{name}\n{}", indented(&items.join("\n")))
         }
         _ => format!("{name:width$}  {}", text(value)),
     };
@@ -96,7 +102,7 @@ fn cell(value: &Value) -> String {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
@@ -125,6 +131,16 @@ mod tests {
         assert_eq!(
             render(&nested),
             "id      1\nlimits\n  rows  2\n  list\n  a\n  1\n  2"
+        );
+        let (short, long) = (json!(["a", "b"]), json!(["x".repeat(50), "y".repeat(50)]));
+        let lists = render(&json!({ "short": short, "long": long }));
+        assert_eq!(
+            lists,
+            format!(
+                "short  a b\nlong\n  {}\n  {}",
+                "x".repeat(50),
+                "y".repeat(50)
+            )
         );
         let long = "x".repeat(200);
         assert_eq!(render(&json!({ "a": long })), format!("a  {long}"));

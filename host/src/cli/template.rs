@@ -3,8 +3,7 @@
 use clap::ValueEnum;
 
 use super::project::{
-    CARGO_CONFIG, CARGO_TOML, COMPONENTIZE_JS, COMPONENTIZE_PY, File, RUST_BUILD, RUST_PREPARE,
-    WIT_BINDGEN, filled,
+    CARGO_CONFIG, CARGO_TOML, File, JS_PREPARE, PYTHON_PREPARE, RUST_BUILD, RUST_PREPARE, fill,
 };
 use crate::ids::ComponentName;
 use crate::registry::manifest::SCHEMA;
@@ -82,16 +81,27 @@ impl Language {
             Self::Js => &JS,
             Self::Python => &PYTHON,
         };
-        let file = |(path, text): &File| (*path, self.filled(text, name));
-        COMMON.iter().chain(own).map(file).collect()
+        let (memory, deadline) = self.limits();
+        let values = [
+            ("common", template!("common.md").trim_end()),
+            ("component", self.component()),
+            ("command", self.command()),
+            ("watch", self.watch()),
+            ("memory", memory),
+            ("deadline", deadline),
+            ("crate", "function"),
+            ("dependencies", ""),
+        ];
+        let files = COMMON.iter().chain(own).copied();
+        fill(files, name, &values)
     }
 
     /// What comes before a component of it can be built.
     pub(super) const fn prepare(self) -> &'static str {
         match self {
             Self::Rust => RUST_PREPARE,
-            Self::Js => "npm install",
-            Self::Python => "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+            Self::Js => JS_PREPARE,
+            Self::Python => PYTHON_PREPARE,
         }
     }
 
@@ -129,30 +139,12 @@ impl Language {
             Self::Js | Self::Python => ("256", "10000"),
         }
     }
-
-    fn filled(self, text: &str, name: &ComponentName) -> String {
-        let (memory, deadline) = self.limits();
-        let values = [
-            ("common", template!("common.md").trim_end()),
-            ("component", self.component()),
-            ("command", self.command()),
-            ("watch", self.watch()),
-            ("memory", memory),
-            ("deadline", deadline),
-            ("crate", "function"),
-            ("dependencies", ""),
-            ("name", name.as_str()),
-            ("wit-bindgen", WIT_BINDGEN),
-            ("componentize-py", COMPONENTIZE_PY),
-            ("componentize-js", COMPONENTIZE_JS),
-        ];
-        filled(text, &values)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::project::check_files;
     use crate::registry::Kind;
     use crate::registry::manifest::Project;
 
@@ -172,14 +164,8 @@ mod tests {
     #[test]
     fn nothing_is_left_to_fill_in_and_nothing_escapes_the_folder() {
         for language in ALL {
-            for (path, text) in files(language) {
-                assert!(!text.contains("{{"), "{path}: {text}");
-                assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
-            }
-            let readme = text_of(language, "README.md");
-            assert!(readme.starts_with("# my-hello\n"), "{readme}");
-            assert!(readme.contains(language.component()), "{readme}");
-            assert!(readme.contains(language.prepare()), "{readme}");
+            let told = [language.component(), language.prepare()];
+            check_files(&files(language), "my-hello", &told);
         }
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serving::ServingOptions;
 use super::store_options::StoreOptions;
-use super::{Context, Error, client, components, signals, table};
+use super::{Context, Error, client, signals, table};
 use crate::clock::Mode;
 use crate::config::{self, Config, Store};
 use crate::gateway::{self, Server, Token};
@@ -19,6 +19,9 @@ use crate::ids::Instant;
 use crate::metering::Profile;
 use crate::outbound::Allow;
 use crate::policies::log::Bounds;
+
+/// Most components that the greeting names: what fits on a screen.
+const GREETED_MAX: usize = 40;
 
 /// Serves until it receives an interrupt or a termination signal.
 ///
@@ -117,7 +120,7 @@ impl Started {
         let durability = durability.as_ref();
         let durability = durability.map_or(String::new(), |told| format!("\n       {told}"));
         let clock = self.clock();
-        let table = table::render(&components::summary(components));
+        let table = greeted(components);
         let token = config
             .token
             .as_ref()
@@ -150,6 +153,24 @@ impl Started {
         }
         document["components"] = self.components.clone();
         document
+    }
+}
+
+/// The components that the greeting names, each with what it is.
+fn greeted(components: &Value) -> String {
+    let all = components.as_array().map_or(&[][..], Vec::as_slice);
+    let row = |component: &Value| {
+        json!({
+            "name": component["name"],
+            "version": table::short(component["digest"].as_str().unwrap_or_default()),
+            "kind": component["kind"],
+            "description": component["description"],
+        })
+    };
+    let table = table::render(&all.iter().take(GREETED_MAX).map(row).collect());
+    match all.len().saturating_sub(GREETED_MAX) {
+        0 => table,
+        more => format!("{table}\n… and {more} more, see `leyden list`"),
     }
 }
 
@@ -316,5 +337,25 @@ fn reachable(address: SocketAddr) -> String {
         IpAddr::V4(ip) if ip.is_unspecified() => format!("http://127.0.0.1:{port}"),
         IpAddr::V6(ip) if ip.is_unspecified() => format!("http://[::1]:{port}"),
         _ => format!("http://{address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_fits_on_a_screen() {
+        let component = |number| json!({ "name": format!("f{number:04}"), "digest": "0123456789abcdef", "kind": "function" });
+        let told = |count| greeted(&(0..count).map(component).collect());
+        let all = told(GREETED_MAX);
+        assert!(all.contains("f0039") && !all.contains("more"), "{all}");
+        let some = told(1_000);
+        assert!(
+            some.ends_with("\n… and 960 more, see `leyden list`"),
+            "{some}"
+        );
+        assert_eq!(some.lines().count(), GREETED_MAX + 2);
+        assert_eq!(greeted(&json!([])), "(none)");
     }
 }

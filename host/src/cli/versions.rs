@@ -12,7 +12,7 @@ pub(super) struct Versions {
 
 impl Versions {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
-        let path = format!("{}/versions", super::components::path(&self.name)?);
+        let path = format!("{}/versions", super::route::component(&self.name)?);
         let answer = context.client()?.get(&path).await?;
         context.show(&answer)
     }

@@ -76,6 +76,17 @@ async fn a_project_is_built_deployed_looked_at_and_taken_away() {
         2
     );
 
+    let counted = json_of(url, &["metrics", "leyden_requests_total"]);
+    let mine = counted.as_array().into_iter().flatten();
+    let mut mine =
+        mine.filter(|one| one["labels"] == json!({ "component": "mine", "status": "2xx" }));
+    assert_eq!(
+        mine.next().map(|one| &one["value"]),
+        Some(&json!(2.0)),
+        "{counted}"
+    );
+    assert!(done(url, &["metrics"]).contains("# TYPE leyden_requests_total counter"));
+
     // Other routes, named on the command line.
     done(
         url,

@@ -9,7 +9,7 @@ mod refund;
 mod show;
 mod trust;
 
-use super::secret::{NewFile, tell_key};
+use super::key_file::{NewFile, tell_key};
 use super::{Context, Error, route};
 use clap::Subcommand;
 

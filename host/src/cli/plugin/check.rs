@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::client::read_file;
 use super::super::error::{FieldError, Problem};
-use super::sign::FILE_BYTES_MAX;
+use super::client::read_component;
 use super::{Context, Error};
 use crate::metering::Dataset;
 use crate::runtime::inspect::{Import, Need, Reason, trust_by_default};
@@ -33,7 +32,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Error> {
-        let bytes = read_file(&self.file, FILE_BYTES_MAX)?;
+        let bytes = read_component(&self.file)?;
         let inspection = inspect(&bytes).map_err(|refused| broken(&self.file, &refused))?;
         let shown = match context.global.json {
             true => document(&inspection, self.trust),

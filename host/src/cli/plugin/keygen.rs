@@ -7,7 +7,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 use serde_json::json;
 
-use super::secret::{NewFile, unwritable};
+use super::key_file::NewFile;
 use super::{Context, Error};
 use crate::keys::random;
 
@@ -29,7 +29,8 @@ impl Keygen {
         let public_file = PathBuf::from(public_file);
         let file = NewFile::create(&self.file)?;
         let (private, public) = pair()?;
-        std::fs::write(&public_file, &public).map_err(|source| unwritable(&public_file, source))?;
+        std::fs::write(&public_file, &public)
+            .map_err(|source| Error::unwritable(&public_file, source))?;
         file.keep(&private)?;
         if context.global.json {
             return context.show(&json!({ "privateKey": self.file, "publicKey": public_file }));

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::route::{Identity, with_query};
 use super::{Context, Error};
+use crate::cli::screen::printable;
 
 /// Shows what a plugin's last runs logged, what they came to and what they cost; the newest last.
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,13 @@ fn words(run: &Value) -> (String, Vec<String>) {
         text(&run["run"])
     );
     let detail = run["detail"].as_str().map(|detail| format!("-> {detail}"));
-    let line = |line: &Value| format!("{:5} {}", text(&line["level"]), text(&line["message"]));
+    let line = |line: &Value| {
+        format!(
+            "{:5} {}",
+            text(&line["level"]),
+            printable(&text(&line["message"]))
+        )
+    };
     let lines = run["lines"].as_array().into_iter().flatten().map(line);
     (head, lines.chain(detail).collect())
 }

@@ -19,7 +19,7 @@ mod versions;
 
 use clap::Subcommand;
 
-use super::{Context, Error, progress, project, route, secret};
+use super::{Context, Error, client, key_file, progress, project, route};
 
 /// Makes, checks, uploads and runs a partner's plugins.
 ///

@@ -1,10 +1,8 @@
 //! `leyden plugin new NAME`.
 
-use std::path::PathBuf;
-
-use super::project::Project;
+use super::project::{Place, Project};
 use super::template::Language;
-use super::{Context, Error, route};
+use super::{Context, Error};
 
 /// Writes a new plugin that builds as it is, with the interfaces inside.
 ///
@@ -16,21 +14,18 @@ use super::{Context, Error, route};
   leyden plugin new my-report --lang python --folder plugins/my-report
   leyden plugin new my-report --lang js")]
 pub(super) struct New {
-    /// The plugin's name: 1 to 64 of a-z, 0-9 and '-', beginning with a letter.
-    name: String,
+    #[command(flatten)]
+    place: Place,
     /// The language.
     #[arg(long, value_name = "LANG")]
     lang: Language,
-    /// Where it goes; a new folder of its name where it is not given.
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
 }
 
 impl New {
     pub(super) fn run(self, context: &Context) -> Result<(), Error> {
-        let name = route::plugin_name(&self.name)?;
+        let name = self.place.name("plugin")?;
         let project = Project {
-            folder: self.folder.unwrap_or_else(|| PathBuf::from(name.as_str())),
+            folder: self.place.folder(),
             files: self.lang.files(&name),
             build: self.lang.build(),
             component: self.lang.component(),

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::params::Params;
 use super::route::Identity;
-use super::secret::unwritable;
 use super::{Context, Error};
 
 /// Runs a plugin and prints its report; what it cost goes to standard error.
@@ -114,7 +113,7 @@ impl Run {
 
 /// Writes a file that the command line names.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    std::fs::write(path, bytes).map_err(|source| unwritable(path, source))
+    std::fs::write(path, bytes).map_err(|source| Error::unwritable(path, source))
 }
 
 /// The bytes of a report as an answer holds it: a text, or base64.

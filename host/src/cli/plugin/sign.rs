@@ -8,14 +8,11 @@ use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
 
-use super::super::client::read_file;
+use super::client::{read_component, read_file};
 use super::route::{Identity, plugin_name};
 use super::{Context, Error};
 use crate::ids::{ComponentName, Digest, PartnerId};
 use crate::partners::signature::{self, PluginVersion};
-
-/// Largest component that is read, bytes; the host's own limit is lower and its word counts.
-pub(super) const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Longest file of a private key, bytes: PEM of an Ed25519 key has 119.
 const KEY_BYTES_MAX: u64 = 4_096;
@@ -65,7 +62,7 @@ impl Upload {
     /// Reads the file and checks the rest.
     pub(super) fn read(file: &Path, identity: &Identity, label: &Label) -> Result<Self, Error> {
         let (partner, name) = (identity.id()?, plugin_name(&label.name)?);
-        let bytes = read_file(file, FILE_BYTES_MAX)?;
+        let bytes = read_component(file)?;
         let digest = Digest::of(&bytes);
         let version = label.version.clone().unwrap_or_else(|| digest.short());
         let version = PluginVersion::parse(&version);

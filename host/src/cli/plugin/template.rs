@@ -3,8 +3,7 @@
 use clap::ValueEnum;
 
 use super::project::{
-    CARGO_CONFIG, CARGO_TOML, COMPONENTIZE_JS, COMPONENTIZE_PY, File, RUST_BUILD, RUST_PREPARE,
-    WIT_BINDGEN, filled, wit,
+    CARGO_CONFIG, CARGO_TOML, File, JS_PREPARE, PYTHON_PREPARE, RUST_BUILD, RUST_PREPARE, fill, wit,
 };
 use crate::ids::ComponentName;
 
@@ -69,8 +68,14 @@ impl Language {
             Self::Python => &PYTHON,
             Self::Js => &JS,
         };
-        let file = |(path, text): &File| (*path, self.filled(text, name));
-        COMMON.iter().chain(own).map(file).collect()
+        let values = [
+            ("common", template!("common.md").trim_end()),
+            ("component", self.component()),
+            ("crate", "plugin"),
+            ("dependencies", "serde_json = \"1\"\n"),
+        ];
+        let files = COMMON.iter().chain(own).copied();
+        fill(files, name, &values)
     }
 
     /// The commands that make a component of it, in order.
@@ -78,10 +83,10 @@ impl Language {
         match self {
             Self::Rust => [RUST_PREPARE, RUST_BUILD],
             Self::Python => [
-                "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+                PYTHON_PREPARE,
                 ".venv/bin/componentize-py -d wit -w plugin componentize --stub-wasi app -o plugin.wasm",
             ],
-            Self::Js => ["npm install", "npm run build"],
+            Self::Js => [JS_PREPARE, "npm run build"],
         }
     }
 
@@ -92,25 +97,12 @@ impl Language {
             Self::Python | Self::Js => "plugin.wasm",
         }
     }
-
-    fn filled(self, text: &str, name: &ComponentName) -> String {
-        let values = [
-            ("common", template!("common.md").trim_end()),
-            ("component", self.component()),
-            ("crate", "plugin"),
-            ("dependencies", "serde_json = \"1\"\n"),
-            ("name", name.as_str()),
-            ("wit-bindgen", WIT_BINDGEN),
-            ("componentize-py", COMPONENTIZE_PY),
-            ("componentize-js", COMPONENTIZE_JS),
-        ];
-        filled(text, &values)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::project::{COMPONENTIZE_PY, check_files};
 
     fn text_of(language: Language, wanted: &str) -> String {
         let name = ComponentName::parse("my-report").expect("a name");
@@ -123,14 +115,8 @@ mod tests {
     fn nothing_is_left_to_fill_in_and_nothing_escapes_the_folder() {
         let name = ComponentName::parse("my-report").expect("a name");
         for language in [Language::Rust, Language::Python, Language::Js] {
-            for (path, text) in language.files(&name) {
-                assert!(!text.contains("{{"), "{path}: {text}");
-                assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
-            }
-            let readme = text_of(language, "README.md");
-            assert!(readme.starts_with("# my-report\n"), "{readme}");
-            assert!(readme.contains(language.component()), "{readme}");
-            assert!(readme.contains(language.build()[1]), "{readme}");
+            let told = [language.component(), language.build()[1]];
+            check_files(&language.files(&name), "my-report", &told);
         }
     }
 

@@ -138,7 +138,7 @@ fn recorded(file: &Path) -> Result<Vec<Decision>, replay::file::Error> {
 
 /// Compiles a version here.
 fn load(kind: Kind, file: &Path) -> Result<Arc<Loaded>, Error> {
-    let bytes = client::read_file(file, super::FILE_BYTES_MAX)?;
+    let bytes = client::read_component(file)?;
     let wrong = |rule: String| Error::Usage(format!("{}: {rule}", file.display()));
     let runtime = Runtime::start(&Options::default()).map_err(|e| Error::Host(format!("{e:#}")))?;
     let culprit = Culprit {

@@ -21,9 +21,6 @@ use serde_json::{Value, json};
 use super::{Client, Context, Error, audit, client, progress, project, route, table};
 use crate::policies::Kind;
 
-/// Largest component file, bytes; the host's own limit is lower and its word counts.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
 /// Looks at policies and swaps them: compare, shadow, promote, roll back.
 ///
 /// A policy is a pure component of one kind: access, assignment, peak-limit, schedule or shed. What it decides is logged, so
@@ -104,7 +101,7 @@ async fn upload(
     file: &Path,
     then: &str,
 ) -> Result<Value, Error> {
-    let bytes = client::read_file(file, FILE_BYTES_MAX)?;
+    let bytes = client::read_component(file)?;
     let (body, bar) = progress::upload_body(&file.display().to_string(), then, bytes);
     let request = client.request(method, path)?;
     let request = request

@@ -1,12 +1,9 @@
 //! `leyden policy new NAME`.
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 
 use super::template::{self, COMPONENT};
 use super::{Context, Error, Kind, kind, project};
-use crate::ids::ComponentName;
 
 /// Languages that there is a template for; any other that makes components will do as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,26 +21,22 @@ enum Language {
   leyden policy new my-shed --kind shed --lang rust
   leyden policy new night-limit --kind peak-limit --lang rust --folder policies/night-limit")]
 pub(super) struct New {
-    /// The project's name: 1 to 64 of a-z, 0-9 and '-', beginning with a letter.
-    name: String,
+    #[command(flatten)]
+    place: project::Place,
     /// What it decides: access, assignment, peak-limit, schedule or shed.
     #[arg(long, value_parser = kind)]
     kind: Kind,
     /// The language.
     #[arg(long, value_name = "LANG")]
     lang: Language,
-    /// Where it goes; a new folder of its name where it is not given.
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
 }
 
 impl New {
     pub(super) fn run(self, context: &Context) -> Result<(), Error> {
-        let name = ComponentName::parse(&self.name);
-        let name = name.map_err(|rule| Error::Usage(format!("a project's name {rule}")))?;
+        let name = self.place.name("policy")?;
         let Language::Rust = self.lang;
         let project = project::Project {
-            folder: self.folder.unwrap_or_else(|| PathBuf::from(name.as_str())),
+            folder: self.place.folder(),
             files: template::files(self.kind, &name),
             build: [project::RUST_PREPARE, project::RUST_BUILD],
             component: COMPONENT,

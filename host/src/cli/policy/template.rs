@@ -1,7 +1,7 @@
 //! The files of a new policy. They lie in `plugins/templates/policy/`.
 
 use super::Kind;
-use super::project::{CARGO_CONFIG, CARGO_TOML, File, WIT_BINDGEN, filled, wit};
+use super::project::{CARGO_CONFIG, CARGO_TOML, File, fill, wit};
 use crate::ids::ComponentName;
 
 /// Where the component of a project lies when it is built.
@@ -70,28 +70,23 @@ pub(super) fn files(kind: Kind, name: &ComponentName) -> Vec<(&'static str, Stri
         ("crate", "policy"),
         ("dependencies", ""),
         ("kind", kind.name()),
-        ("name", name.as_str()),
-        ("wit-bindgen", WIT_BINDGEN),
     ];
     let rule = [("src/lib.rs", own.lib), ("src/logic.rs", own.logic)];
-    let all = COMMON.into_iter().chain(rule);
-    all.map(|(path, text)| (path, filled(text, &values)))
-        .collect()
+    fill(COMMON.into_iter().chain(rule), name, &values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::project::check_files;
 
     #[test]
     fn nothing_is_left_to_fill_in_and_nothing_escapes_the_folder() {
         let name = ComponentName::parse("my-policy").expect("a name");
         for kind in Kind::ALL {
             let files = files(kind, &name);
-            for (path, text) in &files {
-                assert!(!text.contains("{{"), "{path}: {text}");
-                assert!(!text.is_empty() && !path.starts_with('/') && !path.contains(".."));
-            }
+            let told = [COMPONENT, &format!("leyden policy promote {kind} ")];
+            check_files(&files, "my-policy", &told);
             let text_of = |wanted: &str| {
                 let file = files.iter().find(|(path, _)| *path == wanted);
                 file.map_or("", |(_, text)| text.as_str())
@@ -99,11 +94,6 @@ mod tests {
             let manifest: toml::Table = text_of("Cargo.toml").parse().expect("TOML");
             assert_eq!(manifest["package"]["name"].as_str(), Some("my-policy"));
             assert!(text_of("wit/world.wit").contains(&format!("leyden:policy/{kind}@0.2.0")));
-            let readme = text_of("README.md");
-            assert!(readme.starts_with("# my-policy\n"), "{readme}");
-            for told in [COMPONENT, &format!("leyden policy promote {kind} ")] {
-                assert!(readme.contains(told), "{told}: {readme}");
-            }
         }
     }
 }

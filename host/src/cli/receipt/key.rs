@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use reqwest::Method;
 
-use super::secret::unwritable;
 use super::{Context, Error};
 
 /// Prints the public key that receipts of this host are verified with.
@@ -30,7 +29,9 @@ impl Key {
         }
         match &self.out {
             None => Ok(context.screen.line(pem.trim_end())?),
-            Some(file) => std::fs::write(file, pem).map_err(|source| unwritable(file, source)),
+            Some(file) => {
+                std::fs::write(file, pem).map_err(|source| Error::unwritable(file, source))
+            }
         }
     }
 }

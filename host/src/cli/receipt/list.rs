@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::route::{Identity, all_pages};
-use super::secret::unwritable;
 use super::{Context, Error};
 
 /// Lists your receipts in the order of their places, or saves each in a file of its own.
@@ -32,7 +31,7 @@ impl List {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let receipts = self.receipts(context).await?;
         if let Some(folder) = &self.save {
-            fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
+            fs::create_dir_all(folder).map_err(|source| Error::unwritable(folder, source))?;
             for receipt in &receipts {
                 save(folder, receipt)?;
             }
@@ -64,7 +63,7 @@ impl List {
 fn save(folder: &Path, receipt: &Value) -> Result<(), Error> {
     let sequence = receipt["sequence"].as_u64().unwrap_or(0);
     let file = folder.join(format!("{sequence:08}.json"));
-    fs::write(&file, receipt.to_string()).map_err(|source| unwritable(&file, source))
+    fs::write(&file, receipt.to_string()).map_err(|source| Error::unwritable(&file, source))
 }
 
 /// What fits on a screen.

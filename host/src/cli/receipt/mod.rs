@@ -6,7 +6,7 @@ mod verify;
 
 use clap::Subcommand;
 
-use super::{Context, Error, client, error, route, secret};
+use super::{Context, Error, client, error, route};
 
 /// Lists receipts and verifies them, far from any host.
 ///

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::unwritable;
 use crate::cli::replay::{Cache, player, wrong};
 use crate::cli::{Context, Error};
 use crate::replay::file::Reader;
@@ -58,7 +57,7 @@ impl Redact {
 
     /// Writes the new record. It is whole under its name or not there.
     async fn write(&self, replacer: &Replacer) -> Result<End, Error> {
-        let failed = |source| unwritable(&self.output, source);
+        let failed = |source| Error::unwritable(&self.output, source);
         let folder = self
             .output
             .parent()
