@@ -1,8 +1,12 @@
-//! What is tried with uploads and manifests of chance. Not part of the host.
+//! What is tried with uploads, manifests and routes of chance. Not part of the host.
+
+mod routes;
 
 use leyden::registry::Kind;
 use leyden::registry::manifest::{self, Error, Manifest, Place, Project};
 use leyden_smith::{component, module};
+
+pub use routes::router;
 
 /// A component with nothing inside.
 const EMPTY_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";

@@ -1,6 +1,6 @@
-//! `replay [manifest] SECONDS FILE…`: what the fuzz targets do, without a fuzzer; uploads unless manifests are named. It tries the files as the fuzzer keeps
-//! them (see README.md here), then mutations of them and chance, for so long. It ends with an error where the host
-//! would do wrong; the input lies in `crash-input` then.
+//! `replay [manifest|router] SECONDS FILE…`: what the fuzz targets do, without a fuzzer; that of uploads where none is named. It
+//! tries the files as the fuzzer keeps them (see README.md here), then mutations of them and chance, for so long. It ends
+//! with an error where the host would do wrong; the input lies in `crash-input` then.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, io, panic};
 
-use leyden_fuzz::{manifest, upload};
+use leyden_fuzz::{manifest, router, upload};
 use leyden_smith::Random;
 
 /// Where the input that failed is kept.
@@ -28,13 +28,15 @@ const CHANCE_BYTES_MAX: usize = 8_192;
 
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1).peekable();
-    let target = match arguments.next_if_eq("manifest") {
-        Some(_) => manifest,
-        None => upload,
+    let target = match arguments.peek().map(String::as_str) {
+        Some("manifest") => manifest,
+        Some("router") => router,
+        _ => upload,
     };
+    arguments.next_if(|word| ["manifest", "router"].contains(&word.as_str()));
     let seconds = arguments.next().and_then(|text| text.parse().ok());
     let Some(seconds) = seconds else {
-        eprintln!("usage: replay [manifest] SECONDS FILE…");
+        eprintln!("usage: replay [manifest|router] SECONDS FILE…");
         std::process::exit(2);
     };
     let corpus: Vec<Vec<u8>> = arguments.map(fs::read).collect::<Result<_, _>>()?;
