@@ -3,24 +3,40 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::{paths, process};
 
-/// A running `leyden up` with a simulated clock, on a free port; ended when dropped.
+/// Longest start: a slow machine compiles all components first.
+const START_LIMIT: Duration = Duration::from_secs(300);
+
+/// A running `leyden up` on a free port; ended when dropped.
 pub(crate) struct Host {
     child: Child,
     url: String,
 }
 
 impl Host {
-    /// Starts it over a folder, and returns when it serves.
+    /// Starts one with a simulated clock over a folder, and returns when it serves.
     pub(crate) fn start(data: &Path) -> Result<Self> {
+        Self::spawn(data, &["--clock", "simulated"])
+    }
+
+    /// Starts one for functions alone.
+    pub(crate) fn bare(data: &Path) -> Result<Self> {
+        Self::spawn(data, &["--bare"])
+    }
+
+    fn spawn(data: &Path, options: &[&str]) -> Result<Self> {
         let mut command = process::command(paths::leyden());
         command
             .args(["up", "--json", "--port", "0", "--log", "warn"])
-            .args(["--clock", "simulated", "--data"])
+            .args(options)
+            .arg("--data")
             .arg(data)
             .env("LEYDEN_COMPILED", paths::compiled())
             .stdout(Stdio::piped());
@@ -30,10 +46,15 @@ impl Host {
             child,
             url: String::new(),
         };
-        let mut greeting = String::new();
-        if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut greeting)?;
-        }
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = stdout.map_or(Ok(0), |stdout| BufReader::new(stdout).read_line(&mut line));
+            // Nobody is told once the limit is over.
+            let _ = tell.send(read.map(|_| line));
+        });
+        let greeting = told.recv_timeout(START_LIMIT);
+        let greeting = greeting.context("the host does not start in time")??;
         let greeting: serde_json::Value =
             serde_json::from_str(&greeting).context("the host does not start")?;
         let Some(url) = greeting["url"].as_str() else {

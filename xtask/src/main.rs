@@ -17,6 +17,7 @@ mod debian;
 mod demo;
 mod guests;
 mod host;
+mod javascript;
 mod kept;
 mod paths;
 mod process;

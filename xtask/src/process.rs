@@ -2,9 +2,10 @@
 //! bounded time where they may wait for a network.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,12 @@ pub(crate) fn run_unannounced(command: &mut Command) -> Result<()> {
 /// As [`run`], and ends the command when it takes longer than `limit`.
 pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
     announce(command);
+    let child = command.spawn().with_context(|| cannot_start(command))?;
+    end_within(limit, command, child)
+}
+
+fn end_within(limit: Duration, command: &Command, mut child: Child) -> Result<()> {
     let started = Instant::now();
-    let mut child = command.spawn().with_context(|| cannot_start(command))?;
     loop {
         if let Some(status) = child.try_wait()? {
             return succeeded(command, status);
@@ -67,6 +72,25 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     let (text, status) = captured(command)?;
     succeeded(command, status)?;
     Ok(text)
+}
+
+/// As [`output`], and ends the command when it takes longer than `limit`.
+pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<String> {
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().with_context(|| cannot_start(command))?;
+    let (tell, told) = mpsc::channel();
+    let stdout = child.stdout.take();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_string(&mut text));
+        // Nobody is told once the limit is over.
+        let _ = tell.send(read.map(|_| text));
+    });
+    end_within(limit, command, child)?;
+    // Not joined: what the command has left behind may hold its output open.
+    let text = told.recv_timeout(limit);
+    let text = text.with_context(|| format!("`{}` left its output open", words(command)))??;
+    Ok(text.trim_end().to_owned())
 }
 
 /// As [`output`], for a command whose failure is an answer too: whether it succeeded.
@@ -130,6 +154,10 @@ mod tests {
         let error = run_within(Duration::from_millis(100), command("sleep").arg("30"))
             .expect_err("sleep is longer than its limit");
         assert!(error.to_string().contains("took longer"), "{error}");
+        let limit = Duration::from_millis(100);
+        for script in ["echo a; exec sleep 30", "sleep 30 & echo a"] {
+            assert!(output_within(limit, command("sh").args(["-c", script])).is_err());
+        }
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 
@@ -141,6 +169,10 @@ mod tests {
             "{error}"
         );
         assert!(run(&mut command("leyden-no-such-program")).is_err());
+        let plenty = Duration::from_secs(10);
+        let told = output_within(plenty, command("sh").args(["-c", "echo a; echo b"]));
+        assert_eq!(told.expect("it succeeds"), "a\nb");
+        assert!(output_within(plenty, command("sh").args(["-c", "echo a; exit 3"])).is_err());
         assert!(!succeeds(&mut command("leyden-no-such-program")));
         let told = output_and_success(command("sh").args(["-c", "echo no; exit 3"]));
         assert_eq!(told.expect("it starts"), ("no".to_owned(), false));

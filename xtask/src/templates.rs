@@ -1,21 +1,27 @@
 //! What `leyden new`, `leyden plugin new` and `leyden policy new` write is built as an engineer, a partner or an operator would
-//! build it: in a folder of its own, by the commands of its README. JavaScript's tools are some 400 MB, so of those templates
-//! only the tests run.
+//! build it: in a folder of its own, by the commands of its README. Where there is no way to the tools that make components of Python and
+//! JavaScript, only the tests of those run.
 
 mod function;
 mod policy;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::toolchain::{GuestToolchain, TARGET};
-use crate::{paths, process, python};
+use crate::{javascript, paths, process, python};
 
 /// Making a component of Python code starts and freezes an interpreter, which takes 10 s.
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
+
+/// Longest run of any other command, that a host which waits for what never comes may not hang the run. The longest, which
+/// compiles the dependencies of projects in Rust once, takes a minute.
+const COMMAND_LIMIT: Duration = Duration::from_secs(600);
 
 /// Tries them all; what could not be tried, with its reason.
 pub(crate) fn test() -> Result<Vec<String>> {
@@ -27,10 +33,17 @@ pub(crate) fn test() -> Result<Vec<String>> {
     let toolchain = GuestToolchain::prepare()?;
     check(&rust(&new(&folder, "rust")?, "plugin", &toolchain)?)?;
     policy::test(&folder, &toolchain)?;
-    let skipped = [python(&new(&folder, "python")?)?, js(&new(&folder, "js")?)?];
-    let of_functions = function::test(&folder)?;
-    let skipped = skipped.into_iter().chain(of_functions);
-    Ok(skipped.flatten().collect())
+    let plugins = [python(&new(&folder, "python")?)?, js(&new(&folder, "js")?)?];
+    let functions = function::test(&folder)?;
+    Ok(plugins.into_iter().flatten().chain(functions).collect())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    process::run_within(COMMAND_LIMIT, command)
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    process::output_within(COMMAND_LIMIT, command)
 }
 
 /// A new project, as the host writes it.
@@ -38,7 +51,7 @@ fn new(folder: &Path, language: &str) -> Result<PathBuf> {
     let project = folder.join(language);
     let mut leyden = process::command(paths::leyden());
     leyden.args(["plugin", "new", "my-report", "--lang", language, "--folder"]);
-    process::run(leyden.arg(&project))?;
+    run(leyden.arg(&project))?;
     Ok(project)
 }
 
@@ -46,7 +59,7 @@ fn new(folder: &Path, language: &str) -> Result<PathBuf> {
 fn check(component: &Path) -> Result<()> {
     let mut leyden = process::command(paths::leyden());
     leyden.args(["plugin", "check", "--trust", "1"]);
-    process::run(leyden.arg(component))
+    run(leyden.arg(component))
 }
 
 /// Tests a project in Rust and builds its component, `artifact`. Nothing is downloaded: the versions are the workspace's own.
@@ -63,7 +76,7 @@ fn rust(project: &Path, artifact: &str, toolchain: &GuestToolchain) -> Result<Pa
             .current_dir(project)
             .env("CARGO_TARGET_DIR", &target)
             .env("CARGO_NET_OFFLINE", "true");
-        process::run(&mut command)?;
+        run(&mut command)?;
     }
     Ok(target.join(TARGET).join(format!("release/{artifact}.wasm")))
 }
@@ -91,10 +104,26 @@ fn python(project: &Path) -> Result<Option<String>> {
 }
 
 fn js(project: &Path) -> Result<Option<String>> {
+    if let Some(reason) = js_tools(project)? {
+        return Ok(Some(format!("JavaScript: {reason}")));
+    }
+    let mut make = process::command("npm");
+    make.args(["run", "--silent", "build"]);
+    process::run_within(BUILD_LIMIT, make.current_dir(project))?;
+    check(&project.join("plugin.wasm"))?;
+    Ok(None)
+}
+
+/// Runs the tests of a project in JavaScript, natively, and gives it its tools; why it cannot.
+fn js_tools(project: &Path) -> Result<Option<String>> {
     if !process::succeeds(process::command("node").arg("--version")) {
-        return Ok(Some("JavaScript: there is no node".to_owned()));
+        return Ok(Some("there is no node".to_owned()));
     }
     let mut test = process::command("node");
-    process::run(test.arg("--test").current_dir(project)).context("the tests of the template")?;
+    run(test.arg("--test").current_dir(project)).context("the tests of the template")?;
+    match javascript::modules(&project.join("package.json")) {
+        Ok(modules) => symlink(modules, project.join("node_modules"))?,
+        Err(reason) => return Ok(Some(format!("{reason:#}"))),
+    }
     Ok(None)
 }

@@ -1,4 +1,4 @@
-//! Projects of functions: `leyden build` makes them as they were written.
+//! Projects of functions: `leyden build` makes them as they were written, a host takes them, and they answer.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,29 +6,46 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::{js_tools, output, run};
+use crate::host::Host;
 use crate::{paths, process, python};
 
 /// What every function exports.
 const EXPORTED: &str = "wasi:http/incoming-handler@0.2.";
 
-/// Builds a project of each language; what could not be tried, with its reason.
-pub(super) fn test(folder: &Path) -> Result<[Option<String>; 2]> {
-    rust(&new(folder, "rust")?)?;
-    let python = python(&new(folder, "python")?)?;
-    let js = super::js(&new(folder, "js")?)?;
-    Ok([python, js])
+/// Builds a project of each language, puts it in service, and asks it; what could not be tried, with its reason.
+pub(super) fn test(folder: &Path) -> Result<Vec<String>> {
+    let host = Host::bare(&folder.join("functions"))?;
+    let mut skipped = Vec::new();
+    for (language, prepare) in [
+        ("rust", rust as fn(&Path) -> Result<Option<String>>),
+        ("python", python),
+        ("js", js_tools),
+    ] {
+        let name = format!("hello-{language}");
+        let project = new(folder, &name, language)?;
+        let tried = match prepare(&project)? {
+            Some(reason) => {
+                skipped.push(format!("functions in {language}: {reason}"));
+                continue;
+            }
+            None => build(&project).and_then(|()| serve(&host, &project, &name)),
+        };
+        tried.with_context(|| format!("the template for {language}"))?;
+    }
+    Ok(skipped)
 }
 
-fn new(folder: &Path, language: &str) -> Result<PathBuf> {
-    let project = folder.join(format!("function-{language}"));
+fn new(folder: &Path, name: &str, language: &str) -> Result<PathBuf> {
+    let project = folder.join(name);
     let mut leyden = process::command(paths::leyden());
-    leyden.args(["new", "my-hello", "--lang", language, "--folder"]);
-    process::run(leyden.arg(&project))?;
+    leyden.args(["new", name, "--lang", language, "--folder"]);
+    run(leyden.arg(&project))?;
     Ok(project)
 }
 
-/// Nothing is downloaded: the versions are the workspace's own.
-fn rust(project: &Path) -> Result<()> {
+/// Runs its tests. Nothing is downloaded: the versions are the workspace's own.
+fn rust(project: &Path) -> Result<Option<String>> {
     fs::copy(paths::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
     // A folder that lasts, so that dependencies are compiled once.
     let target = paths::target().join("template-rust");
@@ -36,25 +53,28 @@ fn rust(project: &Path) -> Result<()> {
     symlink(&target, project.join("target"))?;
     let mut test = process::cargo();
     test.arg("test").current_dir(project);
-    process::run(test.env("CARGO_NET_OFFLINE", "true"))?;
-    build(project)
+    run(test.env("CARGO_NET_OFFLINE", "true"))?;
+    Ok(None)
 }
 
+/// Runs its tests, and gives it its tools; why it cannot.
 fn python(project: &Path) -> Result<Option<String>> {
-    let tool = match python::tool(&project.join("requirements.txt")) {
-        Ok(tool) => tool,
-        Err(reason) => return Ok(Some(format!("functions in Python: {reason:#}"))),
-    };
+    if !process::succeeds(process::command("python3").arg("--version")) {
+        return Ok(Some("there is no python3".to_owned()));
+    }
     let mut test = process::command("python3");
     test.args(["-B", "-m", "unittest", "--quiet"]);
-    process::run(test.current_dir(project))?;
+    run(test.current_dir(project))?;
+    let tool = match python::tool(&project.join("requirements.txt")) {
+        Ok(tool) => tool,
+        Err(reason) => return Ok(Some(format!("{reason:#}"))),
+    };
     // The project's environment is the one that has the tool.
     let environment = tool
         .parent()
         .and_then(Path::parent)
         .context("an environment")?;
     symlink(environment, project.join(".venv"))?;
-    build(project)?;
     Ok(None)
 }
 
@@ -62,7 +82,7 @@ fn python(project: &Path) -> Result<Option<String>> {
 fn build(project: &Path) -> Result<()> {
     let mut leyden = process::command(paths::leyden());
     leyden.args(["--json", "build", "--folder"]).arg(project);
-    let told = process::output(leyden.env("CARGO_NET_OFFLINE", "true"))?;
+    let told = output(leyden.env("CARGO_NET_OFFLINE", "true"))?;
     let told: serde_json::Value = serde_json::from_str(&told)?;
     ensure!(told["kind"] == "function", "no function: {told}");
     let exports = told["exports"].as_array().into_iter().flatten();
@@ -70,6 +90,28 @@ fn build(project: &Path) -> Result<()> {
     ensure!(
         exports.any(|name| name.starts_with(EXPORTED)),
         "it answers no HTTP: {told}"
+    );
+    Ok(())
+}
+
+/// Deploys it, asks it in both places where it is reached, and looks for what it wrote.
+fn serve(host: &Host, project: &Path, name: &str) -> Result<()> {
+    let mut deploy = host.leyden(&["deploy", "--folder"]);
+    run(deploy.arg(project))?;
+    for (target, data, expected) in [
+        (format!("/{name}"), "Ada", "Hello, Ada!"),
+        (name.to_owned(), " ", "Hello, world!"),
+    ] {
+        let told = output(&mut host.leyden(&["invoke", &target, "--data", data]))?;
+        ensure!(
+            told == expected,
+            "{target} answers {told:?}, not {expected:?}"
+        );
+    }
+    let log = output(&mut host.leyden(&["logs", name]))?;
+    ensure!(
+        log.lines().filter(|line| line.contains("answers")).count() == 2,
+        "its log is {log:?}"
     );
     Ok(())
 }

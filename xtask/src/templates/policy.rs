@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::rust;
+use super::{output, run, rust};
 use crate::host::Host;
 use crate::toolchain::GuestToolchain;
 use crate::{paths, process};
@@ -23,11 +23,11 @@ pub(super) fn test(folder: &Path, toolchain: &GuestToolchain) -> Result<()> {
     let components: Result<Vec<(&str, PathBuf)>> = KINDS.into_iter().map(built).collect();
     let host = Host::start(&folder.join("data"))?;
     let mut story = host.leyden(&["scenario", "run", STORY, "--against", host.url()]);
-    process::run(story.stdout(File::create(folder.join("story.txt"))?))?;
+    run(story.stdout(File::create(folder.join("story.txt"))?))?;
     for (kind, component) in components? {
         take_over(&host, kind, &component).with_context(|| format!("the template for {kind}"))?;
     }
-    process::run(&mut host.leyden(&["policy", "list"]))
+    run(&mut host.leyden(&["policy", "list"]))
 }
 
 /// A new project's component, in a place of its own: all projects are built into one folder.
@@ -35,7 +35,7 @@ fn build(folder: &Path, kind: &str, toolchain: &GuestToolchain) -> Result<PathBu
     let (name, project) = (format!("my-{kind}"), folder.join(kind));
     let mut leyden = process::command(paths::leyden());
     leyden.args(["policy", "new", &name, "--kind", kind, "--lang", "rust"]);
-    process::run(leyden.arg("--folder").arg(&project))?;
+    run(leyden.arg("--folder").arg(&project))?;
     let built = rust(&project, "policy", toolchain)?;
     let component = folder.join(format!("{kind}.wasm"));
     fs::copy(built, &component)?;
@@ -54,7 +54,7 @@ fn take_over(host: &Host, kind: &str, component: &Path) -> Result<()> {
         "--max-diff",
         "0",
     ];
-    let report = process::output(&mut host.leyden(&diff))?;
+    let report = output(&mut host.leyden(&diff))?;
     let report: serde_json::Value = serde_json::from_str(&report)?;
     ensure!(
         report["decisions"].as_u64() > Some(0),
@@ -63,5 +63,5 @@ fn take_over(host: &Host, kind: &str, component: &Path) -> Result<()> {
     let promote = ["policy", "promote", kind, &component, "--max-diff", "0"];
     // Nobody asks this host for decisions, so its time alone is waited for.
     let at_once = ["--step", "0s", "--min-decisions", "0"];
-    process::run(host.leyden(&promote).args(at_once))
+    run(host.leyden(&promote).args(at_once))
 }
