@@ -222,7 +222,7 @@ impl Registry {
         let (number, next) = (next.number, Arc::new(next));
         let former = self.shared.generation.swap(next.clone());
         let gone = former.components.keys();
-        gone.filter(|name| !next.components.contains_key(name))
+        gone.filter(|name| !next.components.contains_key(*name))
             .for_each(|name| self.shared.runtime.logs.forget(name));
         self.shared.changed.send_replace(number);
     }
