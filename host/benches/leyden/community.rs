@@ -114,11 +114,9 @@ impl Community {
         };
         let head = head("POST", "/house/house-editor/houses", None);
         let generation = self.host.registry.generation();
-        let taken = self
-            .host
-            .dispatch
-            .rows(&generation, &name("house"), head, batch, None)
-            .await;
+        let house = generation.components.get("house").expect("house");
+        let dispatch = &self.host.dispatch;
+        let taken = dispatch.rows(&generation, house, head, batch, None).await;
         taken.expect("houses are registered");
     }
 

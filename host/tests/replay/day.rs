@@ -3,7 +3,7 @@
 use leyden::dispatch::types::{RequestHead, Response, RowBatch, RowFormat};
 use serde_json::{Value, json};
 
-use super::support::{TestHost, name};
+use super::support::TestHost;
 
 pub(crate) async fn probe(host: &TestHost, action: &str, params: &str) {
     let answer = host
@@ -99,9 +99,8 @@ async fn readings(host: &TestHost) {
         ..RequestHead::default()
     };
     let generation = host.host.registry.generation();
+    let meters = generation.components.get("meters").expect("meters");
     let dispatch = &host.host.dispatch;
-    let taken = dispatch
-        .rows(&generation, &name("meters"), head, batch, None)
-        .await;
+    let taken = dispatch.rows(&generation, meters, head, batch, None).await;
     taken.expect("readings");
 }
