@@ -66,7 +66,7 @@ fn ask(router: &Router, specs: &[(ComponentName, RouteSpec)], method: &str, path
             let is_it = |(name, spec): &&(ComponentName, RouteSpec)| {
                 name == matched.component && spec == matched.route.as_ref()
             };
-            assert!(fit.iter().any(|spec| is_it(spec)), "{path}");
+            assert!(fit.iter().any(is_it), "{path}");
             let asked = if method == "HEAD" { "GET" } else { method };
             let named = |one: &leyden::registry::manifest::Method| one.as_str() == asked;
             let answers = matched.route.any_method || matched.route.methods.iter().any(named);
