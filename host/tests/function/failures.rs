@@ -75,26 +75,6 @@ fn a_client_that_goes_away_ends_the_run() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_given_up() {
-    run(async {
-        let web = with_web("[limits]\nconcurrency = 1\ndeadline-ms = 500\n").await;
-        let mut raw = Raw::connect(&web).await;
-        raw.send("GET /fn/web/zeros?100000000 HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await;
-        // Within its time it is not the function's fault, whose deadline is long over.
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_eq!(web.get("/fn/web/hello").await.problem(503), "busy");
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(web.get("/fn/web/hello").await.body, "Hello, world!");
-        let rest = raw.rest().await;
-        assert!(
-            rest.starts_with("HTTP/1.1 200 ") && !rest.ends_with("0\r\n\r\n"),
-            "broken off, not ended"
-        );
-    });
-}
-
-#[test]
 fn a_function_may_go_on_after_its_answer() {
     run(async {
         let web = with_web(ONE).await;
