@@ -360,7 +360,11 @@ mod tests {
 
     use super::*;
 
-    fn job(patient: bool) -> Job {
+    /// Longer than anything here takes.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A job that comes then.
+    fn job(patient: bool, since: Monotonic) -> Job {
         let (reply, _) = oneshot::channel();
         let transaction = Transaction {
             patient,
@@ -372,23 +376,14 @@ mod tests {
             reply,
             judged: None,
             bytes: 0,
-            since: clock::monotonic(),
+            since,
         }))
     }
 
-    /// How many are in the first group of those that come, each so many tenths of their patience after the one before it.
-    fn first_group(coming: &'static [(u32, bool)]) -> usize {
-        let (send, jobs) = mpsc::channel();
-        std::thread::spawn(move || {
-            for (tenths, patient) in coming {
-                clock::block(PATIENCE / 10 * *tenths);
-                // The group may be complete already.
-                let _ = send.send(job(*patient));
-            }
-            clock::block(10 * PATIENCE);
-        });
+    /// How many are in the first group.
+    fn first_group(jobs: &Receiver<Job>) -> usize {
         let intake = Intake::default();
-        let mut group = intake.begin_group(&jobs, None).expect("jobs");
+        let mut group = intake.begin_group(jobs, None).expect("jobs");
         std::iter::from_fn(|| group.next()).count()
     }
 
@@ -397,7 +392,8 @@ mod tests {
         let (send, jobs) = mpsc::channel();
         let intake = Intake::default();
         for patient in [false, true, false] {
-            send.send(job(patient)).expect("somebody listens");
+            let job = job(patient, clock::monotonic());
+            send.send(job).expect("somebody listens");
         }
         let mut group = intake.begin_group(&jobs, None).expect("jobs");
         assert!(group.next().is_some());
@@ -412,9 +408,34 @@ mod tests {
     }
 
     #[test]
-    fn patient_transactions_wait_for_more_and_others_for_nobody() {
-        assert_eq!(first_group(&[(0, true), (1, true), (50, true)]), 2);
-        assert_eq!(first_group(&[(0, true), (1, false), (5, true)]), 2);
-        assert_eq!(first_group(&[(0, false), (5, true)]), 1);
+    fn patient_transactions_wait_for_more() {
+        let (send, jobs) = mpsc::channel();
+        let far = clock::monotonic() + LONG;
+        send.send(job(true, far)).expect("somebody listens");
+        std::thread::spawn(move || {
+            clock::block(10 * PATIENCE);
+            send.send(job(true, far)).expect("somebody listens");
+        });
+        assert_eq!(first_group(&jobs), 2);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_least_patient() {
+        let far = clock::monotonic() + LONG;
+        let now = clock::monotonic();
+        let groups: [&[(bool, Monotonic)]; 4] = [
+            &[(false, far)],
+            &[(true, far), (false, far)],
+            &[(true, now)],
+            &[(true, far), (true, now)],
+        ];
+        for coming in groups {
+            let (send, jobs) = mpsc::channel();
+            for (patient, since) in coming {
+                send.send(job(*patient, *since)).expect("somebody listens");
+            }
+            assert_eq!(first_group(&jobs), coming.len());
+            assert!(clock::monotonic() < far, "waited for more: {coming:?}");
+        }
     }
 }
