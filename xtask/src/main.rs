@@ -20,6 +20,7 @@ mod host;
 mod javascript;
 mod kept;
 mod paths;
+mod peers;
 mod process;
 mod program;
 mod prove;

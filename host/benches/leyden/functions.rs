@@ -1,35 +1,81 @@
-//! A function that answers 13 bytes (`wasi:http`, an unmodified component), with a fresh instance for each request and with
-//! reuse, against a service and native axum. Servers and load as in `echo`.
+//! Functions and services that answer 13 bytes, with a fresh instance for each request and with reuse, against native axum
+//! and against other servers; what latency, bodies and many functions cost.
+//!
+//! What is compared takes turns on one machine; targets are ratios to native axum in the same run.
 
-use super::echo::{PATH, Server};
-use super::figure::{Figure, median};
+mod peers;
+mod rates;
 
-/// What is measured, where it answers, and its target as a ratio to native axum.
-const MEASURED: [(&str, &str, f64); 3] = [
-    ("service echo, own world, reused instance", PATH, 0.7),
-    ("wasi:http hello, reused instance", "/fn/reused/", 0.5),
-    ("wasi:http hello, fresh instance", "/fn/fresh/", 0.12),
+use std::path::Path;
+
+use super::figure::Figure;
+use super::servers::{Cores, PATH, Server, guest_file};
+use peers::{Mode, Peer};
+use rates::Contestant;
+
+/// Our functions and services: what is measured, where it answers, and its target as a ratio to native axum.
+const OURS: [(&str, &str, f64); 3] = [
+    ("own world, reused instance", PATH, 0.75),
+    ("wasi:http, reused instance", "/fn/reused/", 0.5),
+    ("wasi:http, fresh instance", "/fn/fresh/", 0.12),
 ];
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    seconds: f64,
+}
+
+impl Effort {
+    const fn new(quick: bool) -> Self {
+        match quick {
+            true => Self {
+                rounds: 3,
+                seconds: 0.5,
+            },
+            false => Self {
+                rounds: 7,
+                seconds: 2.0,
+            },
+        }
+    }
+}
 
 /// Runs the benchmark.
 pub(crate) fn run(quick: bool) -> Vec<Figure> {
-    let (rounds, seconds) = if quick { (3, 1) } else { (7, 2) };
+    let effort = Effort::new(quick);
+    let folder = tempfile::tempdir().expect("a folder");
     let native = Server::start("native");
     let leyden = Server::start("leyden");
-    let mut ratios: [Vec<f64>; MEASURED.len()] = Default::default();
-    for round in 0..=rounds {
-        let base = native.rate(PATH, seconds);
-        for ((_, path, _), ratios) in MEASURED.iter().zip(&mut ratios) {
-            let rate = leyden.rate(path, seconds);
-            // The first round warms up.
-            if round > 0 {
-                ratios.push(rate / base);
-            }
-        }
+    let others = others(folder.path());
+    let ours = OURS.iter().map(|(name, path, least)| {
+        let name = format!("Leyden, {name}");
+        Contestant::new(&name, &leyden, path, Some(*least))
+    });
+    let theirs = others
+        .iter()
+        .map(|(name, server)| Contestant::new(name, server, "/", None));
+    let mut contestants: Vec<_> = ours.chain(theirs).collect();
+    let (_, figures) = rates::measure(&native, &mut contestants, effort.rounds, effort.seconds);
+    figures
+}
+
+/// The peers that are there, with what they are called.
+fn others(folder: &Path) -> Vec<(&'static str, Server)> {
+    let hello = guest_file("alternatives/hello");
+    let mut others = Vec::new();
+    if let Some(wasmtime) = Peer::Wasmtime.program() {
+        let start = |mode| peers::wasmtime(&wasmtime, Cores::Apart, mode, Path::new(&hello));
+        others.push(("wasmtime serve, reused instance", start(Mode::Reuse)));
+        others.push(("wasmtime serve, fresh instance", start(Mode::Fresh)));
     }
-    let figure = |((name, _, least), mut ratios): ((&str, &str, f64), Vec<f64>)| {
-        let name = format!("functions: {name}, over native axum");
-        Figure::at_least(name, median(&mut ratios), "ratio", least)
-    };
-    MEASURED.into_iter().zip(ratios).map(figure).collect()
+    if let Some(node) = Peer::Node.program() {
+        others.push(("Node.js http", peers::node(&node, Cores::Apart)));
+    }
+    if let Some(workerd) = Peer::Workerd.program() {
+        let server = peers::workerd(&workerd, Cores::Apart, folder);
+        others.push(("workerd", server));
+    }
+    others
 }

@@ -29,6 +29,7 @@ mod process;
 mod redis;
 #[path = "../../tests/support/redis.rs"]
 mod redis_server;
+mod servers;
 mod takeover;
 
 use figure::Figure;
@@ -61,7 +62,7 @@ fn main() {
     if let [role, rest @ ..] = args.as_slice()
         && role == "--role"
     {
-        return echo::play(rest);
+        return servers::play(rest);
     }
     let json = args.iter().any(|arg| arg == "--json");
     let quick = args.iter().any(|arg| arg == "--quick");
