@@ -170,7 +170,7 @@ pub struct Grants {
     pub keyvalue: bool,
 }
 
-/// How long one instance of a function serves, one request at a time, before another takes its place.
+/// How long one instance of a function or a service serves, one request at a time, before another takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reuse {
@@ -233,8 +233,8 @@ pub struct Manifest {
     pub grants: Grants,
     /// What it may use.
     pub limits: Limits,
-    /// How long an instance of a function is reused; `None`: each request gets a fresh one. Services and policies have a
-    /// rule of the host's.
+    /// How long an instance is reused; `None`: each request of a function gets a fresh one, and services and policies have
+    /// a rule of the host's.
     pub reuse: Option<Reuse>,
     /// Variables of a function's environment.
     pub env: BTreeMap<VariableName, String>,

@@ -1,8 +1,10 @@
 //! Instances of a component: made, kept for reuse, given a call and relieved of it.
 //!
-//! Services reuse instances, since their state lies in the store, and policies do, since they have none.
+//! Services reuse instances, since their state lies in the store, unless their manifest says how long, and policies do,
+//! since they have none.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use wasmtime::{Store, UpdateDeadline};
 
@@ -10,9 +12,10 @@ use super::bindings::{events, http, rows};
 use super::failure::PastDeadline;
 use super::guest::{Call, Guest};
 use super::loaded::{Code, Loaded};
+use crate::clock::{self, Monotonic};
 use crate::dispatch::Notes;
 
-/// Most calls that one instance serves: bounds what a leak in a guest can add up to.
+/// Most calls that one instance serves where no manifest says it: bounds what a leak in a guest can add up to.
 const USES_MAX: u32 = 100_000;
 
 /// Most idle instances kept of one component.
@@ -30,6 +33,7 @@ pub(super) struct Instance {
     pub(super) events: Option<events::Events>,
     pub(super) grid: super::grid::Exports,
     uses: u32,
+    made: Monotonic,
 }
 
 impl Instance {
@@ -74,7 +78,7 @@ impl Loaded {
     pub(super) fn idle(&self) -> Option<Instance> {
         let idle = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.pop()
+            std::iter::from_fn(|| idle.pop()).find(|instance| self.may_serve(instance))
         };
         if idle.is_some() {
             self.stats.reused.add();
@@ -93,12 +97,21 @@ impl Loaded {
     /// Keeps an instance that has served without a trap, if it may be reused.
     pub(super) fn keep(&self, mut instance: Instance) {
         instance.tell_fuel();
-        if instance.uses < USES_MAX {
+        if self.may_serve(&instance) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < IDLE_MAX {
                 idle.push(instance);
             }
         }
+    }
+
+    /// Whether an instance has neither served often enough nor grown too old.
+    fn may_serve(&self, instance: &Instance) -> bool {
+        let Some(reuse) = self.identity.manifest.reuse else {
+            return instance.uses < USES_MAX;
+        };
+        let age = || clock::monotonic().saturating_duration_since(instance.made);
+        instance.uses < reuse.count && age() < Duration::from_secs(reuse.age_s)
     }
 
     pub(super) async fn instantiate(&self) -> wasmtime::Result<Instance> {
@@ -149,6 +162,7 @@ impl Loaded {
             events,
             grid,
             uses: 0,
+            made: clock::monotonic(),
         })
     }
 }

@@ -116,6 +116,29 @@ fn a_component_that_is_taken_away_leaves_nothing_but_its_data_and_the_audit() {
 }
 
 #[test]
+fn an_instance_of_a_service_serves_as_often_as_its_manifest_says() {
+    run(async {
+        let web = own(|_| {}).await;
+        let reuses = [
+            ("once", "[reuse]\ncount = 1\n", 4),
+            ("twice", "[reuse]\ncount = 2\n", 2),
+            ("often", "", 1),
+        ];
+        for (name, reuse, made) in reuses {
+            let manifest = format!("{reuse}[[routes]]\npath = \"/{name}\"\n");
+            let bytes = attach(&guest("echo"), &manifest).expect("a manifest");
+            assert_eq!(deploy_bytes(&web, name, bytes).await.status, 200);
+            for _ in 0..4 {
+                assert_eq!(web.get(&format!("/{name}")).await.body, "Hello, world!");
+            }
+            let metrics = web.get("/metrics").await.body;
+            let line = format!("leyden_instances_created_total{{component=\"{name}\"}} {made}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+    });
+}
+
+#[test]
 fn bytes_that_another_component_has_as_well_stay() {
     run(async {
         let web = own(|_| {}).await;

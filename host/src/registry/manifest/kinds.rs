@@ -59,9 +59,7 @@ impl Part {
     const fn refused_for_services(self) -> Option<&'static str> {
         match self {
             Self::KeyValue => Some("is for functions; a service has leyden:state"),
-            Self::Queue | Self::Reuse => {
-                Some("is for functions; services have a rule of the host's")
-            }
+            Self::Queue => Some("is for functions; services have a rule of the host's"),
             Self::Bodies => {
                 Some("is for functions; body-limit-bytes of a route bounds the bodies of a service")
             }
@@ -73,9 +71,10 @@ impl Part {
 
     /// Why a policy does not have it, if it does not.
     const fn refused_for_policies(self) -> Option<&'static str> {
-        match self.refused_for_services() {
-            Some(_) => Some("is for functions; a policy decides from its input alone"),
-            None => None,
+        match (self, self.refused_for_services()) {
+            (Self::Reuse, _) => Some("is not for policies, which have a rule of the host's"),
+            (_, Some(_)) => Some("is for functions; a policy decides from its input alone"),
+            (_, None) => None,
         }
     }
 }

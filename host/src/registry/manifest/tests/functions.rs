@@ -165,7 +165,6 @@ fn what_a_kind_does_not_have_is_refused_with_its_place() {
         assert_eq!(manifest.check_kind(Kind::Service), Ok(()), "{text}");
     }
     for text in [
-        "[reuse]",
         "[env]\nA = \"1\"",
         "secrets = [\"A\"]",
         "[outbound]\nhosts = [\"a.com\"]",
@@ -178,6 +177,10 @@ fn what_a_kind_does_not_have_is_refused_with_its_place() {
         assert!(manifest.check_kind(Kind::Service).is_err(), "{text}");
         assert!(manifest.check_kind(Kind::Policy).is_err(), "{text}");
     }
+    let reuse = Manifest::parse("[reuse]").unwrap();
+    assert_eq!(reuse.check_kind(Kind::Function), Ok(()));
+    assert_eq!(reuse.check_kind(Kind::Service), Ok(()));
+    assert!(reuse.check_kind(Kind::Policy).is_err());
 }
 
 #[test]
