@@ -3,8 +3,12 @@
 //!
 //! What is compared takes turns on one machine; targets are ratios to native axum in the same run.
 
+mod bodies;
+mod density;
+mod latency;
 mod peers;
 mod rates;
+mod shared;
 
 use std::path::Path;
 
@@ -12,10 +16,17 @@ use super::figure::Figure;
 use super::servers::{Cores, PATH, Server, guest_file};
 use peers::{Mode, Peer};
 use rates::Contestant;
+use shared::Again;
 
 /// Our functions and services: what is measured, where it answers, and its target as a ratio to native axum.
-const OURS: [(&str, &str, f64); 3] = [
+const OURS: [(&str, &str, f64); 5] = [
     ("own world, reused instance", PATH, 0.75),
+    (
+        "own world, fresh instance, SDK's allocator",
+        "/greeting",
+        0.4,
+    ),
+    ("own world, fresh instance, any guest", "/echo-fresh", 0.2),
     ("wasi:http, reused instance", "/fn/reused/", 0.5),
     ("wasi:http, fresh instance", "/fn/fresh/", 0.12),
 ];
@@ -25,6 +36,7 @@ const OURS: [(&str, &str, f64); 3] = [
 struct Effort {
     rounds: usize,
     seconds: f64,
+    functions: usize,
 }
 
 impl Effort {
@@ -33,10 +45,12 @@ impl Effort {
             true => Self {
                 rounds: 3,
                 seconds: 0.5,
+                functions: 500,
             },
             false => Self {
                 rounds: 7,
                 seconds: 2.0,
+                functions: 10_000,
             },
         }
     }
@@ -45,6 +59,22 @@ impl Effort {
 /// Runs the benchmark.
 pub(crate) fn run(quick: bool) -> Vec<Figure> {
     let effort = Effort::new(quick);
+    let mut figures = told(compared(effort));
+    figures.extend(told(density::measure(effort.functions)));
+    figures
+}
+
+/// Shows at once what a long benchmark has found so far.
+fn told(figures: Vec<Figure>) -> Vec<Figure> {
+    figures.iter().for_each(|figure| eprintln!("{figure}"));
+    figures
+}
+
+/// What is compared with native axum or others.
+fn compared(effort: Effort) -> Vec<Figure> {
+    let Effort {
+        rounds, seconds, ..
+    } = effort;
     let folder = tempfile::tempdir().expect("a folder");
     let native = Server::start("native");
     let leyden = Server::start("leyden");
@@ -56,9 +86,40 @@ pub(crate) fn run(quick: bool) -> Vec<Figure> {
     let theirs = others
         .iter()
         .map(|(name, server)| Contestant::new(name, server, "/", None));
-    let mut contestants: Vec<_> = ours.chain(theirs).collect();
-    let (_, figures) = rates::measure(&native, &mut contestants, effort.rounds, effort.seconds);
+    let mut all: Vec<_> = ours.chain(theirs).collect();
+    let (native_rate, mut figures) = rates::measure(&native, &mut all, rounds, seconds);
+    figures.extend(latency::alone(&native, &all, rounds, seconds / 2.0));
+    figures.extend(latency::at_half(
+        &native,
+        native_rate,
+        &all,
+        rounds,
+        seconds,
+    ));
+    figures.extend(shared(&all, rounds, seconds));
+    figures.extend(bodies::echo(&native, &leyden, rounds, seconds));
+    figures.extend(bodies::upload(&leyden));
     figures
+}
+
+/// Fresh instances on all cores, ours and those of `wasmtime serve`.
+fn shared<'a>(all: &'a [Contestant<'a>], rounds: usize, seconds: f64) -> Vec<Figure> {
+    let leyden = Server::start_on(Cores::Shared, "leyden");
+    let wasmtime = Peer::Wasmtime.program().map(|program| {
+        let hello = guest_file("alternatives/hello");
+        peers::wasmtime(&program, Cores::Shared, Mode::Fresh, Path::new(&hello))
+    });
+    let again = |pinned: &'a Contestant<'a>| {
+        let Contestant { name, least, .. } = pinned;
+        let server = match (name.contains("fresh instance"), least) {
+            (false, _) => None,
+            (true, Some(_)) => Some(&leyden),
+            (true, None) => wasmtime.as_ref(),
+        };
+        server.map(|server| Again { pinned, server })
+    };
+    let again: Vec<_> = all.iter().filter_map(again).collect();
+    shared::measure(&again, rounds, seconds)
 }
 
 /// The peers that are there, with what they are called.

@@ -17,6 +17,29 @@ use mio::{Events, Interest, Poll, Token};
 use super::figure::percentile;
 use answer::Answers;
 
+/// How long each of these paths takes to answer (µs), asked once and one after the other.
+///
+/// # Panics
+/// As [`Load::run`].
+pub(crate) fn each(address: SocketAddr, paths: impl Iterator<Item = String>) -> Vec<f64> {
+    let mut stream = std::net::TcpStream::connect(address).expect("the server accepts");
+    stream.set_nodelay(true).expect("nodelay");
+    let (mut answers, mut buffer) = (Answers::new(), vec![0; BUFFER_BYTES]);
+    let ask = |path: String| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+        let asked = Instant::now();
+        stream.write_all(request.as_bytes()).expect("taken");
+        loop {
+            let read = stream.read(&mut buffer).expect("an answer");
+            assert!(read > 0, "the server closed the connection");
+            if answers.take(&buffer[..read]) {
+                return asked.elapsed().as_secs_f64() * 1e6;
+            }
+        }
+    };
+    paths.map(ask).collect()
+}
+
 /// Longest wait for answers that are still due at the end.
 const LATE_MAX: Duration = Duration::from_secs(20);
 

@@ -15,6 +15,7 @@ mod echo;
 mod figure;
 mod functions;
 mod load;
+mod memory;
 #[allow(
     dead_code,
     unreachable_pub,

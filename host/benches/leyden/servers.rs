@@ -87,9 +87,9 @@ impl Server {
         self.child.id()
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it runs.
+    pub(crate) fn cores(&self) -> Cores {
+        self.cores
     }
 
     /// Requests per second, asked by a process on the other core.
@@ -208,7 +208,13 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn deployed() -> Vec<(&'static str, Vec<u8>)> {
     let reused = "[reuse]\ncount = 100000\nage-s = 3600\n";
     let hello = guest("alternatives/hello");
+    let once = "[reuse]\ncount = 1\n[[routes]]\npath = \"/echo-fresh\"\n";
     vec![
+        ("greeting", guest("alternatives/greeting")),
+        (
+            "echo-fresh",
+            attach(&guest("echo"), once).expect("a manifest"),
+        ),
         ("echo", guest("echo")),
         ("reused", attach(&hello, reused).expect("a manifest")),
         ("fresh", hello),
