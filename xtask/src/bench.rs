@@ -35,6 +35,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     build::host()?;
     if program.names.is_empty() || program.names.iter().any(|name| name == "functions") {
         program.variables = peers::found();
+        program.variables.extend(peers::interpreted()?);
     }
 
     let (printed, content) = program.print(&program.names)?;

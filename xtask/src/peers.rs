@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::templates::function;
 use crate::{paths, process};
 
 /// The wasmtime that the host is built with: another would compare compilers.
@@ -55,6 +56,19 @@ const PEERS: [Peer; 3] = [
 /// Variables that tell the benchmark where the servers are that can be had.
 pub(crate) fn found() -> Vec<(&'static str, PathBuf)> {
     PEERS.iter().filter_map(Peer::found).collect()
+}
+
+/// Variables that tell where the hello functions in interpreted languages are, for which components are made once. They are
+/// what `leyden new` writes; after a change of that, remove the folder.
+pub(crate) fn interpreted() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut found = Vec::new();
+    for (variable, language) in [("LEYDEN_HELLO_JS", "js"), ("LEYDEN_HELLO_PYTHON", "python")] {
+        match function::hello(&folder(), language)? {
+            Ok(component) => found.push((variable, component)),
+            Err(reason) => eprintln!("    no function in {language}: {reason}"),
+        }
+    }
+    Ok(found)
 }
 
 impl Peer {

@@ -2,7 +2,7 @@
 //! build it: in a folder of its own, by the commands of its README. Where there is no way to the tools that make components of Python and
 //! JavaScript, only the tests of those run.
 
-mod function;
+pub(crate) mod function;
 mod policy;
 
 use std::fs;

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod density;
+mod languages;
 mod latency;
 mod peers;
 mod rates;
@@ -98,7 +99,9 @@ fn compared(effort: Effort) -> Vec<Figure> {
     ));
     figures.extend(shared(&all, rounds, seconds));
     figures.extend(bodies::echo(&native, &leyden, rounds, seconds));
-    figures.extend(bodies::upload(&leyden));
+    figures.extend(languages::measure(&leyden, rounds, seconds));
+    // One that has never held a larger body.
+    figures.extend(bodies::upload(&Server::start("leyden")));
     figures
 }
 

@@ -10,7 +10,7 @@ use wasmtime::{
     PoolingAllocationConfig,
 };
 
-use super::function::Compiling;
+use super::function::{Compiling, Links};
 use super::inspect::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use crate::clock;
 use crate::dispatch::rounds::Rounds;
@@ -74,6 +74,8 @@ pub struct Runtime {
     pub(super) outbound: Outbound,
     /// Has functions compiled.
     pub(super) compiling: Arc<Compiling>,
+    /// What functions are linked to.
+    pub(super) links: Arc<Links>,
     /// Turns at computing for runs of functions that have computed for long.
     pub(super) slices: Rounds,
     pub(super) counts_fuel: bool,
@@ -99,6 +101,7 @@ impl Runtime {
         let engine = Engine::new(&config)?;
         spawn_ticker(&engine)?;
         Ok(Self {
+            links: Arc::new(Links::new(&engine)?),
             engine,
             privacy: options.privacy,
             outbound: options.outbound.clone(),

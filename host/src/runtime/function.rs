@@ -15,6 +15,7 @@ mod compiling;
 mod imports;
 mod incoming;
 mod instance;
+mod links;
 mod log;
 mod outgoing;
 mod run;
@@ -28,13 +29,12 @@ mod transaction;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre, Linker, Type};
+use wasmtime::component::{Component, InstancePre, Type};
 use wasmtime::{Engine, Result};
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 
 use super::engine::Runtime;
 use super::guest::Identity;
-use crate::capabilities::keyvalue;
 use crate::dispatch::rounds::Rounds;
 use crate::outbound::Outbound;
 use crate::telemetry::Stats;
@@ -43,6 +43,7 @@ pub(super) use compiling::{Compiling, is_function};
 pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
 pub use incoming::Fault;
 use instance::Idle;
+pub(super) use links::Links;
 use state::State;
 pub use streamed::{Broken, Streamed};
 use surroundings::Surroundings;
@@ -71,15 +72,7 @@ impl Function {
             let rule = "its `handle` does not take an incoming-request and a response-outparam";
             return Err(wasmtime::Error::msg(rule));
         }
-        let mut linker = Linker::new(&runtime.engine);
-        // All of WASI, and nothing behind it but what `State` has: standard libraries import files and sockets
-        // whether a program uses them or not.
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        wasmtime_wasi_config::add_to_linker(&mut linker, State::config)?;
-        if identity.manifest.grants.keyvalue {
-            keyvalue::add_to_linker(&mut linker, State::keyvalue)?;
-        }
+        let linker = runtime.links.of(identity.manifest.grants.keyvalue);
         let pre = linker.instantiate_pre(component)?;
         let surroundings = OnceLock::new();
         if identity.manifest.secrets.is_empty() {

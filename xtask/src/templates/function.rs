@@ -29,11 +29,32 @@ pub(super) fn test(folder: &Path) -> Result<Vec<String>> {
                 skipped.push(format!("functions in {language}: {reason}"));
                 continue;
             }
-            None => build(&project).and_then(|()| serve(&host, &project, &name)),
+            None => build(&project).and_then(|_| serve(&host, &project, &name)),
         };
         tried.with_context(|| format!("the template for {language}"))?;
     }
     Ok(skipped)
+}
+
+/// Builds the project of an interpreted language where that was not done before: the component, or why there is none.
+pub(crate) fn hello(folder: &Path, language: &str) -> Result<Result<PathBuf, String>> {
+    let name = format!("hello-{language}");
+    let component = folder.join(&name).with_extension("wasm");
+    if component.is_file() {
+        return Ok(Ok(component));
+    }
+    let left_over = folder.join(&name);
+    if left_over.exists() {
+        fs::remove_dir_all(&left_over)?;
+    }
+    fs::create_dir_all(folder)?;
+    let project = new(folder, &name, language)?;
+    let prepare = if language == "js" { js_tools } else { python };
+    if let Some(reason) = prepare(&project)? {
+        return Ok(Err(reason));
+    }
+    fs::copy(build(&project)?, &component)?;
+    Ok(Ok(component))
 }
 
 fn new(folder: &Path, name: &str, language: &str) -> Result<PathBuf> {
@@ -79,7 +100,7 @@ fn python(project: &Path) -> Result<Option<String>> {
 }
 
 /// Builds it as its README says, and looks at what came of it.
-fn build(project: &Path) -> Result<()> {
+fn build(project: &Path) -> Result<PathBuf> {
     let mut leyden = process::command(paths::leyden());
     leyden.args(["--json", "build", "--folder"]).arg(project);
     let told = output(leyden.env("CARGO_NET_OFFLINE", "true"))?;
@@ -91,7 +112,9 @@ fn build(project: &Path) -> Result<()> {
         exports.any(|name| name.starts_with(EXPORTED)),
         "it answers no HTTP: {told}"
     );
-    Ok(())
+    let component = told["component"].as_str();
+    let component = component.with_context(|| format!("no component: {told}"))?;
+    Ok(project.join(component))
 }
 
 /// Deploys it, asks it in both places where it is reached, and looks for what it wrote.
