@@ -124,14 +124,16 @@ fn an_instance_of_a_service_serves_as_often_as_its_manifest_says() {
             ("twice", "[reuse]\ncount = 2\n", 2),
             ("often", "", 1),
         ];
-        for (name, reuse, made) in reuses {
+        for (name, reuse, _) in reuses {
             let manifest = format!("{reuse}[[routes]]\npath = \"/{name}\"\n");
             let bytes = attach(&guest("echo"), &manifest).expect("a manifest");
             assert_eq!(deploy_bytes(&web, name, bytes).await.status, 200);
             for _ in 0..4 {
                 assert_eq!(web.get(&format!("/{name}")).await.body, "Hello, world!");
             }
-            let metrics = web.get("/metrics").await.body;
+        }
+        let metrics = web.get("/metrics").await.body;
+        for (name, _, made) in reuses {
             let line = format!("leyden_instances_created_total{{component=\"{name}\"}} {made}\n");
             assert!(metrics.contains(&line), "{line}{metrics}");
         }
