@@ -16,8 +16,7 @@ use crate::{paths, process};
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// What `wasmtime serve` needs of it.
-const WASMTIME_FEATURES: &str =
-    "serve,cranelift,pooling-allocator,parallel-compilation,component-model,run,compile";
+const WASMTIME_FEATURES: &str = "serve,cranelift,pooling-allocator,parallel-compilation,component-model,component-model-async,run,compile";
 
 /// The package of workerd, in the version that it is compared in.
 const WORKERD: &str = "workerd@1.20261117.1";
