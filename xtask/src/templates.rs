@@ -1,6 +1,6 @@
 //! What `leyden new`, `leyden plugin new` and `leyden policy new` write is built as an engineer, a partner or an operator would
 //! build it: in a folder of its own, by the commands of its README. Where there is no way to the tools that make components of Python and
-//! JavaScript, only the tests of those run.
+//! JavaScript, only the tests of those run; where there is none to those of C, nothing of it does.
 
 pub(crate) mod function;
 mod policy;

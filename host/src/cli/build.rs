@@ -10,6 +10,9 @@ use super::leyden_toml::ProjectFile;
 use super::{Context, Error, deploy};
 use crate::registry::Interfaces;
 
+/// What shells end with where a program is not to be found, as POSIX has it.
+const NOT_FOUND: i32 = 127;
+
 /// Builds a project: runs the command of its leyden.toml, checks the component against it, and shows the size and what the
 /// component imports.
 ///
@@ -65,9 +68,13 @@ pub(super) async fn build(project: &ProjectFile) -> Result<Built, Error> {
     let command = &project.build()?.command;
     let ended = run(project.folder(), command).await?;
     if !ended.success() {
-        return Err(Error::Host(format!(
-            "the build failed ({ended}): {command}"
-        )));
+        let failed = format!("the build failed ({ended}): {command}");
+        return Err(Error::Host(match ended.code() {
+            Some(NOT_FOUND) => {
+                format!("{failed}; a program is missing, which README.md of the project may name")
+            }
+            _ => failed,
+        }));
     }
     let (file, component) = deploy::built(project)?;
     Ok(Built { file, component })
@@ -121,6 +128,13 @@ mod tests {
             .expect_err("failed")
             .to_string();
         assert_eq!(error, "the build failed (exit status: 7): exit 7");
+        let (_folder, wanting) = project("leyden-no-such-program");
+        let error = build(&wanting)
+            .await
+            .map(drop)
+            .expect_err("failed")
+            .to_string();
+        assert!(error.contains("a program is missing"), "{error}");
         let (_folder, idle) = project("true");
         let error = build(&idle)
             .await

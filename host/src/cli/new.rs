@@ -13,7 +13,8 @@ use crate::registry::manifest::RESERVED;
 #[command(after_help = "Examples:
   leyden new hello --lang rust
   leyden new hello --lang js --folder functions/hello
-  leyden new hello --lang python")]
+  leyden new hello --lang python
+  leyden new hello --lang c")]
 pub(super) struct New {
     #[command(flatten)]
     place: Place,

@@ -25,6 +25,10 @@ pub(super) const RUST_PREPARE: &str = "rustup target add wasm32-unknown-unknown"
 pub(super) const PYTHON_PREPARE: &str =
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
 
+/// What comes before a component of a project in C can be built: compiler and libc, as Debian has them.
+pub(super) const C_PREPARE: &str =
+    "sudo apt-get install make clang wasi-libc libclang-rt-dev-wasm32";
+
 /// What comes before a component of a JavaScript project can be built: its tools.
 pub(super) const JS_PREPARE: &str = "npm install";
 

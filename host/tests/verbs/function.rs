@@ -145,7 +145,7 @@ fn mistakes_in_leyden_toml_are_pointed_at() {
 fn new_projects_have_a_schema_and_a_sound_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let schema = done(NOBODY, &["schema"]);
-    for language in ["rust", "js", "python"] {
+    for language in ["rust", "js", "python", "c"] {
         let home = folder.path().join(language);
         let place = home.to_str().expect("UTF-8");
         let told = json_of(

@@ -8,10 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use super::{js_tools, output, run};
 use crate::host::Host;
-use crate::{paths, process, python};
+use crate::{debian, paths, process, python};
 
 /// What every function exports.
 const EXPORTED: &str = "wasi:http/incoming-handler@0.2.";
+
+/// What the README of a project in C installs.
+const C_PACKAGES: [&str; 4] = ["make", "clang", "wasi-libc", "libclang-rt-dev-wasm32"];
 
 /// Builds a project of each language, puts it in service, and asks it; what could not be tried, with its reason.
 pub(super) fn test(folder: &Path) -> Result<Vec<String>> {
@@ -21,6 +24,7 @@ pub(super) fn test(folder: &Path) -> Result<Vec<String>> {
         ("rust", rust as fn(&Path) -> Result<Option<String>>),
         ("python", python),
         ("js", js_tools),
+        ("c", c),
     ] {
         let name = format!("hello-{language}");
         let project = new(folder, &name, language)?;
@@ -96,6 +100,24 @@ fn python(project: &Path) -> Result<Option<String>> {
         .and_then(Path::parent)
         .context("an environment")?;
     symlink(environment, project.join(".venv"))?;
+    Ok(None)
+}
+
+/// Has its tools installed where they are missing, and runs its tests; why it cannot.
+fn c(project: &Path) -> Result<Option<String>> {
+    let tools = || {
+        let mut make = process::command("make");
+        make.args(["--silent", "tools"]).current_dir(project);
+        make
+    };
+    if !process::succeeds(&mut tools()) {
+        let installed = debian::install(&C_PACKAGES).and_then(|()| run(&mut tools()));
+        if let Err(reason) = installed {
+            return Ok(Some(format!("{reason:#}")));
+        }
+    }
+    let mut test = process::command("make");
+    run(test.args(["--silent", "test"]).current_dir(project))?;
     Ok(None)
 }
 
