@@ -127,6 +127,25 @@ async fn a_restart_between_two_commits_goes_unnoticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_a_crash_cut_in_two_is_forgotten_or_done_and_never_half() {
+    let mut server = Server::start(Kept::Always);
+    let store = open_with(patient(&server.url())).await;
+    store.commit(append("kept")).await.expect("committed");
+    store.commit(append("cut")).await.expect("committed");
+    server.kill();
+    // The end of the file is `EXEC`, and before it, within the transaction, the record of its outcome.
+    let written = std::fs::read(server.log_file()).expect("read");
+    let end = written.len() - b"$4\r\nEXEC\r\n".len();
+    std::fs::write(server.log_file(), &written[..end]).expect("cut");
+    for payload in ["next", "last"] {
+        tokio::task::block_in_place(|| server.restart());
+        store.commit(append(payload)).await.expect("committed");
+    }
+    tokio::task::block_in_place(|| server.restart());
+    assert_eq!(payloads(&store).await, ["kept", "next", "last"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commits_through_crashes_of_the_server_count_once() {
     let mut server = Server::start(Kept::Always);
     let store = open_with(patient(&server.url())).await;

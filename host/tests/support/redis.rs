@@ -19,6 +19,8 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -121,15 +123,28 @@ impl Server {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
+    /// The list of its append-only files; there is none where it keeps nothing.
+    fn manifest(&self) -> PathBuf {
+        let files = self.folder.path().join("appendonlydir");
+        files.join("appendonly.aof.manifest")
+    }
+
+    /// The append-only file that it writes to.
+    pub fn log_file(&self) -> PathBuf {
+        self.manifest().with_file_name("appendonly.aof.1.incr.aof")
+    }
+
     /// Ends it at once, as `kill -9` does. Its port and data wait for [`Self::restart`].
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         self.child.wait().expect("gone");
     }
 
-    /// Starts it again on its port and data, killing it first where it still runs.
+    /// Starts it again on its port and data, killing it first where it still runs; as the README says, once its file is
+    /// repaired.
     pub fn restart(&mut self) {
         self.kill();
+        repair(&self.manifest());
         self.child = spawn(self.port, self.folder.path(), &self.arguments);
         let up = wait_until_up(&mut self.child, self.port);
         assert!(
@@ -229,9 +244,31 @@ impl Cluster {
     }
 }
 
-fn spawn(port: u16, folder: &std::path::Path, arguments: &[String]) -> Child {
-    let program = std::env::var_os("LEYDEN_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-    let mut command = Command::new(program);
+fn program() -> Command {
+    let named = std::env::var_os("LEYDEN_REDIS_SERVER");
+    Command::new(named.unwrap_or_else(|| "redis-server".into()))
+}
+
+/// Cuts append-only files before a transaction that is not there to its end. A server does so by itself only where the
+/// file ends between two of its commands. By this name, the server's program is the one that repairs.
+fn repair(manifest: &Path) {
+    if !manifest.is_file() {
+        return;
+    }
+    let mut command = program();
+    command.arg0("redis-check-aof").arg("--fix").arg(manifest);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut repairing = command.spawn().expect("redis-check-aof starts");
+    let mut consent = repairing.stdin.take().expect("its input");
+    // It asks only where there is something to cut.
+    let _ = consent.write_all(b"y\n");
+    drop(consent);
+    let repaired = repairing.wait_with_output().expect("redis-check-aof ends");
+    assert!(repaired.status.success(), "{repaired:?}");
+}
+
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
+    let mut command = program();
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--daemonize", "no", "--logfile", "redis.log"])

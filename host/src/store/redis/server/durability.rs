@@ -36,6 +36,16 @@ pub struct Durability {
     pub saves: Option<bool>,
     /// Replicas that were connected at the start.
     pub replicas: u64,
+    /// Whether it starts from a file that ends within a command (`aof-load-truncated`); none: it does not tell. Redis then
+    /// cuts off that command and leaves the first part of its transaction, which the start after the next one applies.
+    pub loads_truncated: Option<bool>,
+}
+
+/// What a server is configured to keep: its `appendfsync`, `save` and `aof-load-truncated`.
+struct Told {
+    sync: String,
+    save: String,
+    loads_truncated: bool,
 }
 
 /// What commits wait for before they are answered.
@@ -50,16 +60,11 @@ pub(in crate::store::redis) struct Waits {
 impl Durability {
     /// Asks the server what it is configured to keep. Managed services refuse to say.
     pub(super) async fn of(link: &Link, facts: &Facts) -> Self {
-        let told = ask(link).await;
-        Self::from(
-            facts,
-            told.as_ref()
-                .map(|[(_, sync), (_, save)]| (sync.as_str(), save.as_str())),
-        )
+        Self::from(facts, ask(link).await.as_ref())
     }
 
-    fn from(facts: &Facts, told: Option<(&str, &str)>) -> Self {
-        let synced = match told.map(|(sync, _)| sync) {
+    fn from(facts: &Facts, told: Option<&Told>) -> Self {
+        let synced = match told.map(|told| told.sync.as_str()) {
             _ if !facts.keeps_log => Synced::Never,
             Some("always") => Synced::Always,
             Some("everysec") => Synced::EverySecond,
@@ -69,8 +74,9 @@ impl Durability {
         Self {
             version: facts.version.clone(),
             synced,
-            saves: told.map(|(_, save)| !save.is_empty()),
+            saves: told.map(|told| !told.save.is_empty()),
             replicas: facts.replicas,
+            loads_truncated: told.map(|told| told.loads_truncated),
         }
     }
 
@@ -96,16 +102,21 @@ impl Durability {
     }
 }
 
-/// The values of `appendfsync` and `save`. Asked on a connection of its own, so that a refusal does not
-/// count as one of the store.
-async fn ask(link: &Link) -> Option<[(String, String); 2]> {
+/// Asked on a connection of its own, so that a refusal does not count as one of the store.
+async fn ask(link: &Link) -> Option<Told> {
     let mut connection = link.dedicated().await.ok()?;
     let mut pipeline = redis::pipe();
-    for name in ["appendfsync", "save"] {
+    for name in ["appendfsync", "save", "aof-load-truncated"] {
         pipeline.cmd("CONFIG").arg("GET").arg(name);
     }
     let answer = pipeline.query_async(&mut connection);
-    timeout(link.reply_max(), answer).await.ok()?.ok()
+    let answered: [(String, String); 3] = timeout(link.reply_max(), answer).await.ok()?.ok()?;
+    let [(_, sync), (_, save), (_, truncated)] = answered;
+    Some(Told {
+        sync,
+        save,
+        loads_truncated: truncated == "yes",
+    })
 }
 
 impl fmt::Display for Durability {
@@ -128,10 +139,18 @@ impl fmt::Display for Durability {
         };
         write!(f, "Redis {}: {log}", self.version)?;
         match self.replicas {
-            0 => write!(f, "; no replicas"),
-            1 => write!(f, "; 1 replica"),
-            count => write!(f, "; {count} replicas"),
+            0 => write!(f, "; no replicas")?,
+            1 => write!(f, "; 1 replica")?,
+            count => write!(f, "; {count} replicas")?,
         }
+        if self.synced != Synced::Never && self.loads_truncated == Some(true) {
+            write!(
+                f,
+                "; a commit that a crash cuts in two may come back in part, unless redis-check-aof is run before each start \
+                 (aof-load-truncated yes)"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +164,7 @@ mod tests {
             synced,
             saves: Some(false),
             replicas,
+            loads_truncated: Some(false),
         }
     }
 
@@ -164,9 +184,17 @@ mod tests {
     fn what_a_server_does_not_tell_is_unknown() {
         let facts = Facts::read("aof_enabled:1");
         assert_eq!(Durability::from(&facts, None).synced, Synced::Unknown);
-        let told = Durability::from(&facts, Some(("everysec", "3600 1")));
-        assert_eq!((told.synced, told.saves), (Synced::EverySecond, Some(true)));
-        let none = Durability::from(&Facts::default(), Some(("everysec", "")));
+        let told = |save: &str| Told {
+            sync: "everysec".into(),
+            save: save.into(),
+            loads_truncated: true,
+        };
+        let (saving, silent) = (told("3600 1"), told(""));
+        let of = Durability::from(&facts, Some(&saving));
+        assert_eq!((of.synced, of.saves), (Synced::EverySecond, Some(true)));
+        assert!(of.to_string().contains("redis-check-aof"), "{of}");
+        let none = Durability::from(&Facts::default(), Some(&silent));
+        assert!(!none.to_string().contains("redis-check-aof"), "{none}");
         assert!(none.is_nothing(), "{none}");
     }
 }
