@@ -305,7 +305,7 @@ fn is_up(port: u16, own: &str) -> io::Result<bool> {
     }
 }
 
-fn log(folder: &std::path::Path) -> String {
+fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("redis.log")).unwrap_or_default()
 }
 
