@@ -278,6 +278,18 @@ async fn a_recording_is_bounded_and_one_at_a_time() {
     while recorder.status().recording {
         tokio::task::yield_now().await;
     }
+    // Who stops it before it has begun ends it, too.
+    let begun = recorder.start(options(), sources);
+    let (pieces, _) = tokio::join!(begun, async { recorder.stop() });
+    let mut pieces = pieces.expect("once more");
+    let mut record = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        record.extend_from_slice(&piece);
+    }
+    let Some(Line::End(end)) = lines(&record).pop() else {
+        panic!("an end");
+    };
+    assert_eq!((end.invocations, end.because.as_str()), (0, "stop"));
     let nobody = RecordOptions {
         component: Some(name("nobody").into()),
         ..options()

@@ -8,13 +8,14 @@
 mod session;
 mod writing;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::run::Run;
 use super::scribe;
@@ -129,6 +130,8 @@ struct Shared {
     session: ArcSwapOption<Session>,
     /// Whether somebody records or is about to.
     is_taken: AtomicBool,
+    /// Ends the recording that is made or about to begin.
+    stop: Mutex<CancellationToken>,
 }
 
 /// An invocation that is being recorded.
@@ -207,9 +210,7 @@ impl Recorder {
     #[must_use]
     pub fn stop(&self) -> Status {
         let status = self.status();
-        if let Some(session) = &*self.shared.session.load() {
-            session.stop.cancel();
-        }
+        self.shared.stop().cancel();
         status
     }
 
@@ -296,6 +297,12 @@ impl Pending {
     }
 }
 
+impl Shared {
+    fn stop(&self) -> MutexGuard<'_, CancellationToken> {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A recording that begins: nobody else may until it has ended, however it does.
 struct Hold(Arc<Shared>);
 
@@ -303,7 +310,10 @@ impl Hold {
     fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
         match shared.is_taken.swap(true, Ordering::AcqRel) {
             true => Err(Error::Running),
-            false => Ok(Self(shared.clone())),
+            false => {
+                *shared.stop() = CancellationToken::new();
+                Ok(Self(shared.clone()))
+            }
         }
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A recording that begins, and what it takes in.
-    pub(super) fn new(options: Options) -> (Self, mpsc::Receiver<Taken>) {
+    /// A recording that begins, and what it takes in; `stop` ends it.
+    pub(super) fn new(options: Options, stop: CancellationToken) -> (Self, mpsc::Receiver<Taken>) {
         let (queue, taken) = mpsc::channel(QUEUE_MAX);
         let session = Self {
             since: clock::system_now(),
@@ -40,7 +40,7 @@ impl Session {
             missed: AtomicU64::new(0),
             kept: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            stop: CancellationToken::new(),
+            stop,
         };
         (session, taken)
     }

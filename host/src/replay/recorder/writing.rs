@@ -42,7 +42,7 @@ pub(super) async fn record(
     ready: oneshot::Sender<Result<(), Error>>,
 ) {
     let time = options.time;
-    let (session, mut taken) = Session::new(options);
+    let (session, mut taken) = Session::new(options, hold.0.stop().clone());
     let session = Arc::new(session);
     hold.0.session.store(Some(session.clone()));
     // Who does not wait any more does not read either.
