@@ -24,6 +24,9 @@ pub(super) const TRIES_MAX: usize = 5;
 /// wait for one another. A host has thousands when it starts.
 const LOADS_MAX: usize = 8;
 
+/// Most components that are active at once: each takes three memory mappings of the 65,530 that Linux gives a process.
+pub const COMPONENTS_MAX: usize = 16_000;
+
 /// Wait before the compiler is asked again for what is active.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -111,6 +114,10 @@ impl Registry {
         let activates = place.is_none_or(|place| all[place].digest != listed.digest);
         match place {
             Some(place) => all[place] = listed.clone(),
+            None if all.len() >= COMPONENTS_MAX => {
+                let why = format!("there are {COMPONENTS_MAX} components: delete one first");
+                return Err(Error::Conflict(why));
+            }
             None => all.push(listed.clone()),
         }
         let fresh = match &stored {

@@ -27,6 +27,7 @@ use tokio::sync::{Mutex, watch};
 
 pub use catalog::{Built, Source, VersionInfo};
 use catalog::{Catalog, Stored};
+pub use changing::COMPONENTS_MAX;
 pub use generation::{Active, Generation};
 pub use interfaces::Interfaces;
 pub use policy::Policy;

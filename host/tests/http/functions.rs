@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use leyden::registry::COMPONENTS_MAX;
 use leyden::registry::manifest::attach;
-use leyden::store::{Order, Range};
+use leyden::store::{Order, Range, Transaction, Write};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -372,5 +373,42 @@ fn the_latest_lines_are_shown_and_followed_and_failures_are_among_them() {
             .expect("a log ends with its component");
         deploy(&web, "mine", MANIFEST).await;
         assert_eq!(web.get(logs).await.json(), json!({ "lines": [] }));
+    });
+}
+
+#[test]
+fn the_number_of_components_is_bounded() {
+    run(async {
+        let web = own(|_| {}).await;
+        assert_eq!(deploy(&web, "mine", MANIFEST).await.status, 200);
+        let store = &web.host.store;
+        let whole = Range {
+            start: Vec::new(),
+            end: None,
+        };
+        let mut snapshot = store.snapshot().await.expect("a snapshot");
+        let active = snapshot
+            .scan(&"leyden.active".into(), &whole, Order::Ascending, 1_000)
+            .await
+            .expect("read");
+        // Records beside the registry's back, which it counts before it would load them.
+        let copy = |number: usize| Write {
+            space: "leyden.active".into(),
+            key: format!("z{number}").into_bytes(),
+            value: Some(active[0].value.clone()),
+        };
+        let writes = (active.len()..COMPONENTS_MAX).map(copy).collect();
+        let filled = Transaction {
+            writes,
+            ..Transaction::default()
+        };
+        store.commit(filled).await.expect("committed");
+        let refused = deploy(&web, "one-more", MANIFEST).await;
+        assert_eq!(refused.problem(409), "conflict");
+        assert!(
+            refused.body.contains("delete one first"),
+            "{}",
+            refused.body
+        );
     });
 }
