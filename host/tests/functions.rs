@@ -7,6 +7,8 @@
 )]
 
 mod function;
+#[path = "support/records.rs"]
+mod records;
 mod support;
 #[path = "support/web.rs"]
 mod web;

@@ -18,6 +18,9 @@ pub(super) struct Compile {
     /// For the engine of functions instead of that of partners' components.
     #[arg(long)]
     functions: bool,
+    /// For the engine that replays functions.
+    #[arg(long, conflicts_with = "functions")]
+    replays: bool,
     /// The limits are set already.
     #[arg(long)]
     limited: bool,
@@ -36,14 +39,15 @@ impl Compile {
             ..CompileLimits::default()
         };
         let mut anew = vec!["compile", "--limited"];
-        anew.extend(self.functions.then_some(compile::FUNCTIONS_ARGUMENT));
+        anew.extend(self.target().argument());
         Err(compile::limit_and_restart(limits, &anew).into())
     }
 
     fn target(&self) -> compile::Target {
-        match self.functions {
-            true => compile::Target::Functions,
-            false => compile::Target::Partners,
+        match (self.functions, self.replays) {
+            (true, _) => compile::Target::Functions,
+            (_, true) => compile::Target::Replays,
+            (false, false) => compile::Target::Partners,
         }
     }
 }

@@ -24,11 +24,12 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
   leyden record start -o peak.lrec --component consumption-peak --limit 50
   leyden record start -o failed.lrec --failing           only what fails
   leyden record start -o runs.lrec --component acme/daily-peaks    runs of a partner's plugin
+  leyden record start -o hello.lrec --component hello    requests to a function
   leyden record stop                                     from elsewhere
   leyden record redact traffic.lrec -o to-send.lrec      without names and ids of households
 
 A record tells all that the components were given and read, personal data and partners' secrets included: it takes the
-role admin, and the audit says who recorded. With several hosts each records what it runs itself (--url).")]
+role admin, and the audit says who recorded. Secrets of functions are not in it. With several hosts each records what it runs itself (--url).")]
 pub(super) struct Command {
     #[command(subcommand)]
     verb: Verb,

@@ -5,11 +5,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 
+use super::heard::{Copied, Heard};
+use super::types::{Input, Output};
+use super::work::Work;
 use super::{Dispatcher, Error};
-use crate::registry::Active;
+use crate::registry::{Active, Generation};
 use crate::runtime::function::{Answer, Fault};
 
 impl Dispatcher {
@@ -20,6 +24,7 @@ impl Dispatcher {
     /// See [`Error`]; nothing of an answer was told.
     pub async fn function<B>(
         &self,
+        generation: &Arc<Generation>,
         active: &Arc<Active>,
         request: Request<B>,
     ) -> Result<Response<Answer>, Error>
@@ -28,6 +33,48 @@ impl Dispatcher {
         B::Error: Into<Fault>,
     {
         let place = self.shared.admission.enter(active).await?;
-        active.loaded.answer(request, place).await
+        let (parts, body) = request.into_parts();
+        match self.heard(generation, active, &parts) {
+            None => {
+                let request = Request::from_parts(parts, body);
+                active.loaded.answer(request, None, place).await
+            }
+            Some(heard) => {
+                let body = Copied::new(body, heard.clone());
+                let request = Request::from_parts(parts, body);
+                active.loaded.answer(request, Some(heard), place).await
+            }
+        }
+    }
+
+    /// Listens to an invocation that is to be recorded.
+    fn heard(
+        &self,
+        generation: &Arc<Generation>,
+        active: &Arc<Active>,
+        parts: &Parts,
+    ) -> Option<Arc<Heard>> {
+        let recorder = &self.shared.recorder;
+        if !recorder.is_recording() {
+            return None;
+        }
+        // It has nothing to read or write in there; its id, instant and notes are those of the record.
+        let mut work = Work::new(
+            self.shared.store.clone(),
+            self.shared.clock.now(),
+            self.seed(),
+        );
+        let recorded = recorder.begin(&active.name, &mut work)?;
+        let notes = work.notes()?.clone();
+        let (generation, active) = (generation.clone(), active.clone());
+        let keep = move |exchanged| match exchanged {
+            None => recorded.missed(),
+            Some((request, outcome)) => {
+                let ran = Result::map(outcome, |response| (Output::Http(response), work));
+                let pending = recorded.ended(&generation, &active, &Input::Http(request), &ran);
+                pending.into_iter().for_each(|pending| pending.keep());
+            }
+        };
+        Some(Heard::new(notes, parts, Box::new(keep)))
     }
 }

@@ -13,8 +13,10 @@ mod commit;
 mod dry;
 pub mod error;
 mod functions;
+pub(crate) mod heard;
 mod idempotency;
 pub(crate) mod notes;
+pub(crate) mod outside;
 mod overlay;
 mod reads;
 mod redelivery;
@@ -43,7 +45,7 @@ use crate::ids::ComponentName;
 use crate::keys::random;
 use crate::operators::audit::Entry;
 use crate::partners::Notary;
-use crate::registry::{Active, Generation, Kind};
+use crate::registry::{Active, Generation};
 use crate::replay::Recorder;
 use crate::store::{self, Acknowledgement, Offset, Partition, Record, Store};
 use crate::telemetry::span;
@@ -291,11 +293,7 @@ impl Dispatcher {
         if let Some(letter) = task.letter {
             redelivery::check(self.shared.store.as_ref(), letter).await?;
         }
-        // What a function answers does not follow from what it reads alone, so a record of it could not be replayed.
-        let recorded = match active.kind {
-            Kind::Service | Kind::Policy => self.shared.recorder.begin(&active.name, &mut work),
-            Kind::Function => None,
-        };
+        let recorded = self.shared.recorder.begin(&active.name, &mut work);
         let used = work.used.clone();
         let mut run = span("run");
         run.tell("leyden.component", || active.name.to_string());

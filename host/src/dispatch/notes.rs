@@ -1,12 +1,21 @@
 //! What is noted of an invocation that is recorded or replayed: what the store answered, and the randomness that was
-//! drawn; for a replay also what is given instead of it. An invocation that is neither carries none of this.
+//! drawn, and what a function was told from outside; for a replay also what is given instead of it. An invocation that is
+//! neither carries none of this.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
+use super::outside::{Answer, Face, Outside, Reply, Sent, Told};
+use super::seed::Seed;
+use crate::ids::Instant;
+use crate::keys::random;
 use crate::store::{self, Account, Entry, Order, Range, Snapshot, Space, Store, Version};
+
+/// Most draws of one invocation that are noted: a function is not bound in how many it makes, as components are by the
+/// number of their calls.
+const RANDOMS_MAX: usize = 1 << 20;
 
 /// One answer of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +42,16 @@ pub(crate) struct Scanned {
 }
 
 /// What an invocation draws on in a replay.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Given {
     /// Its id.
     pub(crate) id: String,
+    /// When it ran.
+    pub(crate) at: Instant,
     /// What it draws first; whatever it draws beyond comes from its seed.
     pub(crate) randoms: Vec<u64>,
+    /// What a function is told.
+    pub(crate) outside: Outside,
 }
 
 /// The notes of one invocation, shared between its transaction and whoever wants to know, since a component that
@@ -49,14 +62,18 @@ pub(crate) struct Notes {
     patience: u64,
     answers: Mutex<Vec<Noted>>,
     randoms: Mutex<Vec<u64>>,
+    outside: Mutex<Told>,
+    lacking: Mutex<Option<String>>,
     fuel: AtomicU64,
 }
 
 impl Notes {
     /// Notes of an invocation that draws on what is given, and has so many times its deadline.
     #[must_use]
-    pub(crate) fn replaying(given: Given, patience: u64) -> Self {
+    pub(crate) fn replaying(mut given: Given, patience: u64) -> Self {
+        let outside = std::mem::take(&mut given.outside);
         Self {
+            outside: Mutex::new(Told::again(given.at, outside)),
             given: Some(given),
             patience,
             ..Self::default()
@@ -98,14 +115,81 @@ impl Notes {
         self.given.as_ref().map(|given| given.id.clone())
     }
 
+    /// Where randomness of an invocation comes from that has no transaction: nobody foresees it, unless it is a replay, which
+    /// draws the same each time.
+    pub(crate) fn seed(&self) -> Seed {
+        match &self.given {
+            Some(given) => Seed::of(&[0; 32], &given.id),
+            None => Seed::of(&random(), ""),
+        }
+    }
+
     /// The next 64 random bits: what is given, or else what `draw` says.
-    pub(super) fn random(&self, draw: impl FnOnce() -> u64) -> u64 {
+    pub(crate) fn random(&self, draw: impl FnOnce() -> u64) -> u64 {
         let mut randoms = held(&self.randoms);
         let given = self.given.as_ref();
         let given = given.and_then(|given| given.randoms.get(randoms.len()).copied());
         let random = given.unwrap_or_else(draw);
-        randoms.push(random);
+        if randoms.len() <= RANDOMS_MAX {
+            randoms.push(random);
+        }
         random
+    }
+
+    /// What a clock tells a function; `read` reads it.
+    pub(crate) fn clock(&self, face: Face, read: impl FnOnce() -> u64) -> u64 {
+        held(&self.outside).clock(face, read)
+    }
+
+    /// A function sends a request elsewhere; its number.
+    pub(crate) fn sends(&self, method: String, uri: String) -> usize {
+        held(&self.outside).send(method, uri)
+    }
+
+    /// All of that request was sent, with this body.
+    pub(crate) fn sent_whole(&self, request: usize, body: Vec<u8>) {
+        held(&self.outside).sent_whole(request, body);
+    }
+
+    /// That request was answered, or failed; the number of its answer.
+    pub(crate) fn answered(&self, request: usize, reply: Result<Reply, String>) -> usize {
+        held(&self.outside).answer(request, reply)
+    }
+
+    /// More of that answer's body came; none: it is at its end.
+    pub(crate) fn answer_goes_on(&self, answer: usize, piece: Option<&[u8]>) {
+        held(&self.outside).answer_goes_on(answer, piece);
+    }
+
+    /// What a replay is given as the answer to a request, and how many answers came before it. Where there is none, it is
+    /// noted that the record lacks it.
+    pub(crate) fn given_answer(&self, method: &str, uri: &str) -> Option<(usize, Answer)> {
+        let given = held(&self.outside).given_answer(method, uri);
+        if given.is_none() {
+            let mut lacking = held(&self.lacking);
+            lacking.get_or_insert_with(|| format!("sends {method} {uri}"));
+        }
+        given
+    }
+
+    /// What a function asked for first that its record does not hold.
+    pub(crate) fn lacking(&self) -> Option<String> {
+        held(&self.lacking).clone()
+    }
+
+    /// What a function has sent elsewhere so far.
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        held(&self.outside).sent()
+    }
+
+    /// What it was told from outside so far.
+    pub(crate) fn take_outside(&self) -> Outside {
+        held(&self.outside).take()
+    }
+
+    /// Whether there was more than can be noted.
+    pub(crate) fn is_cut(&self) -> bool {
+        held(&self.outside).is_cut() || held(&self.randoms).len() > RANDOMS_MAX
     }
 
     fn note(&self, answer: Noted) {

@@ -25,7 +25,7 @@ impl Seed {
     }
 
     /// The `count`th 64 bits: SHA-256 in counter mode under the process's secret.
-    pub(super) fn draw(&self, count: u64) -> u64 {
+    pub(crate) fn draw(&self, count: u64) -> u64 {
         let mut hash = Sha256::new();
         hash.update(self.secret.as_slice());
         hash.update(self.invocation.to_be_bytes());

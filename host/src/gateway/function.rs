@@ -120,7 +120,7 @@ pub(super) async fn answer(
     let body = body.map_err(move |broken| *noted.get_or_init(|| body::Error::from(broken)));
     let request = Request::from_parts(parts, body);
     let dispatch = &gateway.host.dispatch;
-    let answered = dispatch.function(target.active, request).await;
+    let answered = dispatch.function(generation, target.active, request).await;
     // What is wrong with the request is told rather than what a function makes of a body that breaks off.
     let answered = match fault.get() {
         Some(fault) => Err(Problem::from(*fault)),

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::format::{self, Blob, Event, Format, Head, Output, Read};
-use crate::dispatch::notes::{Noted, Scanned};
+use super::secrets::covered;
+use crate::dispatch::notes::{Noted, Notes, Scanned};
+use crate::dispatch::outside::{self, Outside};
 use crate::dispatch::types::{self, RowBatch, RowFormat};
 use crate::dispatch::{self, work};
-use crate::ids::Instant;
+use crate::ids::{Digest, Instant};
 use crate::store::{
     Account, Append, Entry, Order, Partition, Posting, Range, Record, Space, Write, offset_of,
     offset_text,
@@ -260,6 +262,7 @@ impl From<work::Effects> for format::Effects {
             writes: writes.map(format::Write::from).collect(),
             appends: effects.appends.into_iter().map(append).collect(),
             postings: postings.map(format::Posting::from).collect(),
+            sent: Vec::new(),
         }
     }
 }
@@ -281,6 +284,81 @@ impl From<Posting> for format::Posting {
             credit: posting.credit,
             amount: posting.amount,
             reference: posting.reference,
+        }
+    }
+}
+
+/// What a function has sent elsewhere, as it would have been sent without its secrets.
+pub(super) fn sent(notes: &Notes, secrets: &[String]) -> Vec<format::Sent> {
+    let sent = |sent: outside::Sent| format::Sent {
+        method: sent.method,
+        uri: sent.uri,
+        sha256: sent.body.map(|body| Digest::of(&covered(&body, secrets))),
+    };
+    notes.sent().into_iter().map(sent).collect()
+}
+
+impl From<Outside> for format::Outside {
+    fn from(outside: Outside) -> Self {
+        let answer = |answer: outside::Answer| {
+            let (reply, error) = match answer.reply {
+                None => (None, None),
+                Some(Ok(reply)) => (Some(format::Reply::from(reply)), None),
+                Some(Err(error)) => (None, Some(error)),
+            };
+            format::Answer {
+                method: answer.method,
+                uri: answer.uri,
+                reply,
+                error,
+            }
+        };
+        Self {
+            wall_ns: outside.wall_ns,
+            monotonic_ns: outside.monotonic_ns,
+            answers: outside.answers.into_iter().map(answer).collect(),
+        }
+    }
+}
+
+impl From<format::Outside> for Outside {
+    fn from(outside: format::Outside) -> Self {
+        let answer = |answer: format::Answer| {
+            let reply = answer.reply.map(|reply| Ok(reply.into()));
+            outside::Answer {
+                method: answer.method,
+                uri: answer.uri,
+                reply: reply.or(answer.error.map(Err)),
+            }
+        };
+        Self {
+            wall_ns: outside.wall_ns,
+            monotonic_ns: outside.monotonic_ns,
+            answers: outside.answers.into_iter().map(answer).collect(),
+        }
+    }
+}
+
+impl From<outside::Reply> for format::Reply {
+    fn from(reply: outside::Reply) -> Self {
+        let headers = reply.headers.into_iter();
+        Self {
+            status: reply.status,
+            headers: headers.map(|(name, value)| (name, Blob(value))).collect(),
+            body: Blob(reply.body),
+            whole: reply.is_whole,
+        }
+    }
+}
+
+impl From<format::Reply> for outside::Reply {
+    fn from(reply: format::Reply) -> Self {
+        let headers = reply.headers.into_iter();
+        Self {
+            status: reply.status,
+            headers: headers.map(|(name, value)| (name, value.0)).collect(),
+            body: reply.body.0,
+            is_whole: reply.whole,
         }
     }
 }

@@ -96,6 +96,7 @@ fn incomparable(recorded: &Outcome, replayed: &Outcome) -> &'static [&'static st
             "/datapoints",
         ],
         (false, ..) if both(|one| one.output.is_too_deep()) => &["/fuel"],
+        (false, ..) if both(|one| one.output.is_late()) => &["/fuel", "/effects/sent"],
         // What computing cost goes by it.
         (true, ..) if !know_cost || both(|one| one.output.is_too_deep()) => {
             &["/fuel", "/pluginFuel", "/effects/postings", "/datapoints"]
@@ -118,6 +119,7 @@ fn comparable(outcome: &Outcome) -> Value {
             "writes": writes,
             "appends": outcome.effects.appends,
             "postings": outcome.effects.postings,
+            "sent": outcome.effects.sent,
         },
         "datapoints": outcome.datapoints,
         "metered": outcome.metered,

@@ -7,14 +7,16 @@ mod bytes;
 mod component;
 mod input;
 mod outcome;
+mod outside;
 mod plugin;
 
 use serde::{Deserialize, Serialize};
 
 pub use bytes::{Bits, Blob, Secret};
-pub use component::{Bounds, Component, Granted};
+pub use component::{Bounds, Component, Function, Granted};
 pub use input::{Event, Format, Head, Input, Read};
-pub use outcome::{Append, Effects, Outcome, Output, Posting, Write};
+pub use outcome::{Append, Effects, Outcome, Output, Posting, Sent, Write};
+pub use outside::{Answer, Outside, Reply};
 pub use plugin::{Plugin, Reader, Run, Trigger};
 
 use crate::dispatch::work::Spent;
@@ -80,6 +82,9 @@ pub struct Invocation {
     pub reads: Vec<Read>,
     /// Random numbers that it drew, 16 hexadecimal digits each.
     pub randoms: Vec<Bits>,
+    /// What a function was told from outside the host.
+    #[serde(default, skip_serializing_if = "Outside::is_empty")]
+    pub outside: Outside,
     /// What came of it.
     pub outcome: Outcome,
     /// How it first differed when whoever wrote the record replayed it; none where it did not.

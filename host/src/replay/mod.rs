@@ -1,6 +1,6 @@
 //! Records of invocations, and their replay: what an invocation was given and read, so that it can be run once more on
 //! any machine, with the same versions or another, and what comes of it compared bit for bit. Runs of partners' plugins
-//! are invocations like others. FORMAT.md documents the files for everybody.
+//! and requests to functions are invocations like others. FORMAT.md documents the files for everybody.
 //!
 //! There is no second interpreter here: a replay is the same engine, the same transaction and the same bridge as
 //! serving, over a snapshot that answers from the record.
@@ -18,6 +18,7 @@ mod recorder;
 mod redact;
 mod run;
 mod scribe;
+mod secrets;
 mod shelf;
 mod tape;
 
@@ -31,4 +32,5 @@ pub use recorder::{
 pub(crate) use recorder::{Pending, export};
 pub use redact::{Error as RedactError, Redactor, Replacer};
 pub(crate) use run::Run;
+pub(crate) use secrets::cover;
 pub(crate) use tape::{Taken, Tape};

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::Name;
 use super::convert::{self, datapoints};
 use super::format::{Bits, Component, Effects, Input, Invocation, Outcome, Output, Plugin};
@@ -15,7 +17,7 @@ use crate::dispatch::{Culprit, Error as Failed, types};
 use crate::ids::{Digest, Instant};
 use crate::metering::Profile;
 use crate::registry::manifest::Manifest;
-use crate::registry::{Active, Generation, Policy};
+use crate::registry::{Active, Generation, Kind, Policy};
 use crate::runtime::{Analytics, Options, PartnerOptions, PartnerRuntime, Runtime};
 
 /// How many times its deadline a replay may take: counting fuel is slower, and the machine may be. What ran past its
@@ -81,6 +83,7 @@ impl Player {
         let options = Options {
             cache_directory: compiling.compiled.clone(),
             privacy,
+            compiler: compiling.program.clone(),
             counts_fuel: true,
             ..Options::default()
         };
@@ -120,6 +123,7 @@ impl Player {
         let manifest = own.map(|mut own| {
             own.routes.clear();
             own.subscribe.clear();
+            component.surround(&mut own);
             own
         });
         self.load(
@@ -227,10 +231,17 @@ impl Player {
         let active = self.components.get(&invocation.runs);
         let active = active.ok_or_else(|| unknown(invocation.runs))?;
         let input = types::Input::try_from(invocation.input.clone()).map_err(Error::Record)?;
-        let mut outcome = match active.loaded.invoke(generation, &input, work).await {
-            Ok((output, work)) => of_success(output, &work),
-            Err(error) => of_failure(&error, missing.told()),
+        let ran = match active.kind {
+            Kind::Function => alone(active.clone(), generation.clone(), input, work).await?,
+            Kind::Service | Kind::Policy => active.loaded.invoke(generation, &input, work).await,
         };
+        let mut outcome = match (ran, missing.told().or_else(|| notes.lacking())) {
+            (Err(error), missing) => of_failure(&error, missing),
+            // A function may go on without what the record lacks.
+            (Ok(_), Some(missing)) => failed(Output::NotRecorded(missing)),
+            (Ok((output, work)), None) => of_success(output, &work),
+        };
+        outcome.effects.sent = convert::sent(&notes, &[]);
         outcome.fuel = match outcome.output {
             Output::Deadline { .. } | Output::NotRecorded(_) => None,
             _ => Some(notes.fuel()),
@@ -261,6 +272,34 @@ fn unknown(id: u32) -> Error {
     Error::Record(format!("components: there is no component {id}"))
 }
 
+/// Turns after a run in which its requests to elsewhere are read to their end.
+const TURNS: usize = 4;
+
+/// Has a function answer on a thread that does nothing else, so that what it waits for comes in the same order each time.
+async fn alone(
+    active: Arc<Active>,
+    generation: Arc<Generation>,
+    input: types::Input,
+    work: Box<Work>,
+) -> Result<Result<(types::Output, Box<Work>), Failed>, Error> {
+    let engine = |error: std::io::Error| Error::Engine(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().map_err(engine)?;
+    let (tell, told) = oneshot::channel();
+    let run = async move {
+        let ran = active.loaded.invoke(&generation, &input, work).await;
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        ran
+    };
+    let thread = std::thread::Builder::new().name("replay".into());
+    let started = thread.spawn(move || tell.send(runtime.block_on(run)));
+    started.map_err(engine)?;
+    let lost = |_| Error::Engine("a replay's thread ended early".to_owned());
+    told.await.map_err(lost)
+}
+
 /// An invocation that begins once more.
 fn again(invocation: &Invocation) -> Replay {
     let missing = Missing::default();
@@ -272,6 +311,8 @@ fn again(invocation: &Invocation) -> Replay {
     };
     let given = Given {
         id: invocation.id.clone(),
+        at: Instant(invocation.at_ms),
+        outside: invocation.outside.clone().into(),
         randoms: invocation.randoms.iter().map(|bits| bits.0).collect(),
     };
     let notes = Arc::new(Notes::replaying(given, patience));

@@ -26,7 +26,7 @@ use crate::dispatch::{self, types};
 use crate::ids::{ComponentName, PartnerId};
 use crate::metering::Tab;
 use crate::partners::plugins;
-use crate::registry::{Active, Generation, Kind, Registry};
+use crate::registry::{Active, Generation, Registry};
 use crate::runtime::{BEHIND_ALL, PartnerOptions, Ran, on_own};
 use crate::store::{self, Store};
 use session::Session;
@@ -79,11 +79,6 @@ pub enum Error {
     /// There is no such component or plugin.
     #[error("no component is named {0}")]
     UnknownComponent(Name),
-    /// It is a function, and those are not recorded.
-    #[error(
-        "{0} is a function (wasi:http), and only services, policies and partners' plugins are recorded"
-    )]
-    Function(Name),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -148,6 +143,11 @@ pub(crate) struct Pending {
 }
 
 impl Recorder {
+    /// Whether anything is being recorded.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.shared.session.load().is_some()
+    }
+
     /// Begins to note an invocation of a component, if it is to be recorded.
     pub(crate) fn begin(&self, component: &ComponentName, work: &mut Work) -> Option<Recorded> {
         let is_wanted = |only: &Name| matches!(only, Name::Component(name) if name == component);
@@ -235,16 +235,12 @@ impl Recorder {
 }
 
 impl Sources {
-    /// That a component or plugin is there, and of a kind that is recorded.
+    /// That a component or plugin is there.
     async fn check(&self, name: &Name) -> Result<(), Error> {
         let is_there = match name {
             Name::Component(component) => {
                 let generation = self.registry.generation();
-                let active = generation.components.get(component);
-                if active.is_some_and(|active| active.kind == Kind::Function) {
-                    return Err(Error::Function(name.clone()));
-                }
-                active.is_some()
+                generation.components.contains_key(component)
             }
             Name::Plugin(partner, plugin) => {
                 let active = plugins::active(self.store.as_ref(), partner, plugin).await?;
@@ -265,11 +261,20 @@ impl Recorded {
         input: &types::Input,
         ran: &Result<(types::Output, Box<Work>), dispatch::Error>,
     ) -> Option<Pending> {
+        if self.tape.is_cut() {
+            self.missed();
+            return None;
+        }
         Some(Pending {
             taken: self.tape.taken(generation, active, input, ran)?,
             session: self.session,
             is_failure: ran.is_err(),
         })
+    }
+
+    /// It was more than can be recorded.
+    pub(crate) fn missed(self) {
+        self.session.miss();
     }
 
     /// The run has ended, well or not, and is recorded once it is settled; none where it is lost and that was not its

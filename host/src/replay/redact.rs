@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::format::{Blob, Head, Input, Invocation, Read};
+use super::format::{Answer, Blob, Head, Input, Invocation, Read};
 use super::player;
 use find::{Patterns, is_text, json_of};
 pub use replace::Replacer;
@@ -93,6 +93,13 @@ impl Redactor {
                 }
                 Read::Account { name, .. } => self.text(name),
             }
+        }
+        for Answer { uri, reply, .. } in &invocation.outside.answers {
+            self.text(uri);
+            let query = uri.split_once('?').map(|(_, query)| query);
+            let pairs = find::pairs(query.unwrap_or_default());
+            pairs.for_each(|(name, value)| self.field(&name, &value));
+            reply.iter().for_each(|reply| self.blob(&reply.body));
         }
         let outcome = serde_json::to_value(&invocation.outcome);
         self.json(&outcome.unwrap_or_default());

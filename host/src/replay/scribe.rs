@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::differences::differences;
-use super::format::{Bounds, Component, End, Granted, Header, Invocation, Line, Plugin};
+use super::format::{Bounds, Component, End, Function, Granted, Header, Invocation, Line, Plugin};
 use super::format::{ENGINE, VERSION};
 use super::player::{self, Player};
 use super::recorder::Sources;
@@ -30,6 +33,9 @@ pub enum Error {
     /// A plugin's bytes cannot be had.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A secret of a function stands for what a record is made of.
+    #[error("it cannot be told without a secret of the function: {0}")]
+    Secret(#[from] serde_json::Error),
     /// A plugin was deleted since it ran.
     #[error("the plugin's version {0} is not kept any more")]
     Gone(Digest),
@@ -46,6 +52,7 @@ struct Kept {
     grants: Granted,
     limits: Bounds,
     publish: Vec<StreamName>,
+    function: Option<Function>,
 }
 
 impl Kept {
@@ -57,6 +64,24 @@ impl Kept {
             grants: (&manifest.grants).into(),
             limits: (&manifest.limits).into(),
             publish: manifest.publish.clone(),
+            function: active.loaded.variables().map(|variables| Function {
+                keyvalue: manifest.grants.keyvalue,
+                response_body_bytes: manifest.limits.response_body_bytes,
+                variables,
+            }),
+        }
+    }
+
+    fn component(self, id: u32, bytes: &[u8]) -> Component {
+        Component {
+            id,
+            name: self.name,
+            digest: self.digest,
+            grants: self.grants,
+            limits: self.limits,
+            publish: self.publish,
+            function: self.function,
+            wasm: STANDARD.encode(bytes),
         }
     }
 }
@@ -145,8 +170,7 @@ impl Scribe {
         }
         let bytes = self.sources.registry.bytes(active).await?;
         let id = self.next_id();
-        let (digest, manifest) = (active.digest, &active.manifest);
-        let component = Component::new(id, &active.name, digest, manifest, &bytes);
+        let component = kept.clone().component(id, &bytes);
         self.player.load(&component, &bytes, component.manifest())?;
         self.ids.insert(kept, id);
         self.unwritten.insert(id, Line::Component(component));
@@ -180,7 +204,7 @@ impl Scribe {
         let runs = components.first().copied().unwrap_or_default();
         let new = components.iter().filter_map(|id| self.unwritten.remove(id));
         let mut lines: Vec<u8> = new.flat_map(|new| line(&new)).collect();
-        let mut invocation = taken.invocation(runs, components);
+        let mut invocation = taken.invocation(runs, components)?;
         self.check(&mut invocation).await;
         self.end.invocations += 1;
         self.end.differing += u64::from(invocation.differs.is_some());

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::format::{self, Bits, Input, Invocation, Outcome, Output, Read};
 use super::player::{failed, of_success};
-use super::{Name, Run, convert, run};
+use super::{Name, Run, convert, run, secrets};
 use crate::dispatch::notes::{Noted, Notes};
+use crate::dispatch::outside::Outside;
 use crate::dispatch::work::{Spent, Work};
 use crate::dispatch::{Error, types};
 use crate::ids::{ComponentName, Digest, Instant, PartnerId};
@@ -41,6 +42,7 @@ pub(crate) struct Taken {
     spent: Spent,
     answers: Vec<Noted>,
     randoms: Vec<u64>,
+    outside: Outside,
     pub(super) outcome: Outcome,
 }
 
@@ -66,10 +68,11 @@ impl Tape {
         input: &types::Input,
         ran: &Result<(types::Output, Box<Work>), Error>,
     ) -> Option<Taken> {
-        let outcome = match ran {
+        let mut outcome = match ran {
             Ok((output, work)) => of_success(output.clone(), work),
             Err(error) => failed(convert::failure(error)?),
         };
+        outcome.effects.sent = convert::sent(&self.notes, &active.loaded.secrets());
         let what = What::Component(active.clone(), input.clone());
         Some(self.ended(generation, what, outcome))
     }
@@ -93,8 +96,14 @@ impl Tape {
             spent: self.spent,
             answers: self.notes.take_answers(),
             randoms: self.notes.randoms(),
+            outside: self.notes.take_outside(),
             outcome,
         }
+    }
+
+    /// Whether there was more than can be noted.
+    pub(super) fn is_cut(&self) -> bool {
+        self.notes.is_cut()
     }
 }
 
@@ -138,7 +147,7 @@ impl Taken {
             Noted::Account(name, _) => name.len(),
         };
         let output = match &self.outcome.output {
-            Output::Report { body, .. } => body.0.len(),
+            Output::Report { body, .. } | Output::Http { body, .. } => body.0.len(),
             _ => 0,
         };
         let effects = &self.outcome.effects;
@@ -146,15 +155,27 @@ impl Taken {
         let written: usize = written.map(|value| value.0.len()).sum();
         let published: usize = effects.appends.iter().map(|one| one.payload.0.len()).sum();
         self.what.bytes()
+            + self.outside.bytes()
             + output
             + written
             + published
             + self.answers.iter().map(answer).sum::<usize>()
     }
 
-    /// The line that tells of it, by the ids of its components.
-    pub(super) fn invocation(self, runs: u32, components: Vec<u32>) -> Invocation {
-        Invocation {
+    /// The line that tells of it, by the ids of its components, without the secrets of a function.
+    ///
+    /// # Errors
+    /// It cannot be told without them.
+    pub(super) fn invocation(
+        self,
+        runs: u32,
+        components: Vec<u32>,
+    ) -> Result<Invocation, serde_json::Error> {
+        let hidden = match &self.what {
+            What::Component(active, _) => active.loaded.secrets(),
+            What::Plugin(..) => Vec::new(),
+        };
+        let invocation = Invocation {
             id: self.id,
             at_ms: self.at.0,
             runs,
@@ -166,8 +187,10 @@ impl Taken {
             },
             reads: self.answers.into_iter().map(Read::from).collect(),
             randoms: self.randoms.into_iter().map(Bits).collect(),
+            outside: self.outside.into(),
             outcome: self.outcome,
             differs: None,
-        }
+        };
+        secrets::hide(invocation, &hidden)
     }
 }

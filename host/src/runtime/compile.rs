@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use child::{FUNCTIONS_ARGUMENT, Target, compile as in_child, limit_and_restart};
+pub use child::{Target, compile as in_child, limit_and_restart};
 
 use super::partner::PartnerLoadError;
 use verdict::Ended;
@@ -62,6 +62,16 @@ pub(super) struct Artifact(Vec<u8>);
 impl Artifact {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0[1..]
+    }
+}
+
+#[cfg(test)]
+impl Artifact {
+    /// What a child would write, compiled here.
+    pub(super) fn made_here(target: Target, bytes: &[u8]) -> Self {
+        let mut written = Vec::new();
+        child::compile(target, bytes, &mut written).expect("an artifact");
+        Self(written)
     }
 }
 

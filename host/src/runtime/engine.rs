@@ -91,12 +91,7 @@ impl Runtime {
     /// # Errors
     /// The configuration does not work on this machine, or the cache directory cannot be used.
     pub fn start(options: &Options) -> wasmtime::Result<Self> {
-        let mut config = limits();
-        if options.counts_fuel {
-            config.consume_fuel(true);
-            // One invocation at a time: a pool of a thousand places would be address space for nothing.
-            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-        }
+        let mut config = limits(options.counts_fuel);
         config.cache(cache(options)?);
         let engine = Engine::new(&config)?;
         spawn_ticker(&engine)?;
@@ -121,24 +116,29 @@ fn cores() -> usize {
 
 /// For the process that compiles functions, apart from the host: one thread, and no pool, whose address space would count
 /// against its limit.
-pub(super) fn compiling() -> Config {
-    let mut config = common();
+pub(super) fn compiling(counts_fuel: bool) -> Config {
+    let mut config = common(counts_fuel);
     config.parallel_compilation(false);
     config
 }
 
 /// For the process that runs components.
-fn limits() -> Config {
-    let mut config = common();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+fn limits(counts_fuel: bool) -> Config {
+    let mut config = common(counts_fuel);
+    // A replay runs one invocation at a time: a pool of a thousand places would be address space for nothing.
+    config.allocation_strategy(match counts_fuel {
+        true => InstanceAllocationStrategy::OnDemand,
+        false => InstanceAllocationStrategy::Pooling(pool()),
+    });
     config
 }
 
 /// What shows in compiled code. Proposals are off that components have no use for, each being surface; `multi_memory`
 /// stays on, since composed components need it.
-fn common() -> Config {
+fn common(counts_fuel: bool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    config.consume_fuel(counts_fuel);
     config.concurrency_support(false);
     config.wasm_threads(false);
     config.wasm_memory64(false);
@@ -214,6 +214,8 @@ mod tests {
             engine.precompile_compatibility_hash().hash(&mut hasher);
             hasher.finish()
         };
-        assert_eq!(hash(&limits()), hash(&compiling()));
+        for counts_fuel in [false, true] {
+            assert_eq!(hash(&limits(counts_fuel)), hash(&compiling(counts_fuel)));
+        }
     }
 }

@@ -17,6 +17,7 @@ mod incoming;
 mod instance;
 mod links;
 mod log;
+mod noted;
 mod outgoing;
 mod run;
 mod slice;
@@ -26,6 +27,7 @@ mod surroundings;
 mod time;
 mod transaction;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use wasmtime::component::types::ComponentItem;
@@ -36,7 +38,9 @@ use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 use super::engine::Runtime;
 use super::guest::Identity;
 use crate::dispatch::rounds::Rounds;
+use crate::ids::VariableName;
 use crate::outbound::Outbound;
+use crate::replay;
 use crate::telemetry::Stats;
 pub use answer::Answer;
 pub(super) use compiling::{Compiling, is_function};
@@ -55,6 +59,7 @@ pub(super) struct Function {
     indices: ProxyIndices,
     outbound: Outbound,
     slices: Rounds,
+    counts_fuel: bool,
     stats: Arc<Stats>,
     /// What it finds around it; nothing until its secrets are known, if it has any.
     surroundings: OnceLock<Arc<Surroundings>>,
@@ -85,6 +90,7 @@ impl Function {
             pre,
             outbound: runtime.outbound.clone(),
             slices: runtime.slices.clone(),
+            counts_fuel: runtime.counts_fuel,
             stats,
             surroundings,
             idle: Mutex::default(),
@@ -101,6 +107,27 @@ impl Function {
         let manifest = &self.identity.manifest;
         self.surroundings
             .get_or_init(|| Arc::new(Surroundings::of(manifest, secrets)));
+    }
+}
+
+impl Function {
+    /// Its variables, with letters in the place of secrets.
+    pub(super) fn shown_variables(&self) -> BTreeMap<VariableName, String> {
+        let mut shown = self.identity.manifest.env.clone();
+        let told = self.surroundings.get();
+        for (name, value) in told.map_or(&[][..], |told| told.variables()) {
+            let secret = self.identity.manifest.secrets.iter();
+            if let Some(name) = { secret }.find(|secret| secret.as_str() == name) {
+                shown.insert(name.clone(), replay::cover(value));
+            }
+        }
+        shown
+    }
+
+    /// The values of its secrets, the longest first.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let told = self.surroundings.get();
+        told.map_or_else(Vec::new, |told| told.secrets().to_vec())
     }
 }
 

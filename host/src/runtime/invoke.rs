@@ -1,5 +1,6 @@
 //! Runs one invocation of a component's handler.
 
+use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,8 +14,10 @@ use super::instance::Instance;
 use super::loaded::Loaded;
 use crate::clock;
 use crate::dispatch::Error;
+use crate::dispatch::heard::Heard;
 use crate::dispatch::types::{Input, Output};
 use crate::dispatch::work::Work;
+use crate::ids::VariableName;
 use crate::registry::Generation;
 use crate::telemetry::Stats;
 use crate::telemetry::stats::Failed;
@@ -62,14 +65,16 @@ impl Loaded {
         }
     }
 
-    /// Has a function answer a request; see [`function::Answer`] for what of it is there when this returns. `held` is
-    /// dropped when the function's run is over, which ends at the latest with the answer's body.
+    /// Has a function answer a request; see [`function::Answer`] for what of it is there when this returns. `heard`
+    /// listens, if it is to be recorded. `held` is dropped when the function's run is over, which ends at the latest with
+    /// the answer's body.
     ///
     /// # Errors
     /// See [`Error`]; nothing of the answer was told.
-    pub async fn answer<B, H>(
+    pub(crate) async fn answer<B, H>(
         &self,
         request: http::Request<B>,
+        heard: Option<Arc<Heard>>,
         held: H,
     ) -> Result<http::Response<function::Answer>, Error>
     where
@@ -78,7 +83,7 @@ impl Loaded {
         H: Send + 'static,
     {
         match self.as_function() {
-            Some(function) => function.answer(request, held).await,
+            Some(function) => function.answer(request, heard, held).await,
             None => Err(self.misbehaved("is no function".into())),
         }
     }
@@ -95,6 +100,17 @@ impl Loaded {
         if let Some(function) = self.as_function() {
             function.tell_secrets(secrets);
         }
+    }
+
+    /// Of a function: its variables, with letters in the place of secrets. None of what is no function.
+    pub(crate) fn variables(&self) -> Option<BTreeMap<VariableName, String>> {
+        Some(self.as_function()?.shown_variables())
+    }
+
+    /// Of a function: the values of its secrets, the longest first.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let function = self.as_function();
+        function.map_or_else(Vec::new, |function| function.secrets())
     }
 
     fn refused(&self, refusal: Refusal) -> Error {

@@ -6,6 +6,7 @@ mod failures;
 mod fairness;
 mod outbound;
 mod raw;
+mod records;
 mod restart;
 mod reuse;
 mod surroundings;

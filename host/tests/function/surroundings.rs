@@ -4,7 +4,6 @@ use leyden::ids::VariableName;
 use leyden::logs::LINES_MAX;
 use leyden::operators::Operator;
 use leyden::secrets::Secret;
-use reqwest::Method;
 
 use super::{Web, run, with_web};
 use crate::support::name;
@@ -69,7 +68,8 @@ fn both_outputs_are_the_functions_log_within_bounds() {
     });
 }
 
-async fn set(web: &Web, value: &str) {
+/// Sets the secret KEY of the function `web`.
+pub(super) async fn set(web: &Web, value: &str) {
     let (function, secret) = (name("web"), VariableName::parse("KEY").expect("a name"));
     let value = Secret::parse(value.into()).expect("a value");
     let registry = &web.host.registry;
@@ -101,16 +101,5 @@ fn secrets_are_for_the_function_alone() {
             let listed = web.get("/admin/components").await.body;
             assert!(!listed.contains(value), "{listed}");
         }
-    });
-}
-
-#[test]
-fn a_recording_of_a_function_is_refused_since_it_would_stay_empty() {
-    run(async {
-        let web = with_web("").await;
-        let named = "{\"component\": \"web\"}";
-        let refused = web.admin(Method::POST, "/admin/record/start", named).await;
-        assert_eq!(refused.field(422), "component");
-        assert!(refused.body.contains("is a function"), "{}", refused.body);
     });
 }

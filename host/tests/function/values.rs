@@ -8,7 +8,7 @@ use reqwest::Method;
 use super::{Web, guest, host, run, send};
 use crate::support::name;
 
-async fn deploy(web: &Web, function: &str, manifest: &str) {
+pub(super) async fn deploy(web: &Web, function: &str, manifest: &str) {
     let bytes = attach(&guest("alternatives/keeper"), manifest).expect("a manifest");
     let registry = &web.host.registry;
     let deployed = registry
@@ -23,7 +23,7 @@ async fn keeper() -> Web {
     web
 }
 
-const GRANTED: &str = "[grants]\nkeyvalue = true\n[limits]\ndeadline-ms = 20000\n";
+pub(super) const GRANTED: &str = "[grants]\nkeyvalue = true\n[limits]\ndeadline-ms = 20000\n";
 
 async fn ask(web: &Web, path: &str) -> String {
     web.get(&format!("/fn/keeper{path}")).await.body

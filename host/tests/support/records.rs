@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use leyden::host::Host;
 use leyden::replay::file::Reader;
 use leyden::replay::format::{Component, Invocation, Line, Plugin};
 use leyden::replay::{Difference, Name, Player, RecordOptions, Redactor, differences};
@@ -32,8 +33,17 @@ pub async fn recorded(
     options: RecordOptions,
     done: impl Future<Output = ()>,
 ) -> Vec<u8> {
-    let recorder = host.host.dispatch.recorder().clone();
-    let started = recorder.start(options, &host.host.sources).await;
+    recorded_by(&host.host, options, done).await
+}
+
+/// The same of any host.
+pub async fn recorded_by(
+    host: &Host,
+    options: RecordOptions,
+    done: impl Future<Output = ()>,
+) -> Vec<u8> {
+    let recorder = host.dispatch.recorder().clone();
+    let started = recorder.start(options, &host.sources).await;
     let mut pieces = started.expect("a recording");
     let reading = tokio::spawn(async move {
         let mut record = Vec::new();

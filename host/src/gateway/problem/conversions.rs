@@ -172,7 +172,6 @@ impl From<RecordError> for Problem {
         match error {
             RecordError::Running => Self::new(Kind::Conflict, detail),
             RecordError::UnknownComponent(_) => Self::field(Kind::NotFound, "component", detail),
-            RecordError::Function(_) => Self::field(Kind::Invalid, "component", detail),
             RecordError::Store(error) => error.into(),
             RecordError::Scribe(_) | RecordError::Failed => {
                 log("what runs here cannot be recorded", &error);

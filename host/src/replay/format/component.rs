@@ -1,10 +1,12 @@
 //! Components, as a record holds them: their bytes, and what holds for them.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ComponentName, Digest, StreamName};
+use crate::ids::{ComponentName, Digest, StreamName, VariableName};
 use crate::registry::manifest::{Grants, Limits, Manifest};
 
 /// A component's version with what holds for it.
@@ -23,8 +25,23 @@ pub struct Component {
     pub limits: Bounds,
     /// Streams that it may publish to.
     pub publish: Vec<StreamName>,
+    /// What else holds for it where it is a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<Function>,
     /// Its bytes in base 64.
     pub wasm: String,
+}
+
+/// What a function finds around it, and how much it may answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Function {
+    /// Whether it may keep values.
+    pub keyvalue: bool,
+    /// Longest answer.
+    pub response_body_bytes: u64,
+    /// Its variables, and names of its secrets, in whose place stand as many letters `x`.
+    pub variables: BTreeMap<VariableName, String>,
 }
 
 /// A manifest's grants.
@@ -82,27 +99,19 @@ impl Component {
             deadline_ms: self.limits.deadline_ms,
             ..Limits::default()
         };
+        if let Some(function) = &self.function {
+            manifest.grants.keyvalue = function.keyvalue;
+            manifest.limits.response_body_bytes = function.response_body_bytes;
+        }
+        self.surround(&mut manifest);
         manifest
     }
 
-    /// Under a manifest, these bytes.
-    #[must_use]
-    pub fn new(
-        id: u32,
-        name: &ComponentName,
-        digest: Digest,
-        manifest: &Manifest,
-        bytes: &[u8],
-    ) -> Self {
-        Self {
-            id,
-            name: name.clone(),
-            digest,
-            grants: (&manifest.grants).into(),
-            limits: (&manifest.limits).into(),
-            publish: manifest.publish.clone(),
-            wasm: STANDARD.encode(bytes),
-        }
+    /// Puts what a function found around it into a manifest: its secrets are variables there.
+    pub fn surround(&self, manifest: &mut Manifest) {
+        manifest.secrets.clear();
+        let function = self.function.as_ref();
+        manifest.env = function.map_or_else(BTreeMap::new, |function| function.variables.clone());
     }
 
     /// Its bytes, if they are those that its digest says.

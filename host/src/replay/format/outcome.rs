@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Blob;
 use crate::dispatch::types::{Problem, Response, Tally};
-use crate::ids::{ComponentName, StreamName};
+use crate::ids::{ComponentName, Digest, StreamName};
 use crate::metering::ReadEntry;
 use crate::policies::Decision;
 use crate::runtime::{self, RunError};
@@ -33,6 +33,19 @@ pub struct Outcome {
     /// The part of it that a plugin burnt, which is what its partner pays for; of runs only, and none as `fuel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin_fuel: Option<u64>,
+}
+
+/// A request that a function sent elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sent {
+    /// Its method.
+    pub method: String,
+    /// Where it was sent.
+    pub uri: String,
+    /// SHA-256 of its body, 64 hexadecimal digits; none where it has none, or the function did not finish it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
 }
 
 /// How it ended. Failures name the component, not its version: another version that fails alike fails alike.
@@ -159,6 +172,9 @@ pub struct Effects {
     pub appends: Vec<Append>,
     /// Movements of datapoints.
     pub postings: Vec<Posting>,
+    /// Requests that a function sent elsewhere; they stay where it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
 }
 
 /// A key that was put (or removed, where there is no value).

@@ -8,18 +8,20 @@ use tokio::sync::{mpsc, oneshot};
 use super::session::Session;
 use super::{Error, Hold, Options, Sources};
 use crate::clock;
+use crate::registry::Kind;
 use crate::replay::scribe::{self, Scribe};
 use crate::replay::{Name, Taken};
 use crate::runtime::{BEHIND_ALL, on_own};
 
-/// Compiles all that invocations will need, before the first is recorded. Plugins are got ready when they run first.
+/// Compiles all that invocations will need, before the first is recorded. Plugins are got ready when they run first, and so
+/// are functions, of which there may be thousands.
 pub(super) async fn prepare(options: &Options, sources: Sources) -> Result<Scribe, scribe::Error> {
     let generation = sources.registry.generation();
     let mut scribe = Scribe::new(sources)?;
     let all = generation.components.values();
     match &options.component {
         None => {
-            for active in all {
+            for active in all.filter(|active| active.kind != Kind::Function) {
                 scribe.prepare(&generation, active, &[]).await?;
             }
         }

@@ -7,18 +7,19 @@ use super::find::{self, Patterns, is_text, json_of};
 use super::shape::{self, Shaper};
 use crate::replay::differences::differences;
 use crate::replay::format::{
-    Bits, Blob, Event, Head, Input, Invocation, Output, Read, Run, Secret,
+    Answer, Bits, Blob, Event, Head, Input, Invocation, Output, Read, Run, Secret,
 };
 use crate::replay::player::{Player, failed};
 use crate::replay::tape::PARTNERS;
 
 /// Headers whose values tell of the caller.
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 9] = [
     "authorization",
     "cookie",
     "forwarded",
     "from",
     "idempotency-key",
+    "set-cookie",
     "user-agent",
     "x-forwarded-for",
     "x-real-ip",
@@ -55,6 +56,9 @@ impl Replacer {
             .into_iter()
             .map(|read| self.read(read))
             .collect();
+        for answer in &mut invocation.outside.answers {
+            self.answer(answer);
+        }
         self.randoms(&mut invocation.randoms);
         invocation.id = self.shaper.id(&invocation.id);
         // What has to be replayed is whether it runs into its deadline, not what it said.
@@ -139,6 +143,21 @@ impl Replacer {
             query: head.query.map(|query| self.text(&query)),
             headers: head.headers.into_iter().map(header).collect(),
             ..head
+        }
+    }
+
+    /// What a function was answered from elsewhere.
+    fn answer(&self, answer: &mut Answer) {
+        answer.uri = self.text(&answer.uri);
+        let Some(reply) = &mut answer.reply else {
+            return;
+        };
+        reply.body = self.blob(std::mem::take(&mut reply.body));
+        for (name, value) in &mut reply.headers {
+            *value = match HEADERS.contains(&name.as_str()) {
+                true => Blob(self.shaper.word(&String::from_utf8_lossy(&value.0)).into()),
+                false => self.key(std::mem::take(value)),
+            };
         }
     }
 

@@ -31,15 +31,19 @@ pub enum Target {
     Partners,
     /// That of the operator's, functions among them.
     Functions,
+    /// That of replays of functions, which counts fuel.
+    Replays,
 }
-
-/// What says that it is functions.
-pub const FUNCTIONS_ARGUMENT: &str = "--functions";
 
 impl Target {
     /// The argument of the hidden verb that says so, if it needs one.
-    pub(super) fn argument(self) -> Option<&'static str> {
-        (self == Self::Functions).then_some(FUNCTIONS_ARGUMENT)
+    #[must_use]
+    pub fn argument(self) -> Option<&'static str> {
+        match self {
+            Self::Partners => None,
+            Self::Functions => Some("--functions"),
+            Self::Replays => Some("--replays"),
+        }
     }
 }
 
@@ -61,7 +65,8 @@ pub fn compile(target: Target, mut input: impl Read, mut output: impl Write) -> 
     input.by_ref().take(most + 1).read_to_end(&mut component)?;
     let config = match target {
         Target::Partners => partner::compiling(),
-        Target::Functions => engine::compiling(),
+        Target::Functions => engine::compiling(false),
+        Target::Replays => engine::compiling(true),
     };
     let compiled = Engine::new(&config).and_then(|engine| engine.precompile_component(&component));
     match compiled {

@@ -19,8 +19,12 @@ use super::incoming::Fault;
 use super::run::{Bounded, Ended, Head};
 use super::streamed::{Run, Running, Streamed};
 use crate::dispatch::Error;
+use crate::dispatch::heard::Heard;
 use crate::logs::LogLevel;
 use crate::telemetry::request::carried;
+
+/// What a function did that dropped its answer's body before its end.
+pub(super) const UNFINISHED: &str = "did not finish its answer";
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -33,10 +37,11 @@ pub enum Answer {
 
 impl Function {
     /// Answers a request. The answer comes when the function has begun it, or when the run is over before that.
-    /// `held` is dropped when the run is over.
+    /// `heard` listens, if it is to be recorded. `held` is dropped when the run is over.
     pub(in crate::runtime) async fn answer<B, H>(
         self: &Arc<Self>,
         request: Request<B>,
+        heard: Option<Arc<Heard>>,
         held: H,
     ) -> Result<Response<Answer>, Error>
     where
@@ -46,11 +51,16 @@ impl Function {
     {
         let is_head = request.method() == Method::HEAD;
         let (sender, head) = oneshot::channel();
-        let mut run = self.bounded(request, sender, None, held);
-        match first(&mut run, head).await {
-            First::Ended(ended, head) => self.whole(ended, head, is_head),
-            First::Begun(head) => self.streamed(head, run),
+        let notes = heard.as_ref().map(|heard| heard.notes().clone());
+        let mut run = self.bounded(request, sender, None, notes, held);
+        let answer = match first(&mut run, head).await {
+            First::Ended(ended, head) => self.whole(ended, head, is_head, heard.as_ref()),
+            First::Begun(head) => self.streamed(head, run, heard.clone()),
+        };
+        if let (Some(heard), Err(error)) = (heard, &answer) {
+            heard.failed(error);
         }
+        answer
     }
 
     /// The answer of a run that is over.
@@ -59,6 +69,7 @@ impl Function {
         ended: Ended,
         head: Option<Head>,
         is_head: bool,
+        heard: Option<&Arc<Heard>>,
     ) -> Result<Response<Answer>, Error> {
         ended.result?;
         let head = head.ok_or_else(|| self.unanswered())?;
@@ -81,6 +92,13 @@ impl Function {
             .sum::<usize>();
         if bytes as u64 > self.response_bytes_max() {
             return Err(self.too_long(self.response_bytes_max()));
+        }
+        if let Some(heard) = heard {
+            heard.begins(parts.status.as_u16(), &parts.headers);
+            let pieces = frames.iter().filter_map(Frame::data_ref);
+            pieces.for_each(|piece| heard.piece(piece));
+            heard.returned();
+            heard.read();
         }
         let mut response = Response::from_parts(parts, ());
         announce_trailers(&mut response, &frames);
@@ -117,12 +135,20 @@ impl Function {
         }
     }
 
-    fn streamed(self: &Arc<Self>, head: Head, run: Bounded) -> Result<Response<Answer>, Error> {
+    fn streamed(
+        self: &Arc<Self>,
+        head: Head,
+        run: Bounded,
+        heard: Option<Arc<Heard>>,
+    ) -> Result<Response<Answer>, Error> {
         let (parts, body) = self.begun(head)?.into_parts();
+        if let Some(heard) = &heard {
+            heard.begins(parts.status.as_u16(), &parts.headers);
+        }
         let (sender, ended) = oneshot::channel();
         let time = run.time().clone();
         let is_read = Arc::new(AtomicBool::new(false));
-        let driven = drive(run, sender, self.clone(), is_read.clone());
+        let driven = drive(run, sender, self.clone(), is_read.clone(), heard.clone());
         let task = tokio::spawn(carried(driven));
         let running = Running {
             body,
@@ -132,6 +158,7 @@ impl Function {
             time,
             is_read,
             task,
+            heard,
         };
         let body = Answer::Streamed(Streamed::running(running));
         Ok(Response::from_parts(parts, body))
@@ -150,7 +177,7 @@ impl Function {
     }
 
     pub(super) fn unfinished(&self) -> Error {
-        self.misbehaved("did not finish its answer")
+        self.misbehaved(UNFINISHED)
     }
 }
 
@@ -188,8 +215,14 @@ async fn drive(
     ended: oneshot::Sender<Ended>,
     function: Arc<Function>,
     is_read: Arc<AtomicBool>,
+    heard: Option<Arc<Heard>>,
 ) {
     let outcome = (&mut run).await;
+    match (&heard, &outcome.result) {
+        (None, _) => {}
+        (Some(heard), Ok(())) => heard.returned(),
+        (Some(heard), Err(error)) => heard.failed(error),
+    }
     if let Err(error) = &outcome.result {
         function
             .identity

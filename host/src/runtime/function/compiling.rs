@@ -18,8 +18,6 @@ use crate::runtime::{LoadError, Options, PartnerLoadError, inspect};
 pub(in crate::runtime) struct Compiling {
     compiler: Compiler,
     artifacts: Option<Artifacts>,
-    /// Whether the engine's code is what the compiling process makes.
-    is_apart: bool,
 }
 
 impl Compiling {
@@ -33,10 +31,13 @@ impl Compiling {
             opened.ok()
         });
         let limits = CompileLimits::default();
+        let target = match options.counts_fuel {
+            true => Target::Replays,
+            false => Target::Functions,
+        };
         Self {
-            compiler: Compiler::new(options.compiler.clone(), limits, Target::Functions),
+            compiler: Compiler::new(options.compiler.clone(), limits, target),
             artifacts,
-            is_apart: !options.counts_fuel,
         }
     }
 
@@ -57,10 +58,6 @@ impl Compiling {
         let imported = inspect::imports_of(bytes).map_err(PartnerLoadError::from)?;
         let served = imports::check(imported.iter().map(String::as_str));
         served.map_err(LoadError::Refused)?;
-        if !self.is_apart {
-            let made = Component::new(engine, bytes);
-            return made.map_err(|error| LoadError::Refused(format!("{error:#}")));
-        }
         let artifact = self.compiled(bytes)?;
         let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
         let component = kept.map_or_else(|| artifact.into_component(engine), Ok);
@@ -72,11 +69,27 @@ impl Compiling {
         let handle = Handle::try_current();
         let handle = handle.map_err(|error| LoadError::Host(error.to_string()))?;
         let bytes = Arc::new(bytes.to_vec());
-        let compiled = handle.block_on(async {
-            let turn = self.compiler.turn().await?;
-            turn.compile(bytes).await
-        });
-        compiled.map_err(LoadError::from)
+        let compile = || {
+            handle.block_on(async {
+                let turn = self.compiler.turn().await?;
+                turn.compile(bytes).await
+            })
+        };
+        // Whoever waits here may drive a future, and may not drive another one.
+        let lost = |_| LoadError::Host("the thread that waited for the compiler is gone".into());
+        let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
+        compiled.map_err(lost)?.map_err(LoadError::from)
+    }
+}
+
+#[cfg(test)]
+impl Compiling {
+    /// Keeps a function's code as if it had been compiled apart, for tests that have no program to do so.
+    pub(in crate::runtime) fn keep_made_here(&self, engine: &Engine, bytes: &[u8]) {
+        let artifact = Artifact::made_here(Target::Functions, bytes);
+        let artifacts = self.artifacts.as_ref().expect("a folder");
+        let kept = artifacts.keep(engine, &Digest::of(bytes), &artifact);
+        assert!(kept.is_some(), "it is kept");
     }
 }
 
@@ -123,7 +136,7 @@ mod tests {
         }
         let asked = compiling.clone();
         let refused = tokio::task::spawn_blocking(move || {
-            let engine = Engine::new(&engine::compiling()).expect("an engine");
+            let engine = Engine::new(&engine::compiling(false)).expect("an engine");
             let bytes = wat::parse_str("(component)").expect("a component");
             let component = asked.component(&engine, Digest::of(&bytes), &bytes);
             component.map(|_| ()).expect_err("busy")

@@ -19,6 +19,9 @@ const IDLE_MAX: usize = 32;
 /// a time or header fields many times over.
 const HANDED_OVER_BYTES_MAX: usize = 8 << 20;
 
+/// What an instance is given of fuel for each call where fuel is counted: more than any deadline lets it burn.
+const FUEL: u64 = u64::MAX;
+
 /// Epochs until a run is first looked at. The next one may begin at any moment, so with one of them some short run would be
 /// interrupted at every tick, and its answer sent in pieces.
 const FIRST_EPOCHS: u64 = 2;
@@ -32,6 +35,15 @@ pub(super) struct Instance {
     made: Monotonic,
 }
 
+/// What a call burnt counts however it ends.
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let (Some(notes), Ok(left)) = (&self.store.data().notes, self.store.get_fuel()) {
+            notes.burnt(FUEL - left);
+        }
+    }
+}
+
 /// Instances that may serve again.
 #[derive(Default)]
 pub(super) struct Idle {
@@ -43,7 +55,12 @@ pub(super) struct Idle {
 impl Function {
     /// An instance for one request: an idle one, or a new one.
     pub(super) async fn enter(&self, task: Task) -> wasmtime::Result<Instance> {
-        let mut instance = match self.idle() {
+        // What came before is not in a record, so an invocation that is recorded begins anew.
+        let idle = match &task.notes {
+            None => self.idle(),
+            Some(_) => None,
+        };
+        let mut instance = match idle {
             Some(mut idle) => {
                 self.stats.reused.add();
                 idle.store.data_mut().begin(task);
@@ -51,6 +68,9 @@ impl Function {
             }
             None => self.instantiate(task).await?,
         };
+        if self.counts_fuel {
+            instance.store.set_fuel(FUEL)?;
+        }
         instance.store.set_epoch_deadline(FIRST_EPOCHS);
         instance.uses += 1;
         Ok(instance)
@@ -72,11 +92,16 @@ impl Function {
         store.set_hostcall_fuel(HANDED_OVER_BYTES_MAX);
         store.epoch_deadline_callback(|context| match context.data().time.is_over() {
             true => Err(PastDeadline.into()),
+            // Where a guest is interrupted shows in what it finds written of its answer.
+            false if context.data().is_replay() => Ok(UpdateDeadline::Continue(1)),
             false => {
                 let next = context.data().slice.clone().next();
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(next)))
             }
         });
+        if self.counts_fuel {
+            store.set_fuel(FUEL)?;
+        }
         store.set_epoch_deadline(FIRST_EPOCHS);
         let instance = self.pre.instantiate_async(&mut store).await?;
         let proxy = self.indices.load(&mut store, &instance)?;
@@ -102,6 +127,9 @@ impl Function {
         let Some(reuse) = self.identity.manifest.reuse else {
             return;
         };
+        if instance.store.data().notes.is_some() {
+            return;
+        }
         let age_max = Duration::from_secs(reuse.age_s);
         if instance.uses >= reuse.count || instance.age() >= age_max {
             return;
@@ -163,7 +191,6 @@ mod tests {
     use crate::dispatch::Culprit;
     use crate::ids::{ComponentName, Digest};
     use crate::registry::manifest::Manifest;
-    use crate::runtime::function::Compiling;
     use crate::runtime::{Options, Runtime};
 
     #[tokio::test]
@@ -173,12 +200,13 @@ mod tests {
             "/../target/guests/alternatives/hello.wasm"
         );
         let bytes = std::fs::read(hello).expect("cargo xtask build");
-        let mut runtime = Runtime::start(&Options::default()).expect("an engine");
-        // Compiled here, without the program that compiles.
-        runtime.compiling = Arc::new(Compiling::new(&Options {
-            counts_fuel: true,
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = Options {
+            cache_directory: Some(folder.path().to_owned()),
             ..Options::default()
-        }));
+        };
+        let runtime = Runtime::start(&options).expect("an engine");
+        runtime.compiling.keep_made_here(&runtime.engine, &bytes);
         let component = ComponentName::parse("hello").expect("a name");
         let version = Digest::of(&bytes);
         let manifest = Manifest::parse("[reuse]\nage-s = 1\n").expect("a manifest");
@@ -189,7 +217,7 @@ mod tests {
         let idle = || function.idle.lock().expect("a lock").instances.len();
         let request = Request::builder().uri("http://localhost/");
         let request = request.body(Empty::<Bytes>::new()).expect("a request");
-        loaded.answer(request, ()).await.expect("an answer");
+        loaded.answer(request, None, ()).await.expect("an answer");
         assert_eq!(idle(), 1);
         tokio::time::sleep(Duration::from_millis(1_300)).await;
         assert_eq!(idle(), 0);

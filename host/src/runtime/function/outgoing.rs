@@ -1,5 +1,7 @@
 //! How a function's own requests are sent, and which header fields are the host's.
 
+mod noted;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +14,10 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
+use noted::Noting;
+
 use super::log::Log;
+use crate::dispatch::Notes;
 use crate::outbound::{self, Outbound, Patience, Stage};
 use crate::runtime::guest::Identity;
 use crate::telemetry::request;
@@ -44,6 +49,8 @@ pub(super) struct Outgoing {
     identity: Arc<Identity>,
     outbound: Outbound,
     log: Arc<Log>,
+    /// Where the invocation is recorded or replayed.
+    notes: Option<Arc<Notes>>,
     places: Arc<Semaphore>,
     /// Whether the instance is gone.
     is_gone: Arc<AtomicBool>,
@@ -97,24 +104,50 @@ type Going = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Result<(Response<WasiBody>, Going), Error>;
 
 impl Outgoing {
-    pub(super) fn new(identity: Arc<Identity>, outbound: Outbound, log: Arc<Log>) -> Self {
+    pub(super) fn new(
+        identity: Arc<Identity>,
+        outbound: Outbound,
+        log: Arc<Log>,
+        notes: Option<Arc<Notes>>,
+    ) -> Self {
         Self {
             identity,
             outbound,
             log,
+            notes,
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
             is_gone: Arc::default(),
         }
     }
 
-    fn send(
+    /// Sends a request, and notes it and what comes of it where that is asked for.
+    fn noted(
         &self,
-        mut request: Request<WasiBody>,
+        request: Request<WasiBody>,
         patience: Patience,
-    ) -> impl Future<Output = Sent> + Send + 'static {
-        go_on_with_the_trace(request.headers_mut());
+    ) -> Box<dyn Future<Output = Sent> + Send> {
         let is_gone = self.is_gone.clone();
         let request = request.map(|body| Sending { body, is_gone });
+        let Some(notes) = &self.notes else {
+            return Box::new(self.send(request, patience));
+        };
+        let (noting, request) = Noting::of(notes, request);
+        if notes.is_replay() {
+            return Box::new(noting.again(request));
+        }
+        let sending = self.send(request, patience);
+        Box::new(async move { noting.answered(sending.await) })
+    }
+
+    fn send<B>(
+        &self,
+        mut request: Request<B>,
+        patience: Patience,
+    ) -> impl Future<Output = Sent> + Send + use<B>
+    where
+        B: Body<Data = Bytes, Error = Error> + Send + Unpin + 'static,
+    {
+        go_on_with_the_trace(request.headers_mut());
         let (identity, outbound) = (self.identity.clone(), self.outbound.clone());
         let (log, place) = (self.log.clone(), self.places.clone().try_acquire_owned());
         async move {
@@ -160,7 +193,7 @@ impl WasiHttpHooks for Outgoing {
             first_byte: options.first_byte_timeout,
             between_bytes: options.between_bytes_timeout,
         };
-        Box::new(self.send(request, patience))
+        self.noted(request, patience)
     }
 
     fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
@@ -186,10 +219,7 @@ fn as_wasi(error: outbound::Error) -> Error {
     match error {
         E::Invalid(_) => Error::HttpRequestUriInvalid,
         E::NotNamed(_) | E::NotAllowed(_) => Error::HttpRequestDenied,
-        E::Unresolved(_) => Error::DnsError {
-            rcode: Some("no address".into()),
-            info_code: None,
-        },
+        E::Unresolved(_) => no_address(),
         E::NotPublic(..) => Error::DestinationIpProhibited,
         E::Busy => Error::ConnectionLimitReached,
         E::Connect(..) => Error::ConnectionRefused,
@@ -201,6 +231,13 @@ fn as_wasi(error: outbound::Error) -> Error {
         E::Http(error) if error.is_incomplete_message() => Error::HttpResponseIncomplete,
         E::Http(_) => Error::HttpProtocolError,
         E::TooLong(bytes) => Error::HttpResponseBodySize(Some(bytes)),
+    }
+}
+
+fn no_address() -> Error {
+    Error::DnsError {
+        rcode: Some("no address".into()),
+        info_code: None,
     }
 }
 

@@ -21,8 +21,8 @@ use super::slice::Slice;
 use super::time::Time;
 use super::{Fault, Function};
 use crate::clock::{self, Monotonic};
-use crate::dispatch::Error;
 use crate::dispatch::work::Work;
+use crate::dispatch::{Error, Notes};
 use crate::runtime::failure::explain_counted;
 use crate::telemetry::stats::Failed;
 
@@ -39,6 +39,8 @@ pub(super) struct Task {
     pub(super) slice: Slice,
     /// The transaction, where the function may keep values.
     pub(super) work: Option<Box<Work>>,
+    /// Where its invocation is recorded or replayed: what it is told from outside.
+    pub(super) notes: Option<Arc<Notes>>,
 }
 
 /// How a run ended. The instance comes back with it, so that whoever reads the answer can be told first, and only then
@@ -58,12 +60,14 @@ impl Ended {
 }
 
 impl Function {
-    /// A run for one request, inside a transaction if it has one. `held` is dropped when the run is over.
+    /// A run for one request, inside a transaction if it has one. What it is told from outside is noted, or given, in
+    /// `notes`. `held` is dropped when the run is over.
     pub(super) fn bounded<B, H>(
         self: &Arc<Self>,
         request: Request<B>,
         head: oneshot::Sender<Head>,
         work: Option<Box<Work>>,
+        notes: Option<Arc<Notes>>,
         held: H,
     ) -> Bounded
     where
@@ -72,13 +76,16 @@ impl Function {
         H: Send + 'static,
     {
         let identity = &self.identity;
-        let time = Arc::new(Time::new(identity.manifest.limits.deadline_ms));
+        let patience = work.as_ref().map_or(1, |work| work.patience());
+        let deadline_ms = identity.manifest.limits.deadline_ms;
+        let time = Arc::new(Time::new(deadline_ms.saturating_mul(patience)));
         let slice = Slice::new(self.slices.clone(), identity.culprit.component.clone());
         let request = request.map(|body| Incoming::new(body, time.clone()));
         let task = Task {
             time: time.clone(),
             slice: slice.clone(),
             work,
+            notes,
         };
         let run = Box::pin(self.clone().run(request, head, task, held));
         Bounded::new(run, self.clone(), time, slice)
@@ -120,6 +127,11 @@ impl Function {
 
     pub(super) fn misbehaved(&self, why: impl Into<String>) -> Error {
         self.stats.failed(Failed::Rule);
+        self.blamed(why)
+    }
+
+    /// That it broke a rule, without counting it.
+    pub(super) fn blamed(&self, why: impl Into<String>) -> Error {
         Error::Misbehaved(self.identity.culprit.clone(), why.into())
     }
 }

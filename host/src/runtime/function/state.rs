@@ -9,12 +9,14 @@ use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::log::{Log, Output, Stream};
+use super::noted;
 use super::outgoing::Outgoing;
 use super::run::Task;
 use super::slice::Slice;
 use super::surroundings::Surroundings;
 use super::time::Time;
 use crate::capabilities::keyvalue::KeyValueView;
+use crate::dispatch::Notes;
 use crate::dispatch::work::Work;
 use crate::outbound::Outbound;
 use crate::runtime::guest::{Identity, Limits};
@@ -49,6 +51,8 @@ pub(super) struct State {
     pub(super) slice: Slice,
     /// The transaction of that request, where the function may keep values.
     pub(super) work: Option<Box<Work>>,
+    /// What it is told from outside, where its invocation is recorded or replayed. Such an instance serves no other.
+    pub(super) notes: Option<Arc<Notes>>,
     space: Space,
     pub(super) log: Arc<Log>,
     surroundings: Arc<Surroundings>,
@@ -65,10 +69,21 @@ impl State {
         surroundings: Arc<Surroundings>,
         outbound: &Outbound,
         stats: &Arc<Stats>,
-        Task { time, slice, work }: Task,
+        task: Task,
     ) -> Self {
+        let Task {
+            time,
+            slice,
+            work,
+            notes,
+        } = task;
         let log = Arc::new(Log::new(identity.clone(), surroundings.clone()));
-        let outgoing = Outgoing::new(identity.clone(), outbound.clone(), log.clone());
+        let outgoing = Outgoing::new(
+            identity.clone(),
+            outbound.clone(),
+            log.clone(),
+            notes.clone(),
+        );
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -79,7 +94,8 @@ impl State {
             slice,
             work,
             space: identity.space.clone(),
-            wasi: wasi(&log, &surroundings),
+            wasi: wasi(&log, &surroundings, notes.as_ref()),
+            notes,
             log,
             surroundings,
             outgoing,
@@ -88,9 +104,14 @@ impl State {
         }
     }
 
-    /// Begins with another request.
-    pub(super) fn begin(&mut self, Task { time, slice, work }: Task) {
-        (self.time, self.slice, self.work) = (time, slice, work);
+    /// Begins with another request, whose invocation is not recorded.
+    pub(super) fn begin(&mut self, task: Task) {
+        (self.time, self.slice, self.work) = (task.time, task.slice, task.work);
+    }
+
+    /// Whether its invocation is a replay.
+    pub(super) fn is_replay(&self) -> bool {
+        self.notes.as_ref().is_some_and(|notes| notes.is_replay())
     }
 
     /// What `wasi:keyvalue` is carried out with.
@@ -111,13 +132,17 @@ impl State {
     }
 }
 
-/// No files, no sockets, no arguments, no input; clocks and randomness as they are.
-fn wasi(log: &Arc<Log>, surroundings: &Surroundings) -> WasiCtx {
+/// No files, no sockets, no arguments, no input; clocks and randomness as they are, or as they are noted.
+fn wasi(log: &Arc<Log>, surroundings: &Surroundings, notes: Option<&Arc<Notes>>) -> WasiCtx {
     let stream = |output| Stream {
         log: log.clone(),
         output,
     };
-    WasiCtx::builder()
+    let mut builder = WasiCtx::builder();
+    if let Some(notes) = notes {
+        noted::add_to(&mut builder, notes);
+    }
+    builder
         .stdout(stream(Output::Out))
         .stderr(stream(Output::Err))
         .envs(surroundings.variables())

@@ -18,8 +18,10 @@ use tokio::task::JoinHandle;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::Function;
+use super::answer::UNFINISHED;
 use super::run::Ended;
 use super::time::Time;
+use crate::dispatch::heard::Heard;
 
 /// The function did not finish its answer. Why is in the host's log.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,8 @@ pub(super) struct Running {
     /// Whether the body was read to its end; the run's task looks at it, too.
     pub(super) is_read: Arc<AtomicBool>,
     pub(super) task: JoinHandle<()>,
+    /// Who listens, where the invocation is recorded.
+    pub(super) heard: Option<Arc<Heard>>,
 }
 
 impl std::fmt::Debug for Running {
@@ -167,19 +171,28 @@ impl Running {
     ) -> Option<Result<Frame<Bytes>, Broken>> {
         let frame = match frame {
             None => return self.at_the_end(),
-            Some(Err(_)) => return Some(Err(Broken)),
+            Some(Err(_)) => {
+                self.tell_unfinished();
+                return Some(Err(Broken));
+            }
             Some(Ok(frame)) => frame,
         };
         let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
         let Some(left) = self.left.checked_sub(bytes) else {
             let error = self.function.too_long(self.function.response_bytes_max());
             tracing::warn!(detail = %error, "a function's answer is broken off");
+            if let Some(heard) = &self.heard {
+                heard.failed(&error);
+            }
             return Some(Err(Broken));
         };
+        if let (Some(heard), Some(piece)) = (&self.heard, frame.data_ref()) {
+            heard.piece(piece);
+        }
         self.left = left;
         self.time.gave();
         if frame.is_trailers() {
-            self.is_read.store(true, Ordering::Release);
+            self.has_read();
         }
         Some(Ok(frame))
     }
@@ -190,7 +203,7 @@ impl Running {
             match ended.try_recv() {
                 Ok(ended) => self.run = Run::Ended(ended),
                 Err(oneshot::error::TryRecvError::Empty) => {
-                    self.is_read.store(true, Ordering::Release);
+                    self.has_read();
                     return None;
                 }
                 Err(oneshot::error::TryRecvError::Closed) => return Some(Err(Broken)),
@@ -198,13 +211,29 @@ impl Running {
         }
         match &mut self.run {
             Run::Ended(ended) if ended.result.is_ok() => {
-                self.is_read.store(true, Ordering::Release);
                 if let Some(instance) = ended.instance.take() {
                     self.function.keep(*instance);
                 }
+                self.has_read();
                 None
             }
             _ => Some(Err(Broken)),
+        }
+    }
+
+    fn has_read(&self) {
+        self.is_read.store(true, Ordering::Release);
+        if let Some(heard) = &self.heard {
+            heard.read();
+        }
+    }
+
+    /// The function has dropped its answer's body before its end, as it may in the answer to a `HEAD`.
+    fn tell_unfinished(&self) {
+        match &self.heard {
+            None => {}
+            Some(heard) if heard.is_head() => heard.read(),
+            Some(heard) => heard.failed(&self.function.blamed(UNFINISHED)),
         }
     }
 }

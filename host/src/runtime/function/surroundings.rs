@@ -21,7 +21,8 @@ const MASK: &str = "[secret]";
 pub(super) struct Surroundings {
     variables: Vec<(String, String)>,
     config: WasiConfigVariables,
-    masked: Vec<String>,
+    /// Values of secrets, the longest first: of two one of which is part of the other, the longer must not be cut in two.
+    secrets: Vec<String>,
 }
 
 impl fmt::Debug for Surroundings {
@@ -41,20 +42,21 @@ impl Surroundings {
 
     /// Variables that anybody may know, and secrets, which win over variables of the same name.
     fn new(variables: Vec<(String, String)>, secrets: Vec<(String, String)>) -> Self {
-        let mut masked: Vec<String> = secrets.iter().map(|(_, value)| value.clone()).collect();
-        masked.retain(|value| value.len() >= MASKED_BYTES_MIN);
-        // Of two secrets one of which is part of the other, the longer one must not be cut in two.
-        masked.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let mut hidden_values: Vec<String> =
+            secrets.iter().map(|(_, value)| value.clone()).collect();
+        hidden_values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let hidden = |name: &str| secrets.iter().any(|(secret, _)| secret == name);
         let mut all: Vec<_> = variables
             .into_iter()
             .filter(|(name, _)| !hidden(name))
             .collect();
         all.extend(secrets);
+        // A function that lists them is told the same order in a replay, where all of them are variables.
+        all.sort();
         Self {
             config: all.iter().cloned().collect(),
             variables: all,
-            masked,
+            secrets: hidden_values,
         }
     }
 
@@ -66,10 +68,16 @@ impl Surroundings {
         &self.config
     }
 
+    /// Values of secrets, the longest first.
+    pub(super) fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
     /// A line without the values of secrets.
     pub(super) fn mask(&self, line: &str) -> String {
         let mut line = line.to_owned();
-        for value in &self.masked {
+        let masked = self.secrets.iter();
+        for value in masked.filter(|value| value.len() >= MASKED_BYTES_MIN) {
             if line.contains(value.as_str()) {
                 line = line.replace(value.as_str(), MASK);
             }

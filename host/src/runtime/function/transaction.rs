@@ -1,5 +1,5 @@
-//! A function that keeps values: its request is a transaction like any other, so it is given whole, answered whole, run again
-//! where another commit came first, and answered once its own commit is durable.
+//! A function that keeps values, or a replay of any: its request is a transaction like any other, so it is given whole,
+//! answered whole, run again where another commit came first, and answered once its own commit is durable.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use super::answer::{First, first};
 use super::run::{Bounded, Ended, Head};
 use super::{Fault, Function};
-use crate::dispatch::Error;
-use crate::dispatch::types;
+use crate::dispatch::outside::NOTED_BYTES_MAX;
 use crate::dispatch::work::Work;
+use crate::dispatch::{Error, types};
 
 /// Longest answer of a function that keeps values, since it is held until the commit.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
@@ -37,14 +37,16 @@ impl Function {
         request: &types::Request,
         work: Box<Work>,
     ) -> Result<(types::Response, Box<Work>), Error> {
+        let is_head = request.head.method == "HEAD";
         let request = self.as_http(request)?;
         let (sender, head) = oneshot::channel();
-        let mut run = self.bounded(request, sender, Some(work), ());
+        let notes = work.notes().cloned();
+        let mut run = self.bounded(request, sender, Some(work), notes, ());
         let (ended, head, bytes) = match first(&mut run, head).await {
             First::Ended(ended, head) => (ended, head, Vec::new()),
-            First::Begun(head) => self.collected(&mut run, head).await?,
+            First::Begun(head) => self.collected(&mut run, head, is_head).await?,
         };
-        self.concluded(ended, head, bytes)
+        self.concluded(ended, head, bytes, is_head)
     }
 
     /// A whole request as `http` has it.
@@ -69,6 +71,7 @@ impl Function {
         &self,
         run: &mut Bounded,
         head: Head,
+        is_head: bool,
     ) -> Result<(Ended, Option<Head>, Vec<u8>), Error> {
         let mut response = self.begun(head)?;
         let (mut bytes, mut is_whole) = (Vec::new(), false);
@@ -81,8 +84,8 @@ impl Function {
                     Some(Ok(frame)) => {
                         bytes.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
                     }
-                    Some(Err(_)) => return Poll::Ready(Err(self.unfinished())),
-                    None => is_whole = true,
+                    Some(Err(_)) if !is_head => return Poll::Ready(Err(self.unfinished())),
+                    Some(Err(_)) | None => is_whole = true,
                 }
                 if bytes.len() as u64 > self.answer_bytes_max() {
                     return Poll::Ready(Err(self.too_long(self.answer_bytes_max())));
@@ -95,7 +98,12 @@ impl Function {
     }
 
     fn answer_bytes_max(&self) -> u64 {
-        self.response_bytes_max().min(ANSWER_BYTES_MAX)
+        let held_bytes_max = match self.identity.manifest.grants.keyvalue {
+            true => ANSWER_BYTES_MAX,
+            // A replay, of what may be longer.
+            false => NOTED_BYTES_MAX as u64,
+        };
+        self.response_bytes_max().min(held_bytes_max)
     }
 
     /// Takes the transaction back from a run that has returned.
@@ -104,6 +112,7 @@ impl Function {
         ended: Ended,
         head: Option<Head>,
         mut bytes: Vec<u8>,
+        is_head: bool,
     ) -> Result<(types::Response, Box<Work>), Error> {
         ended.result?;
         let head = head.ok_or_else(|| self.unanswered())?;
@@ -113,13 +122,13 @@ impl Function {
             .as_mut()
             .and_then(|instance| instance.store.data_mut().work.take());
         let work = work.ok_or_else(|| self.misbehaved("lost its transaction"))?;
-        if self.rest(&mut body, &mut bytes)? {
+        if self.rest(&mut body, &mut bytes, is_head)? {
             if let Some(instance) = instance {
                 self.keep(*instance);
             }
         } else {
             drop(instance);
-            self.rest(&mut body, &mut bytes)?;
+            self.rest(&mut body, &mut bytes, is_head)?;
         }
         if bytes.len() as u64 > self.answer_bytes_max() {
             return Err(self.too_long(self.answer_bytes_max()));
@@ -143,14 +152,22 @@ impl Function {
             headers,
             body,
         };
-        response.check().map_err(|rule| self.misbehaved(rule))?;
+        // What others answer goes to the connection as it is, which looks for itself.
+        if self.identity.manifest.grants.keyvalue {
+            response.check().map_err(|rule| self.misbehaved(rule))?;
+        }
         Ok(response)
     }
 
     /// What is there of a body whose run is over; whether that is all.
-    fn rest(&self, body: &mut HyperOutgoingBody, bytes: &mut Vec<u8>) -> Result<bool, Error> {
+    fn rest(
+        &self,
+        body: &mut HyperOutgoingBody,
+        bytes: &mut Vec<u8>,
+        is_head: bool,
+    ) -> Result<bool, Error> {
         let mut frames = std::collections::VecDeque::new();
-        let is_whole = self.gather(body, &mut frames, false)?;
+        let is_whole = self.gather(body, &mut frames, is_head)?;
         let pieces = frames.iter().filter_map(http_body::Frame::data_ref);
         pieces.for_each(|piece| bytes.extend_from_slice(piece));
         Ok(is_whole)

@@ -21,7 +21,10 @@
 //! | `/env?NAME`, `/config?NAME` | answers with a variable |
 //! | `/say?NAME` | writes a variable to its log |
 //! | `/log?n` | writes `n` lines to both outputs |
+//! | `/draw` | answers with what clocks and randomness tell |
 //! | `/fetch?URL` | sends a GET there and streams the answer back |
+//! | `/race?URL\|URL` | sends a GET to both and answers with the numbers of those that were answered, in that order |
+//! | `/tell?URL` | sends the variable KEY there, in the query and as the body, and answers with it and the status |
 #![allow(
     unsafe_code,
     missing_docs,
@@ -120,7 +123,10 @@ fn serve(path: &str, call: Call) {
         "/config" => surroundings::config(call),
         "/log" => surroundings::log(call),
         "/say" => surroundings::say(call),
+        "/draw" => surroundings::draw(call),
         "/fetch" => fetch::fetch(call),
+        "/race" => fetch::race(call),
+        "/tell" => fetch::tell(call),
         _ => answers::text(call.out, 200, "no such path"),
     }
 }

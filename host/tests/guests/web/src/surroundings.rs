@@ -3,8 +3,9 @@
 use crate::Call;
 use crate::answers::text;
 use crate::bindings::wasi::cli::{environment, stderr, stdout};
-use crate::bindings::wasi::clocks::monotonic_clock;
+use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::bindings::wasi::config::store;
+use crate::bindings::wasi::random::random;
 use crate::bodies::write;
 
 fn wait(ms: u64) {
@@ -23,6 +24,17 @@ pub(crate) fn afterwards(call: Call) {
     text(call.out, 200, "answered");
     wait(ms);
     let _ = write(&stdout::get_stdout(), b"afterwards\n");
+}
+
+/// Answers with what clocks and randomness tell.
+pub(crate) fn draw(call: Call) {
+    let wall = wall_clock::now();
+    let begun = monotonic_clock::now();
+    wait(1);
+    let waited = monotonic_clock::now() - begun;
+    let (bits, few) = (random::get_random_u64(), random::get_random_bytes(3));
+    let all = format!("{wall:?} {waited} {bits} {few:?}");
+    text(call.out, 200, &all);
 }
 
 /// Answers with a variable of the environment.
