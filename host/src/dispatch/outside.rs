@@ -126,9 +126,11 @@ impl Told {
         now
     }
 
-    /// A request is sent; its number.
+    /// A request is sent; its number, which is nobody's where no more are noted.
     pub(super) fn send(&mut self, method: String, uri: String) -> usize {
-        self.bytes += method.len() + uri.len();
+        if !self.takes(size_of::<Sent>() + method.len() + uri.len()) {
+            return usize::MAX;
+        }
         self.answered.push(false);
         self.sent.push(Sent {
             method,
@@ -140,8 +142,9 @@ impl Told {
 
     /// All of a request was sent, with this body.
     pub(super) fn sent_whole(&mut self, request: usize, body: Vec<u8>) {
-        self.bytes += body.len();
-        if let Some(sent) = self.sent.get_mut(request) {
+        if self.takes(body.len())
+            && let Some(sent) = self.sent.get_mut(request)
+        {
             sent.body = (!body.is_empty()).then_some(body);
         }
     }
@@ -187,6 +190,12 @@ impl Told {
         };
         let at = answers.iter().position(is_it)?;
         Some((at, answers[at].take()?))
+    }
+
+    /// Whether so many bytes more are noted.
+    fn takes(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        !self.is_cut()
     }
 
     pub(super) fn sent(&self) -> Vec<Sent> {
@@ -282,5 +291,9 @@ mod tests {
         assert!(told.is_cut());
         let noted = told.take().answers.remove(0).reply.expect("a reply");
         assert!(noted.expect("no error").body.len() <= NOTED_BYTES_MAX);
+        let more = told.send("GET".into(), "http://b/".into());
+        told.sent_whole(more, piece);
+        told.answer(more, reply(200));
+        assert_eq!(told.sent().len(), 1);
     }
 }
