@@ -1,6 +1,6 @@
 //! Invocations of all kinds are recorded while a host is used as people use it, and replayed by another process: all have
-//! to come to the same, bit for bit; runs of a partner's plugin are among them. Then one bit of a policy, or of the plugin,
-//! is changed, and the replay has to notice.
+//! to come to the same, bit for bit; runs of a partner's plugin and requests to functions are among them. Then one bit of a
+//! policy, of the plugin, or of a function is changed, and the replay has to notice.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use leyden::registry::manifest::attach;
 use leyden::replay::file::Reader;
 use leyden::replay::format::{Input, Line};
 use serde_json::{Value, json};
@@ -51,8 +52,9 @@ struct Bit {
 }
 
 /// The limit of a peak is 10,000 W, and 625 W with a bit of its exponent changed (`i64.const` with its bits in LEB128);
-/// a community takes a house that has up to two, or up to three (`i32.const`, `i32.gt_u`); the plugin's words are a letter off.
-const BITS: [Bit; 3] = [
+/// a community takes a house that has up to two, or up to three (`i32.const`, `i32.gt_u`); the plugin's words and the
+/// function's are a letter off.
+const BITS: [Bit; 4] = [
     Bit {
         component: "peak-limit",
         file: "plugins/peak-limit.wasm",
@@ -77,6 +79,14 @@ const BITS: [Bit; 3] = [
         bit: 0,
         what: "a plugin's words",
     },
+    Bit {
+        component: "web",
+        file: "guests/alternatives/web.wasm",
+        find: b"Hello, world!",
+        at: 0,
+        bit: 0,
+        what: "a function's words",
+    },
 ];
 
 pub async fn prove(size: Size) -> Proof {
@@ -93,7 +103,8 @@ pub async fn prove(size: Size) -> Proof {
             (bit, replayed(&record, Some((bit.component, &file))))
         })
         .collect();
-    let (identical, runs) = (number(&all, "identical"), runs_in(&record));
+    let identical = number(&all, "identical");
+    let (runs, functions) = runs_and_functions_in(&record);
     let noticed = changed.iter().all(|(_, one)| number(one, "different") > 0);
     let told: Vec<String> = changed
         .iter()
@@ -107,7 +118,7 @@ pub async fn prove(size: Size) -> Proof {
         promise: "recorded invocations come to the same elsewhere, bit for bit, and a changed bit is found"
             .to_owned(),
         tried: format!(
-            "{wanted} requests, uploads, stream batches with ticks and {runs} runs of a plugin, recorded ({} missed) and replayed by another process",
+            "{wanted} requests, uploads, stream batches with ticks, {runs} runs of a plugin and {functions} requests to functions, recorded ({} missed) and replayed by another process",
             number(&ended, "missed")
         ),
         found: format!("{identical} identical with their fuel; {}", told.join("; ")),
@@ -115,19 +126,26 @@ pub async fn prove(size: Size) -> Proof {
             && number(&all, "invocations") == wanted
             && number(&all, "withoutFuel") == 0
             && runs > 0
+            && functions > 0
             && noticed,
         seconds: started.elapsed().as_secs_f64(),
     }
 }
 
-/// How many runs of plugins a record has.
-fn runs_in(record: &Path) -> usize {
+/// How many runs of plugins and requests to functions a record has.
+fn runs_and_functions_in(record: &Path) -> (usize, usize) {
     let mut reader = Reader::open(BufReader::new(File::open(record).expect("the record")));
     let reader = reader.as_mut().expect("a record");
-    let lines = std::iter::from_fn(|| reader.next_line().expect("a line"));
-    let is_run =
-        |line: &Line| matches!(line, Line::Invocation(one) if matches!(one.input, Input::Run(_)));
-    lines.filter(is_run).count()
+    let (mut functions, mut found) = (Vec::new(), (0, 0));
+    while let Some(line) = reader.next_line().expect("a line") {
+        match line {
+            Line::Component(one) if one.function.is_some() => functions.push(one.id),
+            Line::Invocation(one) if matches!(one.input, Input::Run(_)) => found.0 += 1,
+            Line::Invocation(one) if functions.contains(&one.runs) => found.1 += 1,
+            _ => {}
+        }
+    }
+    found
 }
 
 fn number(value: &Value, name: &str) -> u64 {
@@ -136,7 +154,8 @@ fn number(value: &Value, name: &str) -> u64 {
 
 /// Records so many invocations; what the recorder said in the end.
 async fn recorded(folder: &Path, record: &Path, wanted: u64) -> Value {
-    let host = Process::start_with(&folder.join("data"), &["--log", "error"]).await;
+    let own = ["--log", "error", "--outbound-allow", "127.0.0.0/8"];
+    let host = Process::start_with(&folder.join("data"), &own).await;
     let mut recorder = recorder(&host.url, record, wanted);
     let client = reqwest::Client::new();
     wait_for_recording(&host).await;
@@ -256,9 +275,48 @@ impl Town<'_> {
         let analyst = analyst.expect("cargo xtask build");
         let uploaded = self.observer.upload(ANALYST, analyst).await;
         uploaded.expect("an answer").expected("an upload");
+        let itself = self.host.url.trim_start_matches("http://");
+        let outbound = format!("[outbound]\nhosts = [\"{itself}\"]\n");
+        self.deploy("web", &outbound).await;
+        self.deploy("keeper", "[grants]\nkeyvalue = true\n").await;
     }
 
-    /// What happens in a minute: time moves, a meter reports, people look, change and mistype, a plugin runs.
+    async fn deploy(&self, function: &str, manifest: &str) {
+        let file = built(&format!("guests/alternatives/{function}.wasm"));
+        let bytes = std::fs::read(file).expect("cargo xtask build");
+        let bytes = attach(&bytes, manifest).expect("a manifest");
+        let url = format!("{}/admin/components/{function}", self.host.url);
+        let deploy = self
+            .client
+            .post(url)
+            .header("content-type", "application/wasm");
+        let deployed = deploy.body(bytes).send().await;
+        assert!(
+            deployed.expect("an answer").status().is_success(),
+            "{function}"
+        );
+    }
+
+    /// Functions that keep a number, look at the clock, draw, stream, trap, and ask each other.
+    async fn ask_functions(&self, minute: usize) {
+        let url = &self.host.url;
+        let fetched = format!("/fn/web/fetch?{url}/fn/web/draw");
+        for path in [
+            "/fn/web/hello",
+            "/fn/web/trap-after",
+            "/fn/keeper/add?n",
+            &fetched,
+        ] {
+            let answer = self.client.get(format!("{url}{path}")).send().await;
+            // What breaks off is as it should be.
+            drop(answer.expect("an answer").bytes().await);
+        }
+        let echo = self.client.post(format!("{url}/fn/web/echo"));
+        let echo = echo.body("word ".repeat(100 * minute)).send().await;
+        drop(echo.expect("an answer").bytes().await);
+    }
+
+    /// What happens in a minute: time moves, a meter reports, people look, change and mistype, functions answer, a plugin runs.
     async fn minute(&mut self) {
         self.minute += 1;
         let minute = self.minute;
@@ -293,6 +351,7 @@ impl Town<'_> {
         self.post("/partner-api/request-detailed-consumption", &read)
             .await;
         self.upload(minute).await;
+        self.ask_functions(minute).await;
         let wish = format!("{{\"params\":{}}}", WISHES[minute % WISHES.len()]);
         let ran = self.observer.run(ANALYST, wish.into_bytes(), None).await;
         ran.expect("an answer");
