@@ -1,11 +1,13 @@
-//! What is tried with uploads, manifests and routes of chance. Not part of the host.
+//! What is tried with uploads, deployments, manifests and routes of chance. Not part of the host.
 
+mod deploy;
 mod routes;
 
 use leyden::registry::Kind;
 use leyden::registry::manifest::{self, Error, Manifest, Place, Project};
 use leyden_smith::{component, module};
 
+pub use deploy::deploy;
 pub use routes::router;
 
 /// A component with nothing inside.

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::catalog::{Activated, Amended, Beside, Listed, Stored};
 use super::manifest::Manifest;
 use super::policy::Policy;
-use super::{Activation, Active, Error, Generation, Kind, Registry, load};
+use super::{Activation, Active, Error, Generation, Kind, Registry, admit, load};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
@@ -121,7 +121,7 @@ impl Registry {
             None => all.push(listed.clone()),
         }
         let fresh = match &stored {
-            Some(stored) => Some(Arc::new(load(&self.shared.runtime, stored.clone()).await?)),
+            Some(stored) => Some(Arc::new(admit(&self.shared.runtime, stored.clone()).await?)),
             None => None,
         };
         let next = self

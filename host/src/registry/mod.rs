@@ -238,19 +238,33 @@ impl Registry {
 
 /// Compiles a version, on a thread for work that takes long.
 async fn load(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
+    load_after(runtime, stored, |_, _| Ok(())).await
+}
+
+/// The same for what is brought just now. What was taken before is not looked at again: no bound that has come to be lower keeps
+/// a host from starting.
+async fn admit(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
+    load_after(runtime, stored, Runtime::check_cost).await
+}
+
+async fn load_after(runtime: &Runtime, stored: Stored, check: Check) -> Result<Active, Error> {
     let runtime = runtime.clone();
-    let compiling = tokio::task::spawn_blocking(move || compile(&runtime, stored));
+    let compiling = tokio::task::spawn_blocking(move || compile(&runtime, stored, check));
     let compiled = compiling.await;
     compiled.unwrap_or_else(|_| Err(Error::Invalid("the compiler failed on it".into())))
 }
 
-fn compile(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
+/// What is looked at before a component is loaded.
+type Check = fn(&Runtime, &[u8]) -> Result<(), LoadError>;
+
+fn compile(runtime: &Runtime, stored: Stored, check: Check) -> Result<Active, Error> {
     let listed = stored.listed;
     let culprit = Culprit {
         component: listed.name.clone(),
         version: listed.digest,
     };
-    let loaded = runtime.load(culprit, &stored.bytes, stored.manifest);
+    let loaded = check(runtime, &stored.bytes)
+        .and_then(|()| runtime.load(culprit, &stored.bytes, stored.manifest));
     let loaded = loaded.map_err(|error| match error {
         LoadError::Refused(rule) => Error::Invalid(format!("{}: {rule}", listed.name)),
         LoadError::Busy => Error::Busy,

@@ -6,7 +6,7 @@ use super::catalog::{Listed, Stored};
 use super::changing::{Amendment, activating};
 use super::policy::Policy;
 use super::rollout::{Plan, Rollout};
-use super::{Active, Error, Generation, Registry, load};
+use super::{Active, Error, Generation, Registry, admit};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
@@ -23,7 +23,7 @@ impl Registry {
         let generation = self.generation();
         let policy = active_policy(&generation, kind)?;
         let stored = Stored::brought(&policy.active.name, Arc::new(bytes))?;
-        let candidate = load(&self.shared.runtime, stored).await?;
+        let candidate = admit(&self.shared.runtime, stored).await?;
         check_kind(kind, &candidate)?;
         Ok(Arc::new(candidate))
     }

@@ -1,6 +1,7 @@
 //! A compiled component version: its kind and interfaces, read from its type, and everything that
 //! can be worked out before the first call.
 
+mod error;
 mod shape;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use super::bindings::{events, http, rows};
 use super::engine::Runtime;
 use super::function::{self, Function};
 use super::guest::{Guest, Identity};
+use super::inspect;
 use super::instance::Instance;
 use super::partner::PartnerLoadError;
 use super::versions;
@@ -23,6 +25,7 @@ use crate::registry::Kind;
 use crate::registry::manifest::{self, Manifest};
 use crate::store::Space;
 use crate::telemetry::Stats;
+pub use error::LoadError;
 use shape::Shape;
 
 /// Largest component, bytes.
@@ -40,36 +43,6 @@ const HANDLERS: [&str; 3] = [
     "leyden:http/row-handler@0.1.0",
     "leyden:streams/handler@0.1.0",
 ];
-
-/// Why bytes are not taken as a component.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// They break a rule, or cannot be compiled within the limits; in words for whoever deploys them.
-    #[error("{0}")]
-    Refused(String),
-    /// Too many others wait to be compiled.
-    #[error("too many components wait to be compiled: try again later")]
-    Busy,
-    /// The host cannot compile.
-    #[error("it cannot be compiled: {0}")]
-    Host(String),
-}
-
-impl LoadError {
-    fn of(error: &wasmtime::Error) -> Self {
-        Self::Refused(format!("{error:#}"))
-    }
-}
-
-impl From<PartnerLoadError> for LoadError {
-    fn from(error: PartnerLoadError) -> Self {
-        match error {
-            PartnerLoadError::Refused(refused) => Self::Refused(refused.to_string()),
-            PartnerLoadError::Busy => Self::Busy,
-            PartnerLoadError::Host(why) => Self::Host(why),
-        }
-    }
-}
 
 /// Which handlers a component exports, ready to be called.
 #[derive(Default)]
@@ -107,6 +80,20 @@ pub struct Loaded {
 }
 
 impl Runtime {
+    /// Looks through a component that is to be loaded for the first time: whether it can be compiled at a bounded cost, which is
+    /// asked of services and policies, too. Functions are looked through when they are loaded.
+    ///
+    /// # Errors
+    /// The rule that it breaks, in words.
+    pub fn check_cost(&self, bytes: &[u8]) -> Result<(), LoadError> {
+        check_preamble(bytes)?;
+        if function::is_function(bytes) {
+            return Ok(());
+        }
+        let looked = inspect::imports_of(bytes).map_err(PartnerLoadError::from);
+        looked.map(drop).map_err(LoadError::from)
+    }
+
     /// Compiles a component and checks that everything it imports is served and granted; without a
     /// manifest it gets the default one. Takes as long as the compiler needs: call it off the
     /// request path.
@@ -114,6 +101,16 @@ impl Runtime {
     /// # Errors
     /// The rule that the component breaks, in words.
     pub fn load(
+        &self,
+        culprit: Culprit,
+        bytes: &[u8],
+        manifest: Option<Manifest>,
+    ) -> Result<Loaded, LoadError> {
+        let loaded = self.loaded(culprit, bytes, manifest);
+        loaded.map_err(LoadError::cut)
+    }
+
+    fn loaded(
         &self,
         culprit: Culprit,
         bytes: &[u8],

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod chance;
 mod failures;
 mod fairness;
 mod outbound;

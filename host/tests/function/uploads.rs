@@ -21,15 +21,19 @@ fn component(imports: &[&str], export: &str) -> Vec<u8> {
         .iter()
         .map(|name| format!("(import \"{name}\" (instance (export \"f\" (func))))\n"))
         .collect();
-    let text = format!(
-        "(component {imports}
-           (core module $m (func (export \"handle\")))
-           (core instance $i (instantiate $m))
-           (func $f (canon lift (core func $i \"handle\")))
-           (instance $h (export \"handle\" (func $f)))
-           (export \"{export}\" (instance $h)))"
-    );
+    let text = format!("(component {imports} {})", handler(export));
     wat::parse_str(text).expect("a component")
+}
+
+/// An export that has the one function `handle`, and what it is made of.
+fn handler(export: &str) -> String {
+    format!(
+        "(core module $m (func (export \"handle\")))
+         (core instance $i (instantiate $m))
+         (func $f (canon lift (core func $i \"handle\")))
+         (instance $h (export \"handle\" (func $f)))
+         (export \"{export}\" (instance $h))"
+    )
 }
 
 #[test]
@@ -78,5 +82,32 @@ fn what_cannot_be_served_is_refused_in_words() {
             assert_eq!(versions.problem(404), "not-found", "nothing is kept");
         }
         assert_eq!(web.get("/fn/new/").await.problem(404), "no-route");
+    });
+}
+
+/// One function with many locals and loops, in which each local is needed at each loop, takes a compiler minutes and gigabytes. A
+/// component that is no function is compiled inside the host.
+#[test]
+fn a_compile_bomb_is_refused_whatever_it_is_deployed_as() {
+    const LOCALS: usize = 2_000;
+    let loops: String = (0..LOCALS)
+        .map(|local| {
+            let other = (local * 7 + 3) % LOCALS;
+            format!("(loop (local.set {local} (local.get {other})) (br_if 0 (local.get {local})))")
+        })
+        .collect();
+    let locals = "i32 ".repeat(LOCALS);
+    let bomb = format!("(core module (func $bomb (local {locals}) {loops}))");
+    run(async {
+        let web = host().await;
+        for export in ["wasi:http/incoming-handler@0.2.0", "a:b/c@0.1.0"] {
+            let text = format!("(component {bomb} {})", handler(export));
+            let refused = upload(&web, wat::parse_str(text).expect("a component")).await;
+            assert!((400..500).contains(&refused.status), "{refused:?}");
+            let words = "locals times blocks in function 0 `bomb`";
+            assert!(refused.body.contains(words), "{export}: {refused:?}");
+            let versions = web.get("/admin/components/new/versions").await;
+            assert_eq!(versions.problem(404), "not-found", "nothing is kept");
+        }
     });
 }

@@ -1,4 +1,4 @@
-//! `replay [manifest|router] SECONDS FILE…`: what the fuzz targets do, without a fuzzer; that of uploads where none is named. It
+//! `replay [deploy|manifest|router] SECONDS FILE…`: what the fuzz targets do, without a fuzzer; that of uploads where none is named. It
 //! tries the files as the fuzzer keeps them (see README.md here), then mutations of them and chance, for so long. It ends
 //! with an error where the host would do wrong; the input lies in `crash-input` then.
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, io, panic};
 
-use leyden_fuzz::{manifest, router, upload};
+use leyden_fuzz::{deploy, manifest, router, upload};
 use leyden_smith::Random;
 
 /// Where the input that failed is kept.
@@ -29,14 +29,15 @@ const CHANCE_BYTES_MAX: usize = 8_192;
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1).peekable();
     let target = match arguments.peek().map(String::as_str) {
+        Some("deploy") => deploy,
         Some("manifest") => manifest,
         Some("router") => router,
         _ => upload,
     };
-    arguments.next_if(|word| ["manifest", "router"].contains(&word.as_str()));
+    arguments.next_if(|word| ["deploy", "manifest", "router"].contains(&word.as_str()));
     let seconds = arguments.next().and_then(|text| text.parse().ok());
     let Some(seconds) = seconds else {
-        eprintln!("usage: replay [manifest|router] SECONDS FILE…");
+        eprintln!("usage: replay [deploy|manifest|router] SECONDS FILE…");
         std::process::exit(2);
     };
     let corpus: Vec<Vec<u8>> = arguments.map(fs::read).collect::<Result<_, _>>()?;

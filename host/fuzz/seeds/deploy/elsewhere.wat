@@ -1,0 +1,15 @@
+;; A function that was built for elsewhere: none of its imports but the last is served.
+(component
+  (import "wasi:http/types@0.3.0" (instance))
+  (import "wasi:config/runtime@0.2.0-draft" (instance (export "get" (func))))
+  (import "wasi:keyvalue/batch@0.2.0-draft" (instance (export "get-many" (func))))
+  (import "wasi:cli/stdio@0.2.0" (instance))
+  (import "fermyon:spin/variables@2.0.0" (instance (export "f" (func))))
+  (import "leyden:state/store@0.1.0" (instance (export "f" (func))))
+  (import "plain" (func))
+  (import "wasi:cli/stdout@0.2.9" (instance))
+  (core module $code (func (export "handle")))
+  (core instance $made (instantiate $code))
+  (func $handle (canon lift (core func $made "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.9" (instance $handler)))
