@@ -81,9 +81,9 @@ pub enum Error {
     /// There is no place for it.
     #[error(transparent)]
     Full(#[from] Full),
-    /// The plugin imports what the partner's trust level does not open any more.
+    /// The plugin imports what the partner's trust level does not open any more: each import with the level that it needs.
     #[error("the plugin imports datasets that the partner's trust level does not open")]
-    NotGranted(Vec<(Dataset, u32)>),
+    NotGranted(Vec<(String, u32)>),
     /// The plugin's version cannot be loaded: the rules have changed since it was uploaded.
     #[error("the plugin's version cannot be run any more: {0}")]
     Unloadable(String),

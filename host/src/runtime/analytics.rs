@@ -24,6 +24,7 @@ use crate::capabilities;
 use crate::clock;
 use crate::dispatch;
 use crate::dispatch::work::Work;
+use crate::metering::Dataset;
 
 /// Most handles of resources that a guest holds at once; only WASI's streams are resources.
 pub(super) const HANDLES_MAX: usize = 1_000;
@@ -81,13 +82,10 @@ impl Analytics {
         &self.inspection
     }
 
-    /// The datasets that it imports and this set does not have.
-    #[must_use]
-    pub fn missing(&self, granted: Datasets) -> Vec<crate::metering::Dataset> {
-        let needed = self.inspection.datasets();
-        needed
-            .filter(|dataset| !granted.contains(*dataset))
-            .collect()
+    /// The interfaces that it imports, each with the dataset that it reads by it and that this set does not have.
+    pub fn missing(&self, granted: Datasets) -> impl Iterator<Item = (&str, Dataset)> {
+        let reads = self.inspection.reads();
+        reads.filter(move |(_, dataset)| !granted.contains(*dataset))
     }
 
     /// Runs it once, on a thread of its own. Whatever ends the run, it has ended when this returns; a
@@ -131,7 +129,8 @@ impl Analytics {
     }
 
     fn linked(&self, granted: Datasets) -> Result<&Linked, RunError> {
-        let missing = self.missing(granted);
+        let missing = self.missing(granted).map(|(import, _)| import.to_owned());
+        let missing: Vec<String> = missing.collect();
         if !missing.is_empty() {
             return Err(RunError::NotGranted(missing));
         }
@@ -249,7 +248,6 @@ mod tests {
 
     use super::super::partner::compiling;
     use super::*;
-    use crate::metering::Dataset;
 
     /// Every set of datasets against every import.
     #[test]

@@ -100,13 +100,17 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// The datasets that it imports, each of which has to be granted before it runs.
-    pub fn datasets(&self) -> impl Iterator<Item = Dataset> {
-        let dataset = |import: &Import| match import.needs {
-            Need::Dataset(dataset) => Some(dataset),
+    /// The interfaces that it reads datasets by, each with its dataset, which has to be granted before it runs.
+    pub fn reads(&self) -> impl Iterator<Item = (&str, Dataset)> {
+        self.imports.iter().filter_map(|import| match import.needs {
+            Need::Dataset(dataset) => Some((import.name.as_str(), dataset)),
             Need::Nothing | Need::EmptyWasi => None,
-        };
-        self.imports.iter().filter_map(dataset)
+        })
+    }
+
+    /// The datasets that it reads, as often as there are interfaces that it reads them by.
+    pub fn datasets(&self) -> impl Iterator<Item = Dataset> {
+        self.reads().map(|(_, dataset)| dataset)
     }
 
     /// The interfaces of WASI that it imports, which get nothing behind them.

@@ -263,9 +263,9 @@ pub enum RunError {
     /// It returned something that is no report.
     #[error("it returned a report that {0}")]
     InvalidReport(String),
-    /// It imports datasets that the partner's trust level does not open. It did not run.
-    #[error("it imports {}, which the partner's trust level does not open", names(.0))]
-    NotGranted(Vec<Dataset>),
+    /// It imports interfaces, which are named, that the partner's trust level does not open. It did not run.
+    #[error("it imports {}, which the partner's trust level does not open", .0.join(", "))]
+    NotGranted(Vec<String>),
     /// The host had no room for it. It did not run.
     #[error("{0}")]
     NoRoom(String),
@@ -296,14 +296,6 @@ impl RunError {
             Self::NoRoom(_) | Self::HostFault(_) => "host-fault",
         }
     }
-}
-
-fn names(datasets: &[Dataset]) -> String {
-    let names: Vec<String> = datasets
-        .iter()
-        .map(|dataset| format!("leyden:data/{dataset}@0.1.0"))
-        .collect();
-    names.join(", ")
 }
 
 #[cfg(test)]

@@ -215,7 +215,10 @@ async fn what_is_not_granted_is_named_and_does_not_run() {
     let ran = analyst
         .run(bench.input(some, r#"{"do":"echo"}"#, limits(PATIENT_MS)))
         .await;
-    let missing = [Dataset::Production, Dataset::DetailedConsumption];
+    let missing = [
+        "leyden:data/production@0.1.0",
+        "leyden:data/detailed-consumption@0.1.0",
+    ];
     assert!(matches!(error(&ran), RunError::NotGranted(named) if *named == missing));
     assert_eq!((ran.fuel, ran.work.is_some()), (0, true));
     let said = error(&ran).to_string();
@@ -227,6 +230,20 @@ async fn what_is_not_granted_is_named_and_does_not_run() {
         .run(bench.input(Datasets::default(), "{}", limits(PATIENT_MS)))
         .await;
     assert_eq!(report(ran).body, b"ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_not_granted_the_import_is_named_that_reads_it() {
+    let bench = Bench::start().await;
+    let columns = "leyden:data/production-columns@0.1.0";
+    let imports = format!("(import \"{columns}\" (instance))");
+    let reader = bench.loaded(components::sound_with(&imports)).await;
+    let ran = reader
+        .run(bench.input(Datasets::default(), "{}", limits(PATIENT_MS)))
+        .await;
+    let said = error(&ran).to_string();
+    let words = format!("it imports {columns}, which");
+    assert!(said.starts_with(&words), "{said}");
 }
 
 /// Written by hand, since no compiler makes them.

@@ -5,7 +5,6 @@ use std::error::Error as StdError;
 use super::super::{body, rows};
 use super::{Kind, Problem};
 use crate::dispatch::types::{FieldError, Problem as Refusal, ProblemKind};
-use crate::metering::Dataset;
 use crate::partners::receipts::Outcome;
 use crate::partners::{Full, runs};
 use crate::policies::promotion;
@@ -223,9 +222,8 @@ impl From<runs::Error> for Problem {
             E::Running(run) => Self::new(Kind::Running, detail).of_run(&run, None, None),
             E::Full(Full::Own) => Self::new(Kind::TooMany, detail),
             E::Full(Full::All | Full::Late) => Self::new(Kind::Busy, detail),
-            E::NotGranted(missing) => {
-                Self::new(Kind::Forbidden, detail).with(missing.iter().map(not_granted).collect())
-            }
+            E::NotGranted(missing) => Self::new(Kind::Forbidden, detail)
+                .with(missing.into_iter().map(not_granted).collect()),
             E::Unloadable(_) => Self::new(Kind::Conflict, detail),
             E::Unready(_) => Self::new(Kind::Unavailable, detail),
             E::Lost { run, receipt, .. } => {
@@ -236,11 +234,11 @@ impl From<runs::Error> for Problem {
     }
 }
 
-/// A dataset that a plugin imports and its partner may not read.
-fn not_granted((dataset, level): &(Dataset, u32)) -> FieldError {
+/// An interface that a plugin imports, of a dataset that its partner may not read.
+fn not_granted((import, level): (String, u32)) -> FieldError {
     FieldError {
         row: None,
-        field: format!("leyden:data/{dataset}@0.1.0"),
+        field: import,
         rule: format!("needs trust level {level}"),
     }
 }

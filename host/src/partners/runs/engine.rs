@@ -61,7 +61,7 @@ impl Engine {
         let terms = terms(&generation, work, trust_level).await;
         let terms = terms.map_err(|error| Error::Unready(error.to_string()))?;
         let granted: Datasets = terms.granted().map(|(dataset, _)| dataset).collect();
-        check_granted(&analytics.missing(granted), &terms)?;
+        check_granted(analytics.missing(granted), &terms)?;
         Ok(Ready {
             digest,
             generation,
@@ -88,16 +88,17 @@ fn unloadable(error: PartnerLoadError) -> Error {
 }
 
 /// Everything that the plugin imports must be open to the partner: nothing runs halfway.
-fn check_granted(missing: &[Dataset], terms: &Terms) -> Result<(), Error> {
-    let needed = |dataset: &Dataset| {
-        let decision = terms.datasets.iter().find(|(of, _)| of == dataset);
-        match decision {
-            Some((_, Decision::NotTrusted(level))) => (*dataset, *level),
-            _ => (*dataset, 0),
-        }
+fn check_granted<'a>(
+    missing: impl Iterator<Item = (&'a str, Dataset)>,
+    terms: &Terms,
+) -> Result<(), Error> {
+    let needed = |(import, dataset): (&str, Dataset)| match terms.of(dataset) {
+        Some(Decision::NotTrusted(level)) => (import.to_owned(), level),
+        _ => (import.to_owned(), 0),
     };
+    let missing: Vec<(String, u32)> = missing.map(needed).collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(Error::NotGranted(missing.iter().map(needed).collect())),
+        false => Err(Error::NotGranted(missing)),
     }
 }
