@@ -223,6 +223,13 @@ impl Loaded {
         &self.calls
     }
 
+    /// Instances of a function that wait to serve again.
+    #[must_use]
+    pub fn instances_idle(&self) -> usize {
+        self.as_function()
+            .map_or(0, |function| function.instances_idle())
+    }
+
     /// What runs it, if it is a function.
     pub(super) fn as_function(&self) -> Option<&Arc<Function>> {
         match &self.code {

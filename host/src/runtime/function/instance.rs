@@ -143,6 +143,12 @@ impl Function {
         }
     }
 
+    /// Instances that wait to serve again.
+    pub(in crate::runtime) fn instances_idle(&self) -> usize {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.instances.len()
+    }
+
     /// Drops idle instances that are too old; how long until the next one is, if there are others.
     fn expire(&self, age_max: Duration) -> Option<Duration> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +188,7 @@ impl Instance {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::Bytes;
     use http::Request;
     use http_body_util::Empty;
@@ -191,10 +197,10 @@ mod tests {
     use crate::dispatch::Culprit;
     use crate::ids::{ComponentName, Digest};
     use crate::registry::manifest::Manifest;
-    use crate::runtime::{Options, Runtime};
+    use crate::runtime::{Loaded, Options, Runtime};
 
-    #[tokio::test]
-    async fn idle_instances_go_though_nobody_asks() {
+    /// The component `hello` with this manifest, in a runtime of its own.
+    pub(in super::super) fn hello(manifest: &str) -> (Runtime, Loaded) {
         let hello = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../target/guests/alternatives/hello.wasm"
@@ -209,18 +215,22 @@ mod tests {
         runtime.compiling.keep_made_here(&runtime.engine, &bytes);
         let component = ComponentName::parse("hello").expect("a name");
         let version = Digest::of(&bytes);
-        let manifest = Manifest::parse("[reuse]\nage-s = 1\n").expect("a manifest");
+        let manifest = Manifest::parse(manifest).expect("a manifest");
         let culprit = Culprit { component, version };
         let loaded = runtime.load(culprit, &bytes, Some(manifest));
-        let loaded = loaded.expect("a function");
+        (runtime, loaded.expect("a function"))
+    }
+
+    #[tokio::test]
+    async fn idle_instances_go_though_nobody_asks() {
+        let (_runtime, loaded) = hello("[reuse]\nage-s = 1\n");
         let function = loaded.as_function().expect("a function");
-        let idle = || function.idle.lock().expect("a lock").instances.len();
         let request = Request::builder().uri("http://localhost/");
         let request = request.body(Empty::<Bytes>::new()).expect("a request");
         loaded.answer(request, None, ()).await.expect("an answer");
-        assert_eq!(idle(), 1);
+        assert_eq!(loaded.instances_idle(), 1);
         tokio::time::sleep(Duration::from_millis(1_300)).await;
-        assert_eq!(idle(), 0);
+        assert_eq!(loaded.instances_idle(), 0);
         assert!(!function.idle.lock().expect("a lock").is_watched);
     }
 }

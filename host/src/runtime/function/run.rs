@@ -4,7 +4,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -25,10 +24,6 @@ use crate::dispatch::work::Work;
 use crate::dispatch::{Error, Notes};
 use crate::runtime::failure::explain_counted;
 use crate::telemetry::stats::Failed;
-
-/// Longest time that the connection may hold a piece of the answer without asking for the next: a client that takes
-/// nothing for so long is gone.
-const STALLED_MAX: Duration = Duration::from_secs(20);
 
 /// What a function says first: the head of its answer with the body to come, or that it has none.
 pub(super) type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
@@ -167,8 +162,6 @@ pub(super) struct Bounded {
     alarm: Option<Alarm>,
     /// Since when it waits, if it does.
     waits: Option<Monotonic>,
-    /// What the connection had taken of the answer when it was last looked at, and when that last changed.
-    taken: Option<(u64, Monotonic)>,
 }
 
 impl Bounded {
@@ -189,26 +182,12 @@ impl Bounded {
             slice,
             alarm: None,
             waits: None,
-            taken: None,
-        }
-    }
-
-    /// Whether the client has taken nothing of the answer for too long.
-    fn is_stalled(&mut self) -> bool {
-        let (taken, waits) = self.time.sent();
-        let now = clock::monotonic();
-        match self.taken {
-            Some((before, since)) if waits && before == taken => now - since >= STALLED_MAX,
-            _ => {
-                self.taken = Some((taken, now));
-                false
-            }
         }
     }
 
     /// Why the run is cut off now, if it is.
-    fn over(&mut self) -> Option<Ended> {
-        if self.is_stalled() {
+    fn over(&self) -> Option<Ended> {
+        if self.time.patience().is_zero() {
             let why = "waited too long for its client";
             return Some(Ended::failed(self.function.misbehaved(why)));
         }
@@ -241,13 +220,60 @@ impl Future for Bounded {
         }
         loop {
             let (time, alarm) = (&this.time, &mut this.alarm);
-            let alarm =
-                alarm.get_or_insert_with(|| Box::pin(clock::sleep(time.left().min(STALLED_MAX))));
+            // Whatever is given to the connection after this was set has its time until after it has gone off.
+            let alarm = alarm
+                .get_or_insert_with(|| Box::pin(clock::sleep(time.left().min(time.patience()))));
             ready!(alarm.as_mut().poll(context));
             this.alarm = None;
             if let Some(ended) = this.over() {
                 return Poll::Ready(ended);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
+    use super::super::instance::tests::hello;
+    use super::super::time::STALLED_MAX;
+    use super::*;
+
+    /// A run that never ends by itself.
+    fn waiting(function: &Arc<Function>, time: Arc<Time>) -> Bounded {
+        let slice = Slice::new(
+            function.slices.clone(),
+            function.identity.culprit.component.clone(),
+        );
+        let run = Box::pin(std::future::pending());
+        Bounded::new(run, function.clone(), time, slice)
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_client_takes_nothing_is_cut_off_when_its_time_is_over() {
+        let (_runtime, loaded) = hello("");
+        let function = loaded.as_function().expect("a function");
+        let soon = Duration::from_millis(50);
+        let time = Arc::new(Time::of_given(STALLED_MAX - soon));
+        let cut = tokio::time::timeout(STALLED_MAX / 4, waiting(function, time)).await;
+        let error = cut.expect("seen at once").result.expect_err("cut off");
+        assert!(error.to_string().contains("its client"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_client_has_asked_for_more_waits_for_its_deadline_alone() {
+        let (_runtime, loaded) = hello("");
+        let function = loaded.as_function().expect("a function");
+        let time = Arc::new(Time::of_given(2 * STALLED_MAX));
+        time.asked();
+        let mut run = waiting(function, time.clone());
+        assert!((&mut run).now_or_never().is_none());
+        // Looked at now, as an alarm does, it goes on.
+        assert!(run.over().is_none());
+        time.gave();
+        assert!(run.over().is_none(), "it was given a piece just now");
     }
 }

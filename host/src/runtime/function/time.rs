@@ -9,6 +9,10 @@ use crate::clock::{self, Monotonic};
 /// Longest time that a run may wait for its client in all: what a gigabyte takes over a slow line.
 const CLIENT_MAX: Duration = Duration::from_secs(600);
 
+/// Longest time that the connection may hold a piece of the answer without asking for the next: a client that takes
+/// nothing for so long is gone. It is seen when that time is over, to the timer's millisecond.
+pub(super) const STALLED_MAX: Duration = Duration::from_secs(20);
+
 /// The time of one run, shared with both of its bodies.
 pub(super) struct Time {
     begun: Monotonic,
@@ -21,8 +25,8 @@ pub(super) struct Time {
     reading: AtomicBool,
     /// Whether the connection has bytes of the answer that it has not asked beyond.
     writing: AtomicBool,
-    /// Pieces of the answer that the connection took.
-    taken: AtomicU64,
+    /// When the connection was last given a piece of the answer, µs after the beginning.
+    given: AtomicU64,
 }
 
 impl Time {
@@ -34,7 +38,7 @@ impl Time {
             stored: AtomicU64::new(0),
             reading: AtomicBool::new(false),
             writing: AtomicBool::new(false),
-            taken: AtomicU64::new(0),
+            given: AtomicU64::new(0),
         }
     }
 
@@ -52,8 +56,7 @@ impl Time {
 
     /// The run has waited for the store so long in all, which has a bound of its own.
     pub(super) fn stored(&self, waited: Duration) {
-        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.stored.store(waited, Ordering::Relaxed);
+        self.stored.store(micros(waited), Ordering::Relaxed);
     }
 
     /// The request's body was asked for bytes: whether it had any.
@@ -68,14 +71,21 @@ impl Time {
 
     /// The connection was given a piece of the answer.
     pub(super) fn gave(&self) {
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        self.writing.store(true, Ordering::Relaxed);
+        let given = clock::monotonic().saturating_duration_since(self.begun);
+        self.given.store(micros(given), Ordering::Relaxed);
+        // Whoever sees that a piece is on its way sees since when.
+        self.writing.store(true, Ordering::Release);
     }
 
-    /// How often the connection was given something, and whether it has to send it before it asks again.
-    pub(super) fn sent(&self) -> (u64, bool) {
-        let writing = self.writing.load(Ordering::Relaxed);
-        (self.taken.load(Ordering::Relaxed), writing)
+    /// How much longer the connection may go without asking for the next piece of the answer. Where it has none to send, that
+    /// time does not run yet.
+    pub(super) fn patience(&self) -> Duration {
+        if !self.writing.load(Ordering::Acquire) {
+            return STALLED_MAX;
+        }
+        let given = Duration::from_micros(self.given.load(Ordering::Relaxed));
+        let until = self.begun + given + STALLED_MAX;
+        until.saturating_duration_since(clock::monotonic())
     }
 
     /// Whether a run that waits may be waiting for its client.
@@ -86,7 +96,40 @@ impl Time {
     /// A run that was waiting for its client since `since` goes on.
     pub(super) fn waited_since(&self, since: Monotonic) {
         let waited = clock::monotonic().saturating_duration_since(since);
-        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.waited.fetch_add(waited, Ordering::Relaxed);
+        self.waited.fetch_add(micros(waited), Ordering::Relaxed);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+impl Time {
+    /// The time of a run whose connection was given its last piece so long ago, and has asked for none since.
+    pub(super) fn of_given(ago: Duration) -> Self {
+        let mut time = Self::new(1_000_000);
+        time.begun = clock::monotonic()
+            .checked_sub(ago)
+            .expect("a machine that runs longer");
+        time.writing.store(true, Ordering::Relaxed);
+        time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_runs_from_the_last_piece_that_was_given_until_the_next_is_asked_for() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Time::of_given(STALLED_MAX).patience(), Duration::ZERO);
+        let time = Time::of_given(STALLED_MAX - second);
+        assert!(time.patience() <= second);
+        time.asked();
+        assert_eq!(time.patience(), STALLED_MAX, "nothing is on its way");
+        time.gave();
+        assert!(time.patience() > second, "it counts anew from each piece");
     }
 }
