@@ -10,6 +10,7 @@
 //! looks complete. It ends with its client, and its instance with it: an instance is used again only after a run that
 //! returned and whose answer was read to its end, and only where the manifest says so.
 
+mod again;
 mod answer;
 mod compiling;
 mod imports;
@@ -42,6 +43,7 @@ use crate::ids::VariableName;
 use crate::outbound::Outbound;
 use crate::replay;
 use crate::telemetry::Stats;
+use again::Again;
 pub use answer::Answer;
 pub(super) use compiling::{Compiling, is_function};
 pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
@@ -64,6 +66,7 @@ pub(super) struct Function {
     /// What it finds around it; nothing until its secrets are known, if it has any.
     surroundings: OnceLock<Arc<Surroundings>>,
     idle: Mutex<Idle>,
+    again: Again,
 }
 
 impl Function {
@@ -94,6 +97,7 @@ impl Function {
             stats,
             surroundings,
             idle: Mutex::default(),
+            again: Again::default(),
         }))
     }
 

@@ -72,6 +72,70 @@ fn an_instance_that_failed_or_lost_its_client_serves_no_more() {
     });
 }
 
+/// Some runtimes fail at the second request of an instance, whatever it is.
+#[test]
+fn a_function_whose_instances_never_answer_again_gets_fresh_ones() {
+    run(async {
+        for (path, kind) in [("/silent", "misbehaved"), ("/trap-before", "trapped")] {
+            let web = with_web("[reuse]\n").await;
+            for _ in 0..3 {
+                assert_eq!(uses(&web).await, "1", "{path}");
+                let failed = web.get(&format!("/fn/web{path}")).await;
+                assert_eq!(failed.problem(502), kind);
+                assert!(failed.body.contains("leave [reuse] out"), "{}", failed.body);
+            }
+            let failed = web.get(&format!("/fn/web{path}")).await;
+            assert!(
+                !failed.body.contains("[reuse]"),
+                "it was the first of its instance"
+            );
+            assert_eq!(
+                (uses(&web).await, uses(&web).await),
+                ("1".into(), "1".into())
+            );
+            let log = web.get("/admin/components/web/logs").await;
+            assert!(
+                log.body.contains("gets a fresh one from now on"),
+                "{}",
+                log.body
+            );
+        }
+    });
+}
+
+#[test]
+fn a_function_that_has_answered_again_is_reused_whatever_fails_later() {
+    run(async {
+        let web = with_web("[reuse]\n").await;
+        assert_eq!(
+            (uses(&web).await, uses(&web).await),
+            ("1".into(), "2".into())
+        );
+        for _ in 0..5 {
+            let failed = web.get("/fn/web/trap-before").await;
+            assert!(!failed.body.contains("[reuse]"), "{}", failed.body);
+            assert_eq!(
+                (uses(&web).await, uses(&web).await),
+                ("1".into(), "2".into())
+            );
+        }
+    });
+}
+
+/// Waits until the function's instance is back: that is when the last piece of its answer was read, which may be after the
+/// client has it.
+async fn idle(web: &Web) {
+    let generation = web.host.registry.generation();
+    let loaded = &generation.components[&name("web")].loaded;
+    let back = async {
+        while loaded.instances_idle() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, back).await;
+    waited.expect("it gives its instance back");
+}
+
 #[test]
 fn streamed_answers_give_their_instance_back() {
     run(async {

@@ -71,13 +71,12 @@ impl Function {
         is_head: bool,
         heard: Option<&Arc<Heard>>,
     ) -> Result<Response<Answer>, Error> {
-        ended.result?;
-        let head = head.ok_or_else(|| self.unanswered())?;
+        let (instance, head) = self.returned(ended, head)?;
         let (parts, mut body) = self.begun(head)?.into_parts();
         let mut frames = VecDeque::new();
         // The answer to a HEAD may promise a length that its body, which nobody reads, does not have.
         let is_finished = self.gather(&mut body, &mut frames, is_head)?;
-        match ended.instance {
+        match instance {
             Some(instance) if is_finished => self.keep(*instance),
             // The instance still holds the body's other end, and must not serve again.
             instance => {

@@ -30,7 +30,6 @@ const FIRST_EPOCHS: u64 = 2;
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) proxy: Proxy,
-    /// Requests that it was given.
     uses: u32,
     made: Monotonic,
 }
@@ -116,6 +115,9 @@ impl Function {
     /// An instance that has served before and may serve again.
     fn idle(&self) -> Option<Instance> {
         let reuse = self.identity.manifest.reuse?;
+        if !self.again.is_tried() {
+            return None;
+        }
         let age_max = Duration::from_secs(reuse.age_s);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         // The last one is the youngest by use, whose memory is most likely still at hand.
@@ -130,8 +132,11 @@ impl Function {
         if instance.store.data().notes.is_some() {
             return;
         }
+        if instance.uses > 1 {
+            self.again.prove();
+        }
         let age_max = Duration::from_secs(reuse.age_s);
-        if instance.uses >= reuse.count || instance.age() >= age_max {
+        if instance.uses >= reuse.count || instance.age() >= age_max || !self.again.is_tried() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,6 +187,11 @@ async fn watch(function: Weak<Function>, age_max: Duration) {
 }
 
 impl Instance {
+    /// Requests that it was given.
+    pub(super) fn uses(&self) -> u32 {
+        self.uses
+    }
+
     fn age(&self) -> Duration {
         clock::monotonic().saturating_duration_since(self.made)
     }

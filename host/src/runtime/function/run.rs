@@ -122,11 +122,11 @@ impl Function {
 
     pub(super) fn misbehaved(&self, why: impl Into<String>) -> Error {
         self.stats.failed(Failed::Rule);
-        self.blamed(why)
+        self.broken(why)
     }
 
     /// That it broke a rule, without counting it.
-    pub(super) fn blamed(&self, why: impl Into<String>) -> Error {
+    pub(super) fn broken(&self, why: impl Into<String>) -> Error {
         Error::Misbehaved(self.identity.culprit.clone(), why.into())
     }
 }

@@ -233,7 +233,7 @@ impl Running {
         match &self.heard {
             None => {}
             Some(heard) if heard.is_head() => heard.read(),
-            Some(heard) => heard.failed(&self.function.blamed(UNFINISHED)),
+            Some(heard) => heard.failed(&self.function.broken(UNFINISHED)),
         }
     }
 }

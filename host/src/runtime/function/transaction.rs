@@ -114,10 +114,8 @@ impl Function {
         mut bytes: Vec<u8>,
         is_head: bool,
     ) -> Result<(types::Response, Box<Work>), Error> {
-        ended.result?;
-        let head = head.ok_or_else(|| self.unanswered())?;
+        let (mut instance, head) = self.returned(ended, head)?;
         let (parts, mut body) = self.begun(head)?.into_parts();
-        let mut instance = ended.instance;
         let work = instance
             .as_mut()
             .and_then(|instance| instance.store.data_mut().work.take());
