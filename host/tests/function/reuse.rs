@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Web, run, with_web};
+use super::{PATIENCE, Web, name, run, with_web};
 
 async fn uses(web: &Web) -> String {
     web.get("/fn/web/uses").await.body
@@ -147,8 +147,7 @@ fn streamed_answers_give_their_instance_back() {
         ] {
             let answer = web.get(&format!("/fn/web{path}")).await;
             assert!(answer.status < 300);
-            // The instance comes back when the last piece was read, which may be after the client has it.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            idle(&web).await;
             assert_eq!(uses(&web).await, expected, "{path}");
         }
     });
