@@ -1,6 +1,8 @@
 //! Running other programs: from the workspace's root, announced on standard error, and within a
 //! bounded time where they may wait for a network.
 
+mod tree;
+
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -41,7 +43,7 @@ pub(crate) fn run_unannounced(command: &mut Command) -> Result<()> {
     succeeded(command, status)
 }
 
-/// As [`run`], and ends the command when it takes longer than `limit`.
+/// As [`run`], and ends the command with all that it has started when it takes longer than `limit`.
 pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
     announce(command);
     let child = command.spawn().with_context(|| cannot_start(command))?;
@@ -55,8 +57,7 @@ fn end_within(limit: Duration, command: &Command, mut child: Child) -> Result<()
             return succeeded(command, status);
         }
         if started.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
+            tree::end(&mut child)?;
             bail!(
                 "`{}` took longer than {} s",
                 words(command),
@@ -74,7 +75,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
-/// As [`output`], and ends the command when it takes longer than `limit`.
+/// As [`output`], and ends the command with all that it has started when it takes longer than `limit`.
 pub(crate) fn output_within(limit: Duration, command: &mut Command) -> Result<String> {
     command.stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
