@@ -113,6 +113,7 @@ impl Host {
             privacy: config.privacy_profile,
             outbound: Outbound::new(config.outbound_allow.clone()),
             compiler: config.compiler.clone(),
+            compiles_here: false,
             counts_fuel: false,
         };
         let runtime = Runtime::start(&options).map_err(|e| Error::Engine(format!("{e:#}")))?;

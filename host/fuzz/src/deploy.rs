@@ -25,6 +25,7 @@ const REFUSED: &str = "which is not served";
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let options = Options {
+        compiles_here: true,
         counts_fuel: true,
         ..Options::default()
     };

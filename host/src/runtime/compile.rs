@@ -65,16 +65,6 @@ impl Artifact {
     }
 }
 
-#[cfg(test)]
-impl Artifact {
-    /// What a child would write, compiled here.
-    pub(super) fn made_here(target: Target, bytes: &[u8]) -> Self {
-        let mut written = Vec::new();
-        child::compile(target, bytes, &mut written).expect("an artifact");
-        Self(written)
-    }
-}
-
 /// Compiles one after the other.
 pub(super) struct Compiler {
     program: PathBuf,

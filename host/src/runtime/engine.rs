@@ -61,6 +61,9 @@ pub struct Options {
     pub outbound: Outbound,
     /// The program whose hidden verb `compile` compiles functions; none: the one that runs.
     pub compiler: Option<PathBuf>,
+    /// Whether functions are compiled in this process: for tests and fuzzing, whose program has no verb for it. What serves
+    /// never does.
+    pub compiles_here: bool,
     /// Whether it counts fuel, for replays. Serving does not: epochs cost a third of it.
     pub counts_fuel: bool,
 }

@@ -33,6 +33,7 @@ fn load(runtime: &Runtime, bytes: &[u8]) -> Result<Loaded, String> {
 
 fn runtime() -> Runtime {
     let options = Options {
+        compiles_here: true,
         counts_fuel: true,
         ..Options::default()
     };

@@ -18,6 +18,7 @@ use crate::runtime::{LoadError, Options, PartnerLoadError, inspect};
 pub(in crate::runtime) struct Compiling {
     compiler: Compiler,
     artifacts: Option<Artifacts>,
+    compiles_here: bool,
 }
 
 impl Compiling {
@@ -38,6 +39,7 @@ impl Compiling {
         Self {
             compiler: Compiler::new(options.compiler.clone(), limits, target),
             artifacts,
+            compiles_here: options.compiles_here,
         }
     }
 
@@ -58,6 +60,10 @@ impl Compiling {
         let imported = inspect::imports_of(bytes).map_err(PartnerLoadError::from)?;
         let served = imports::check(imported.iter().map(String::as_str));
         served.map_err(LoadError::Refused)?;
+        if self.compiles_here {
+            let made = Component::new(engine, bytes);
+            return made.map_err(|error| LoadError::Refused(format!("{error:#}")));
+        }
         let artifact = self.compiled(bytes)?;
         let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
         let component = kept.map_or_else(|| artifact.into_component(engine), Ok);
@@ -79,17 +85,6 @@ impl Compiling {
         let lost = |_| LoadError::Host("the thread that waited for the compiler is gone".into());
         let compiled = std::thread::scope(|scope| scope.spawn(compile).join());
         compiled.map_err(lost)?.map_err(LoadError::from)
-    }
-}
-
-#[cfg(test)]
-impl Compiling {
-    /// Keeps a function's code as if it had been compiled apart, for tests that have no program to do so.
-    pub(in crate::runtime) fn keep_made_here(&self, engine: &Engine, bytes: &[u8]) {
-        let artifact = Artifact::made_here(Target::Functions, bytes);
-        let artifacts = self.artifacts.as_ref().expect("a folder");
-        let kept = artifacts.keep(engine, &Digest::of(bytes), &artifact);
-        assert!(kept.is_some(), "it is kept");
     }
 }
 

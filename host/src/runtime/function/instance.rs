@@ -216,13 +216,11 @@ pub(super) mod tests {
             "/../target/guests/alternatives/hello.wasm"
         );
         let bytes = std::fs::read(hello).expect("cargo xtask build");
-        let folder = tempfile::tempdir().expect("a folder");
         let options = Options {
-            cache_directory: Some(folder.path().to_owned()),
+            compiles_here: true,
             ..Options::default()
         };
         let runtime = Runtime::start(&options).expect("an engine");
-        runtime.compiling.keep_made_here(&runtime.engine, &bytes);
         let component = ComponentName::parse("hello").expect("a name");
         let version = Digest::of(&bytes);
         let manifest = Manifest::parse(manifest).expect("a manifest");
