@@ -77,9 +77,7 @@ fn load(bytes: &[u8]) -> Result<Loaded, String> {
         component: ComponentName::parse("chance").expect("a name"),
         version: Digest::of(bytes),
     };
-    let loaded = RUNTIME
-        .check_cost(bytes)
-        .and_then(|()| RUNTIME.load(culprit, bytes, manifest));
+    let loaded = RUNTIME.admit(culprit, bytes, manifest);
     loaded.map_err(|error| match error {
         LoadError::Refused(why) => why,
         other => panic!("no component is at fault of that: {other}"),

@@ -102,7 +102,7 @@ pub(super) async fn answer(
         parts.headers.insert(TRACE_PARENT, parent);
     }
     headers::check_size(&parts.headers)?;
-    tell_secrets(gateway, target.active).await?;
+    gateway.host.registry.prepare(target.active).await?;
     if target.keeps_values() {
         prepare(gateway, &mut parts, target.prefix_bytes())?;
         let answer = transact(gateway, generation, &target, &parts, &mut body).await?;
@@ -134,18 +134,6 @@ pub(super) async fn answer(
         Ok(response) => Ok(reply(response, is_head, named)),
         Err(problem) => Err(problem.of_generation(named)),
     }
-}
-
-/// Tells a function its secrets before its first request.
-async fn tell_secrets(gateway: &Gateway, active: &Active) -> Result<(), Problem> {
-    if !active.loaded.awaits_secrets() {
-        return Ok(());
-    }
-    let variables = gateway.host.registry.variables(active).await?;
-    let secrets = variables.secret.iter();
-    let secrets = secrets.map(|(name, value)| (name.to_string(), value.reveal().to_owned()));
-    active.loaded.tell_secrets(secrets.collect());
-    Ok(())
 }
 
 /// Answers a request with a function that keeps values, as a service would.

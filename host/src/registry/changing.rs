@@ -10,12 +10,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::catalog::{Activated, Amended, Beside, Listed, Stored};
 use super::manifest::Manifest;
 use super::policy::Policy;
-use super::{Activation, Active, Error, Generation, Kind, Registry, admit, load};
+use super::{Activation, Active, Error, Generation, Kind, Registry, load};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
 use crate::policies;
+use crate::runtime::Runtime;
 
 /// Most tries of a change that others come before: each then stands on what they changed.
 pub(super) const TRIES_MAX: usize = 5;
@@ -24,7 +25,8 @@ pub(super) const TRIES_MAX: usize = 5;
 /// wait for one another. A host has thousands when it starts.
 const LOADS_MAX: usize = 8;
 
-/// Most components that are active at once: each takes three memory mappings of the 65,530 that Linux gives a process.
+/// Most components that are active at once: each takes three memory mappings of the 65,530 that Linux gives a process, a function
+/// once it is called.
 pub const COMPONENTS_MAX: usize = 16_000;
 
 /// Wait before the compiler is asked again for what is active.
@@ -121,7 +123,10 @@ impl Registry {
             None => all.push(listed.clone()),
         }
         let fresh = match &stored {
-            Some(stored) => Some(Arc::new(admit(&self.shared.runtime, stored.clone()).await?)),
+            Some(stored) => {
+                let loaded = load(&self.shared.runtime, stored.clone(), Runtime::admit);
+                Some(Arc::new(loaded.await?))
+            }
             None => None,
         };
         let next = self
@@ -185,7 +190,7 @@ impl Registry {
         }
         let stored = self.shared.catalog.load(listed).await?;
         let mut active = loop {
-            match load(&self.shared.runtime, stored.clone()).await {
+            match load(&self.shared.runtime, stored.clone(), Runtime::load_again).await {
                 // It was taken before, and a generation is whole or none: it is waited for, however long others take.
                 Err(Error::Busy) => clock::sleep(BUSY_PAUSE).await,
                 loaded => break loaded?,
@@ -245,7 +250,9 @@ impl Registry {
         let digest = Digest::parse(digest).map_err(unknown)?;
         let bytes = self.shared.catalog.version(known.name, digest).await?;
         let stored = Stored::brought(known.name, bytes)?;
-        Ok(Arc::new(load(&self.shared.runtime, stored).await?))
+        Ok(Arc::new(
+            load(&self.shared.runtime, stored, Runtime::load).await?,
+        ))
     }
 
     pub(super) fn activation(

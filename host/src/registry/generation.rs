@@ -45,6 +45,8 @@ pub struct Active {
     pub health: Health,
     /// How often its secrets have changed while this version was active.
     pub(super) secrets: u64,
+    /// Whether its code was loaded after the host started, or is being loaded.
+    pub(super) code: OnceCell<()>,
     /// What it finds in its environment, once that was read.
     pub(super) variables: OnceCell<Arc<Variables>>,
 }
@@ -70,6 +72,7 @@ impl Active {
             loaded: Arc::new(loaded),
             health: Health::default(),
             secrets: listed.secrets,
+            code: OnceCell::new(),
             variables: OnceCell::new(),
         }
     }

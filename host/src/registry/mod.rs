@@ -13,6 +13,7 @@ mod generation;
 mod interfaces;
 pub mod manifest;
 mod policy;
+mod preparing;
 mod promoting;
 mod removing;
 mod rollback;
@@ -36,9 +37,10 @@ pub use variables::Variables;
 
 use crate::dispatch::Culprit;
 use crate::ids::{ComponentName, Digest, Instant, VariableName};
-use crate::runtime::{LoadError, Runtime};
+use crate::runtime::{LoadError, Loaded, Runtime};
 use crate::secrets::{self as vault, Vault};
 use crate::store::Store;
+use manifest::Manifest;
 
 /// What kind of component it is, read from its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -236,41 +238,40 @@ impl Registry {
     }
 }
 
-/// Compiles a version, on a thread for work that takes long.
-async fn load(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
-    load_after(runtime, stored, |_, _| Ok(())).await
-}
+/// How bytes are made a component: [`Runtime::admit`] for what is brought just now, [`Runtime::load_again`] for what was taken
+/// before. That is not looked at again: no bound that has come to be lower keeps a host from starting.
+type Loading = fn(&Runtime, Culprit, &[u8], Option<Manifest>) -> Result<Loaded, LoadError>;
 
-/// The same for what is brought just now. What was taken before is not looked at again: no bound that has come to be lower keeps
-/// a host from starting.
-async fn admit(runtime: &Runtime, stored: Stored) -> Result<Active, Error> {
-    load_after(runtime, stored, Runtime::check_cost).await
-}
-
-async fn load_after(runtime: &Runtime, stored: Stored, check: Check) -> Result<Active, Error> {
+/// Loads a version, compiling it where that is needed.
+async fn load(runtime: &Runtime, stored: Stored, how: Loading) -> Result<Active, Error> {
     let runtime = runtime.clone();
-    let compiling = tokio::task::spawn_blocking(move || compile(&runtime, stored, check));
-    let compiled = compiling.await;
-    compiled.unwrap_or_else(|_| Err(Error::Invalid("the compiler failed on it".into())))
+    off_the_workers(move || {
+        let listed = stored.listed;
+        let culprit = Culprit {
+            component: listed.name.clone(),
+            version: listed.digest,
+        };
+        let loaded = how(&runtime, culprit, &stored.bytes, stored.manifest);
+        let loaded = loaded.map_err(|error| untaken(&listed.name, error))?;
+        Ok(Active::new(loaded, &listed))
+    })
+    .await
 }
 
-/// What is looked at before a component is loaded.
-type Check = fn(&Runtime, &[u8]) -> Result<(), LoadError>;
+/// Does what may take long on a thread of its own.
+async fn off_the_workers<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Error::Invalid("the compiler failed on it".into())))
+}
 
-fn compile(runtime: &Runtime, stored: Stored, check: Check) -> Result<Active, Error> {
-    let listed = stored.listed;
-    let culprit = Culprit {
-        component: listed.name.clone(),
-        version: listed.digest,
-    };
-    let loaded = check(runtime, &stored.bytes)
-        .and_then(|()| runtime.load(culprit, &stored.bytes, stored.manifest));
-    let loaded = loaded.map_err(|error| match error {
-        LoadError::Refused(rule) => Error::Invalid(format!("{}: {rule}", listed.name)),
+fn untaken(name: &ComponentName, error: LoadError) -> Error {
+    match error {
+        LoadError::Refused(rule) => Error::Invalid(format!("{name}: {rule}")),
         LoadError::Busy => Error::Busy,
-        LoadError::Host(_) => Error::Compiler(listed.name.clone(), error),
-    })?;
-    Ok(Active::new(loaded, &listed))
+        LoadError::Host(_) => Error::Compiler(name.clone(), error),
+    }
 }
 
 /// When something was recorded, for catalogues kept as JSON.

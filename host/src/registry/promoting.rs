@@ -6,13 +6,14 @@ use super::catalog::{Listed, Stored};
 use super::changing::{Amendment, activating};
 use super::policy::Policy;
 use super::rollout::{Plan, Rollout};
-use super::{Active, Error, Generation, Registry, admit};
+use super::{Active, Error, Generation, Registry, load};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
 use crate::operators::audit::{Change, Entry};
 use crate::policies::Kind;
 use crate::policies::log::Sampling;
+use crate::runtime::Runtime;
 
 impl Registry {
     /// Compiles a version of a policy without storing it, to see what it would decide.
@@ -23,7 +24,7 @@ impl Registry {
         let generation = self.generation();
         let policy = active_policy(&generation, kind)?;
         let stored = Stored::brought(&policy.active.name, Arc::new(bytes))?;
-        let candidate = admit(&self.shared.runtime, stored).await?;
+        let candidate = load(&self.shared.runtime, stored, Runtime::admit).await?;
         check_kind(kind, &candidate)?;
         Ok(Arc::new(candidate))
     }

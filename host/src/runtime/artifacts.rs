@@ -26,7 +26,7 @@ use crate::ids::Digest;
 const TAG_BYTES: usize = 32;
 
 /// Bytes that are read and hashed at a time.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// The compiled components of one folder.
 pub(super) struct Artifacts {
@@ -60,6 +60,12 @@ impl Artifacts {
             folder: folder.to_owned(),
             room,
         })
+    }
+
+    /// How long what is kept under this digest is, bytes; none where there is nothing.
+    pub(super) fn bytes(&self, engine: &Engine, digest: &Digest) -> Option<u64> {
+        let about = self.path(engine, digest).metadata();
+        about.ok().map(|about| about.len())
     }
 
     /// The component of this digest, if it is kept and its tag is right.

@@ -31,11 +31,6 @@ mod transaction;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre, Type};
-use wasmtime::{Engine, Result};
-use wasmtime_wasi_http::p2::bindings::ProxyIndices;
-
 use super::engine::Runtime;
 use super::guest::Identity;
 use crate::dispatch::rounds::Rounds;
@@ -45,20 +40,20 @@ use crate::replay;
 use crate::telemetry::Stats;
 use again::Again;
 pub use answer::Answer;
-pub(super) use compiling::{Compiling, is_function};
+pub(super) use compiling::{Compiling, exports_of};
 pub(super) use imports::{check as check_imports, exports_handler, grant_missing};
 pub use incoming::Fault;
 use instance::Idle;
-pub(super) use links::Links;
-use state::State;
+pub(super) use links::{Linked, Links};
 pub use streamed::{Broken, Streamed};
 use surroundings::Surroundings;
 
-/// What is worked out of a function before its first request.
+/// A function. What it is made of is most often loaded when it is first called: of thousands that are deployed few are called at
+/// a time, and one that is not holds little more than its manifest.
 pub(super) struct Function {
     identity: Arc<Identity>,
-    pre: InstancePre<State>,
-    indices: ProxyIndices,
+    /// Nothing until its code is loaded.
+    code: OnceLock<Linked>,
     outbound: Outbound,
     slices: Rounds,
     counts_fuel: bool,
@@ -70,27 +65,20 @@ pub(super) struct Function {
 }
 
 impl Function {
-    /// Links a component whose imports were found to be served.
-    pub(super) fn link(
+    /// A function whose code is loaded, or is loaded before its first request.
+    pub(super) fn new(
         runtime: &Runtime,
-        component: &Component,
         identity: Arc<Identity>,
-    ) -> Result<Arc<Self>> {
-        if !takes_requests(&runtime.engine, component) {
-            let rule = "its `handle` does not take an incoming-request and a response-outparam";
-            return Err(wasmtime::Error::msg(rule));
-        }
-        let linker = runtime.links.of(identity.manifest.grants.keyvalue);
-        let pre = linker.instantiate_pre(component)?;
+        code: Option<Linked>,
+    ) -> Arc<Self> {
         let surroundings = OnceLock::new();
         if identity.manifest.secrets.is_empty() {
             let _ = surroundings.set(Arc::new(Surroundings::of(&identity.manifest, Vec::new())));
         }
         let stats = runtime.stats.of(&identity.culprit.component);
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             identity,
-            indices: ProxyIndices::new(&pre)?,
-            pre,
+            code: code.map_or_else(OnceLock::new, OnceLock::from),
             outbound: runtime.outbound.clone(),
             slices: runtime.slices.clone(),
             counts_fuel: runtime.counts_fuel,
@@ -98,7 +86,17 @@ impl Function {
             surroundings,
             idle: Mutex::default(),
             again: Again::default(),
-        }))
+        })
+    }
+
+    /// Whether its code has to be loaded before it can answer.
+    pub(super) fn awaits_code(&self) -> bool {
+        self.code.get().is_none()
+    }
+
+    /// Gives it its code. What it was given first holds: the same.
+    pub(super) fn set_code(&self, code: Linked) {
+        let _ = self.code.set(code);
     }
 
     /// Whether its secrets have to be told before it can answer.
@@ -133,21 +131,4 @@ impl Function {
         let told = self.surroundings.get();
         told.map_or_else(Vec::new, |told| told.secrets().to_vec())
     }
-}
-
-/// Whether the exported handler has the type that `wasi:http` gives it. wasmtime looks only when it is called.
-fn takes_requests(engine: &Engine, component: &Component) -> bool {
-    let ty = component.component_type();
-    let is_owned = |ty: Type| matches!(ty, Type::Own(_));
-    ty.exports(engine).any(|(name, item)| {
-        let ComponentItem::ComponentInstance(handler) = item.ty else {
-            return false;
-        };
-        let handle = handler.get_export(engine, "handle").map(|item| item.ty);
-        exports_handler(name)
-            && matches!(handle, Some(ComponentItem::ComponentFunc(handle))
-                if handle.params().len() == 2
-                    && handle.params().all(|(_, ty)| is_owned(ty))
-                    && handle.results().len() == 0)
-    })
 }

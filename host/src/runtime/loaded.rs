@@ -2,6 +2,7 @@
 //! can be worked out before the first call.
 
 mod error;
+mod kept;
 mod shape;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, 
 
 use super::bindings::{events, http, rows};
 use super::engine::Runtime;
-use super::function::{self, Function};
+use super::function::{Function, Linked};
 use super::guest::{Guest, Identity};
 use super::inspect;
 use super::instance::Instance;
@@ -80,18 +81,22 @@ pub struct Loaded {
 }
 
 impl Runtime {
-    /// Looks through a component that is to be loaded for the first time: whether it can be compiled at a bounded cost, which is
-    /// asked of services and policies, too. Functions are looked through when they are loaded.
+    /// As [`Runtime::load`], of a component that is brought just now: whether it can be compiled at a bounded cost is asked of
+    /// services and policies, too. Functions are looked through whenever they are compiled.
     ///
     /// # Errors
     /// The rule that it breaks, in words.
-    pub fn check_cost(&self, bytes: &[u8]) -> Result<(), LoadError> {
+    pub fn admit(
+        &self,
+        culprit: Culprit,
+        bytes: &[u8],
+        manifest: Option<Manifest>,
+    ) -> Result<Loaded, LoadError> {
         check_preamble(bytes)?;
-        if function::is_function(bytes) {
-            return Ok(());
+        if !kept::is_function(bytes) {
+            inspect::imports_of(bytes).map_err(PartnerLoadError::from)?;
         }
-        let looked = inspect::imports_of(bytes).map_err(PartnerLoadError::from);
-        looked.map(drop).map_err(LoadError::from)
+        self.load(culprit, bytes, manifest)
     }
 
     /// Compiles a component and checks that everything it imports is served and granted; without a
@@ -106,11 +111,11 @@ impl Runtime {
         bytes: &[u8],
         manifest: Option<Manifest>,
     ) -> Result<Loaded, LoadError> {
-        let loaded = self.loaded(culprit, bytes, manifest);
+        let loaded = self.load_whole(culprit, bytes, manifest);
         loaded.map_err(LoadError::cut)
     }
 
-    fn loaded(
+    fn load_whole(
         &self,
         culprit: Culprit,
         bytes: &[u8],
@@ -118,72 +123,88 @@ impl Runtime {
     ) -> Result<Loaded, LoadError> {
         let component = self.component(&culprit, bytes)?;
         let shape = Shape::read(&self.engine, &component);
-        let manifest = manifest.unwrap_or_else(|| shape.default_manifest(&culprit));
+        let manifest = manifest
+            .unwrap_or_else(|| shape::default_manifest(&culprit.component, shape.exported()));
         let kind = shape.kind(&manifest)?;
+        let identity = self.identity(culprit, manifest, kind)?;
+        if kind == Kind::Function {
+            let code = self.linked(&component, &identity.manifest)?;
+            return self.function(identity, Some(code));
+        }
+        let linked = link(&self.engine, &shape, &identity.manifest);
+        let pre = linked.and_then(|linker| linker.instantiate_pre(&component));
+        let pre = pre.map_err(|error| LoadError::of(&error))?;
+        let handlers = handlers(&pre, &shape)?;
+        check_manifest(kind, &handlers, &identity.manifest)?;
+        Ok(Loaded {
+            handlers,
+            functions: functions(&component, &shape),
+            signatures: match kind {
+                Kind::Policy => signatures(&self.engine, &component),
+                Kind::Service | Kind::Function => HashMap::new(),
+            },
+            exports: shape.exports_for_components(),
+            calls: shape.calls_of_components(&identity.manifest),
+            ..self.loaded(identity, Code::Own(pre), kind)
+        })
+    }
+
+    /// Who a component is, where its manifest names nothing that its kind may not have.
+    fn identity(
+        &self,
+        culprit: Culprit,
+        manifest: Manifest,
+        kind: Kind,
+    ) -> Result<Arc<Identity>, LoadError> {
         let misplaced = |error: manifest::Error| LoadError::Refused(error.to_string());
         manifest.check_kind(kind).map_err(misplaced)?;
-        let identity = Arc::new(Identity {
+        Ok(Arc::new(Identity {
             space: Space::from(culprit.component.as_str()),
             log: self.logs.of(&culprit.component),
             culprit,
             manifest,
-        });
-        let code = self.code(&component, &shape, kind, &identity)?;
-        let handlers = handlers(&code, &shape)?;
-        check_manifest(kind, &handlers, &identity.manifest)?;
-        let signatures = match kind {
-            Kind::Policy => signatures(&self.engine, &component),
-            Kind::Service | Kind::Function => HashMap::new(),
-        };
-        let (calls, exports) = match kind {
-            Kind::Function => (Vec::new(), Vec::new()),
-            Kind::Service | Kind::Policy => (
-                shape.calls_of_components(&identity.manifest),
-                shape.exports_for_components(),
-            ),
-        };
-        let (idle, stats) = (Mutex::default(), self.stats.of(&identity.culprit.component));
-        Ok(Loaded {
+        }))
+    }
+
+    /// A version that neither calls others nor is called by them.
+    fn loaded(&self, identity: Arc<Identity>, code: Code, kind: Kind) -> Loaded {
+        Loaded {
             engine: self.engine.clone(),
+            stats: self.stats.of(&identity.culprit.component),
             identity,
             code,
-            handlers,
-            functions: functions(&component, &shape),
-            signatures,
-            idle,
-            stats,
+            handlers: Handlers::default(),
+            functions: HashMap::new(),
+            signatures: HashMap::new(),
+            idle: Mutex::default(),
             counts_fuel: self.counts_fuel,
             kind,
-            exports,
-            calls,
-        })
+            exports: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    /// A function, whose code is loaded, or is before its first request.
+    fn function(&self, identity: Arc<Identity>, code: Option<Linked>) -> Result<Loaded, LoadError> {
+        check_manifest(Kind::Function, &Handlers::default(), &identity.manifest)?;
+        let function = Function::new(self, identity.clone(), code);
+        Ok(self.loaded(identity, Code::Function(function), Kind::Function))
     }
 
     /// Makes bytes a component.
     fn component(&self, culprit: &Culprit, bytes: &[u8]) -> Result<Component, LoadError> {
         check_preamble(bytes)?;
-        if function::is_function(bytes) {
+        if kept::is_function(bytes) {
             let compiling = &self.compiling;
             return compiling.component(&self.engine, culprit.version, bytes);
         }
         Component::new(&self.engine, bytes).map_err(|e| LoadError::of(&e))
     }
 
-    /// Links a component with what its kind gets.
-    fn code(
-        &self,
-        component: &Component,
-        shape: &Shape,
-        kind: Kind,
-        identity: &Arc<Identity>,
-    ) -> Result<Code, LoadError> {
-        let code = match kind {
-            Kind::Function => Function::link(self, component, identity.clone()).map(Code::Function),
-            Kind::Service | Kind::Policy => link(&self.engine, shape, &identity.manifest)
-                .and_then(|linker| linker.instantiate_pre(component))
-                .map(Code::Own),
-        };
-        code.map_err(|error| LoadError::of(&error))
+    /// Links a function with what its manifest grants.
+    fn linked(&self, component: &Component, manifest: &Manifest) -> Result<Linked, LoadError> {
+        let linked = Linked::new(&self.links, component, manifest.grants.keyvalue);
+        linked.map_err(|error| LoadError::of(&error))
     }
 }
 
@@ -288,11 +309,8 @@ fn link(engine: &Engine, shape: &Shape, manifest: &Manifest) -> wasmtime::Result
     Ok(linker)
 }
 
-fn handlers(code: &Code, shape: &Shape) -> Result<Handlers, LoadError> {
-    let Code::Own(pre) = code else {
-        return Ok(Handlers::default());
-    };
-    let exported = |name: &str| shape.exports.iter().any(|(export, _)| export == name);
+fn handlers(pre: &InstancePre<Guest>, shape: &Shape) -> Result<Handlers, LoadError> {
+    let exported = |name: &str| shape.exported().any(|export| export == name);
     let failed = |e: wasmtime::Error| LoadError::of(&e);
     Ok(Handlers {
         http: exported(HANDLERS[0])

@@ -22,9 +22,7 @@ fn load(runtime: &Runtime, bytes: &[u8]) -> Result<Loaded, String> {
         component: name("chance"),
         version: Digest::of(bytes),
     };
-    let loaded = runtime
-        .check_cost(bytes)
-        .and_then(|()| runtime.load(culprit, bytes, manifest));
+    let loaded = runtime.admit(culprit, bytes, manifest);
     loaded.map_err(|error| match error {
         LoadError::Refused(why) => why,
         other => panic!("no component is at fault of that: {other}"),

@@ -43,6 +43,16 @@ impl Compiling {
         }
     }
 
+    /// How many bytes of a function's code lie on disk, if any do. Whether they are what they should be is seen when they are loaded.
+    pub(in crate::runtime) fn kept_bytes(&self, engine: &Engine, digest: Digest) -> Option<u64> {
+        self.artifacts.as_ref()?.bytes(engine, &digest)
+    }
+
+    /// A function's code, where it lies on disk and is what it should be.
+    pub(in crate::runtime) fn kept(&self, engine: &Engine, digest: Digest) -> Option<Component> {
+        self.artifacts.as_ref()?.load(engine, &digest)
+    }
+
     /// Makes a function's bytes a component. Blocks as long as the compiler needs.
     ///
     /// # Errors
@@ -53,8 +63,7 @@ impl Compiling {
         digest: Digest,
         bytes: &[u8],
     ) -> Result<Component, LoadError> {
-        let artifacts = self.artifacts.as_ref();
-        if let Some(kept) = artifacts.and_then(|artifacts| artifacts.load(engine, &digest)) {
+        if let Some(kept) = self.kept(engine, digest) {
             return Ok(kept);
         }
         let imported = inspect::imports_of(bytes).map_err(PartnerLoadError::from)?;
@@ -65,6 +74,7 @@ impl Compiling {
             return made.map_err(|error| LoadError::Refused(format!("{error:#}")));
         }
         let artifact = self.compiled(bytes)?;
+        let artifacts = self.artifacts.as_ref();
         let kept = artifacts.and_then(|all| all.keep(engine, &digest, &artifact));
         let component = kept.map_or_else(|| artifact.into_component(engine), Ok);
         component
@@ -88,25 +98,23 @@ impl Compiling {
     }
 }
 
-/// Whether bytes are a component that exports a function's handler. Reads no further than the outermost exports; what is
-/// wrong with the rest is told by whoever reads it.
-pub(in crate::runtime) fn is_function(bytes: &[u8]) -> bool {
-    let mut depth = 0_u32;
+/// The names of a component's outermost exports. Reads no further than those; what is wrong with the rest is told by whoever
+/// reads it.
+pub(in crate::runtime) fn exports_of(bytes: &[u8]) -> Vec<&str> {
+    let (mut depth, mut names) = (0_u32, Vec::new());
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::Version { .. }) => depth += 1,
             Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
             Ok(Payload::ComponentExportSection(section)) if depth == 1 => {
-                let mut exports = section.into_iter().filter_map(Result::ok);
-                if exports.any(|export| imports::exports_handler(export.name.name)) {
-                    return true;
-                }
+                let exports = section.into_iter().filter_map(Result::ok);
+                names.extend(exports.map(|export| export.name.name));
             }
             Ok(_) => {}
-            Err(_) => return false,
+            Err(_) => break,
         }
     }
-    false
+    names
 }
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ impl Function {
     async fn instantiate(&self, task: Task) -> wasmtime::Result<Instance> {
         let told = self.surroundings.get().cloned();
         let surroundings = told.ok_or_else(|| wasmtime::Error::msg("its secrets are not known"))?;
+        let code = self.code.get();
+        let code = code.ok_or_else(|| wasmtime::Error::msg("its code is not loaded"))?;
         self.stats.made.add();
         let state = State::new(
             &self.identity,
@@ -86,7 +88,7 @@ impl Function {
             &self.stats,
             task,
         );
-        let mut store = Store::new(self.pre.engine(), state);
+        let mut store = Store::new(code.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HANDED_OVER_BYTES_MAX);
         store.epoch_deadline_callback(|context| match context.data().time.is_over() {
@@ -102,8 +104,8 @@ impl Function {
             store.set_fuel(FUEL)?;
         }
         store.set_epoch_deadline(FIRST_EPOCHS);
-        let instance = self.pre.instantiate_async(&mut store).await?;
-        let proxy = self.indices.load(&mut store, &instance)?;
+        let instance = code.pre.instantiate_async(&mut store).await?;
+        let proxy = code.indices.load(&mut store, &instance)?;
         Ok(Instance {
             store,
             proxy,

@@ -6,7 +6,7 @@ use wasmtime::component::types::ComponentItem;
 
 use super::{HANDLERS, LoadError};
 use crate::capabilities;
-use crate::dispatch::Culprit;
+use crate::ids::ComponentName;
 use crate::registry::Kind;
 use crate::registry::manifest::Manifest;
 use crate::runtime::{function, grid, versions};
@@ -39,14 +39,9 @@ impl Shape {
         Self { imports, exports }
     }
 
-    /// Routes under the component's name, if it answers requests at all. A function has its place below `/fn/`, and others
-    /// only where its manifest says so.
-    pub(super) fn default_manifest(&self, culprit: &Culprit) -> Manifest {
-        let mut manifest = Manifest::default_for(&culprit.component);
-        if !self.exports.iter().any(|(name, _)| name == HANDLERS[0]) {
-            manifest.routes.clear();
-        }
-        manifest
+    /// What it exports.
+    pub(super) fn exported(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().map(|(name, _)| name.as_str())
     }
 
     /// Imports that have functions; the others only name types.
@@ -131,6 +126,19 @@ impl Shape {
             Err(LoadError::Refused(refused.join("; ")))
         }
     }
+}
+
+/// Routes under the component's name, if it answers requests at all. A function has its place below `/fn/`, and others
+/// only where its manifest says so.
+pub(super) fn default_manifest<'a>(
+    component: &ComponentName,
+    mut exports: impl Iterator<Item = &'a str>,
+) -> Manifest {
+    let mut manifest = Manifest::default_for(component);
+    if !exports.any(|name| name == HANDLERS[0]) {
+        manifest.routes.clear();
+    }
+    manifest
 }
 
 /// Why an import is not linked, if it is not. Interfaces of other components are linked when called.
