@@ -1,13 +1,14 @@
 //! Requests that functions send to elsewhere: which are allowed, where a name leads, and one exchange over HTTP/1.1,
-//! with TLS where it is asked for. Nothing of wasmtime here.
+//! with TLS where it is asked for, over a new connection or one that was kept (`kept`). Nothing of wasmtime here.
 //!
-//! **Invariants.** A connection is made to an address that was judged, and to no other: a name is looked up once. An
+//! **Invariants.** A request goes to an address that was judged for it, and to no other: a name is looked up once. An
 //! address that is not public is connected to only where the operator has listed it. Every wait has a bound, and so
 //! have heads, bodies and connections.
 
 mod address;
 mod allow;
 mod exchange;
+mod kept;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 pub use allow::Allow;
 pub use exchange::{Exchange, Received};
+pub use kept::InUse;
+use kept::{KEPT_ALL_MAX, Kept};
 
 use crate::registry::manifest::OutboundHost;
 
@@ -35,16 +38,19 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Addresses of a name that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
-/// What the operator allows, and what connections need. Cheap to clone.
+/// What the operator allows, and what connections need. Cheap to clone; a clone has the same kept connections.
 #[derive(Clone)]
 pub struct Outbound {
     shared: Arc<Shared>,
+    kept: Arc<Kept>,
 }
 
 struct Shared {
     allow: Vec<Allow>,
     tls: Arc<ClientConfig>,
     connections: Arc<Semaphore>,
+    /// Places for connections that are kept.
+    keeping: Arc<Semaphore>,
 }
 
 /// How long a function waits at most, where it says so.
@@ -172,12 +178,24 @@ impl Outbound {
     /// The same, trusting these certificates only.
     #[must_use]
     pub fn trusting(allow: Vec<Allow>, roots: RootCertStore) -> Self {
+        let keeping = Arc::new(Semaphore::new(KEPT_ALL_MAX));
         Self {
+            kept: Arc::new(Kept::new(keeping.clone())),
             shared: Arc::new(Shared {
                 allow,
                 tls: Arc::new(tls(roots)),
                 connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+                keeping,
             }),
+        }
+    }
+
+    /// The same for another function: it shares no connection with this one.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            kept: Arc::new(Kept::new(self.shared.keeping.clone())),
         }
     }
 
@@ -198,10 +216,9 @@ impl Outbound {
         }
     }
 
-    /// The addresses of a host that may be connected to, in the order in which to try them.
+    /// The addresses of a host, without brackets, that may be connected to, in the order in which to try them.
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let found = tokio::net::lookup_host((bare, port)).await;
+        let found = tokio::net::lookup_host((host, port)).await;
         let unresolved = || Error::Unresolved(host.to_owned());
         let found: Vec<_> = found
             .map_err(|_| unresolved())?

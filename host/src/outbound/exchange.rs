@@ -1,6 +1,7 @@
-//! One request and its answer, over a connection of its own.
+//! One request and its answer, over a connection that nothing else goes over meanwhile.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,16 +12,16 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::MapErr;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::kept::{Connection, InUse, Sent};
 use super::{Error, Outbound, Patience, Stage};
 use crate::bounded::{Bound, Bounded, Broken};
 use crate::registry::manifest::OutboundHost;
@@ -39,7 +40,7 @@ pub struct Exchange {
     /// The answer.
     pub response: Response<Received>,
     /// What has to live as long as the body is read.
-    pub connection: AbortOnDropHandle<()>,
+    pub connection: InUse,
 }
 
 /// Where a request goes.
@@ -47,6 +48,18 @@ struct Target {
     host: String,
     port: u16,
     is_https: bool,
+}
+
+impl Target {
+    /// The name that the other side has to prove, if it has to.
+    fn tls(&self) -> Option<&str> {
+        self.is_https.then_some(bare(&self.host))
+    }
+}
+
+/// A host without the brackets of an address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 impl Outbound {
@@ -68,15 +81,9 @@ impl Outbound {
         self.check(named, &target.host, target.port)?;
         let connections = self.shared.connections.clone();
         let place = connections.try_acquire_owned().map_err(|_| Error::Busy)?;
-        let opening = timeout(patience.connect(), self.open(&target, place));
-        let opened = opening
-            .await
-            .map_err(|_| Error::TimedOut(Stage::Connecting))?;
-        let (mut sender, connection) = opened?;
-        let answering = timeout(patience.first_byte(), sender.send_request(request));
-        let answer = answering
-            .await
-            .map_err(|_| Error::TimedOut(Stage::Answering))??;
+        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+        let (answer, connection) = self.exchange(request, &target, patience).await?;
+        let connection = InUse::new(connection, place, self.kept.clone(), answer.headers());
         let bounded = |body| Bounded::new(body, ANSWER_BYTES_MAX, patience.between_bytes());
         let response = answer.map(|body| bounded(body).map_err(broken as fn(_) -> _));
         Ok(Exchange {
@@ -85,40 +92,76 @@ impl Outbound {
         })
     }
 
-    /// Connects to the first address that is to be had, of those that may be connected to. The connection has its place
-    /// until it ends.
-    async fn open<B>(
+    /// Sends a request over a kept connection, else over a new one. Where a kept one turns out to be closed before anything was
+    /// sent, a new one is made.
+    async fn exchange(
+        &self,
+        mut request: Request<Sent>,
+        target: &Target,
+        patience: Patience,
+    ) -> Result<(Response<Incoming>, Connection), Error> {
+        let mut may_be_kept = true;
+        loop {
+            let connecting = timeout(patience.connect(), self.connection(target, may_be_kept));
+            let connected = connecting
+                .await
+                .map_err(|_| Error::TimedOut(Stage::Connecting))?;
+            let (mut connection, was_kept) = connected?;
+            let answering = connection.sender.try_send_request(request);
+            let answered = timeout(patience.first_byte(), answering).await;
+            let answered = answered.map_err(|_| Error::TimedOut(Stage::Answering))?;
+            let mut failed = match answered {
+                Ok(answer) => return Ok((answer, connection)),
+                Err(failed) => failed,
+            };
+            match failed.take_message() {
+                Some(unsent) if was_kept => (request, may_be_kept) = (unsent, false),
+                _ => return Err(failed.into_error().into()),
+            }
+        }
+    }
+
+    /// A connection to an address of the host that may be connected to now, and whether it was kept.
+    async fn connection(
         &self,
         target: &Target,
-        place: OwnedSemaphorePermit,
-    ) -> Result<(SendRequest<B>, AbortOnDropHandle<()>), Error>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let addresses = self.resolve(&target.host, target.port).await?;
-        let stream = connect(&addresses).await?;
-        if !target.is_https {
-            return shake_hands(stream, place).await;
+        may_be_kept: bool,
+    ) -> Result<(Connection, bool), Error> {
+        let addresses = self.resolve(bare(&target.host), target.port).await?;
+        let kept = may_be_kept.then(|| self.kept.take(&addresses, target.tls()));
+        match kept.flatten() {
+            Some(kept) => Ok((kept, true)),
+            None => Ok((self.open(target, &addresses).await?, false)),
         }
+    }
+
+    /// Connects to the first of these addresses that is to be had.
+    async fn open(&self, target: &Target, addresses: &[SocketAddr]) -> Result<Connection, Error> {
+        let (address, stream) = connect(addresses).await?;
+        let socket = stream.as_fd().try_clone_to_owned();
+        let socket = socket
+            .map_err(|error| Error::Connect(address, error))?
+            .into();
+        let Some(name) = target.tls() else {
+            return connection(address, None, socket, stream).await;
+        };
         let tls = |error| Error::Tls(target.host.clone(), error);
-        let bare = target.host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(bare.to_owned());
-        let name = name.map_err(|_| Error::Invalid("the host is no name for TLS"))?;
+        let server = ServerName::try_from(name.to_owned());
+        let server = server.map_err(|_| Error::Invalid("the host is no name for TLS"))?;
         let connector = TlsConnector::from(Arc::clone(&self.shared.tls));
-        let stream = connector.connect(name, stream).await.map_err(tls)?;
-        shake_hands(stream, place).await
+        let stream = connector.connect(server, stream).await.map_err(tls)?;
+        connection(address, Some(name.to_owned()), socket, stream).await
     }
 }
 
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
+async fn connect(addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Error> {
     let mut failed = Error::Invalid("the host has no address");
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 // Requests are short, and answers are waited for; without it they only come later.
                 let _ = stream.set_nodelay(true);
-                return Ok(stream);
+                return Ok((*address, stream));
             }
             Err(error) => failed = Error::Connect(*address, error),
         }
@@ -126,24 +169,27 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     Err(failed)
 }
 
-async fn shake_hands<B>(
+async fn connection(
+    address: SocketAddr,
+    tls: Option<String>,
+    socket: std::net::TcpStream,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    place: OwnedSemaphorePermit,
-) -> Result<(SendRequest<B>, AbortOnDropHandle<()>), Error>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Connection, Error> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(async move {
-        let _place = place;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection of a function broke");
         }
     });
-    Ok((sender, AbortOnDropHandle::new(driving)))
+    Ok(Connection {
+        address,
+        tls,
+        sender,
+        _driver: AbortOnDropHandle::new(driving),
+        socket,
+    })
 }
 
 fn broken(broken: Broken<hyper::Error>) -> Error {

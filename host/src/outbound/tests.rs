@@ -1,5 +1,7 @@
 //! What is sent and what is not, over real connections on this machine.
 
+mod kept;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -79,7 +79,7 @@ impl Function {
         Arc::new(Self {
             identity,
             code: code.map_or_else(OnceLock::new, OnceLock::from),
-            outbound: runtime.outbound.clone(),
+            outbound: runtime.outbound.apart(),
             slices: runtime.slices.clone(),
             counts_fuel: runtime.counts_fuel,
             stats,

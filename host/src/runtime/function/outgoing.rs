@@ -164,7 +164,7 @@ impl Outgoing {
             let going: Going = Box::new(async move {
                 let _place = place;
                 // Why a connection broke, its body tells.
-                let _ = exchange.connection.await;
+                exchange.connection.over().await;
                 Ok(())
             });
             Ok((response, going))
