@@ -136,12 +136,12 @@ fn bodies_are_bounded_in_both_directions() {
 #[test]
 fn the_time_of_a_slow_client_is_not_the_functions() {
     run(async {
-        let web = with_web("[limits]\ndeadline-ms = 300\n").await;
+        let web = with_web("[limits]\ndeadline-ms = 2000\n").await;
         let mut raw = Raw::connect(&web).await;
         raw.send("POST /fn/web/count HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 6\r\n\r\n")
             .await;
         for piece in ["ab", "cd", "ef"] {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(800)).await;
             raw.send(piece).await;
         }
         let answer = raw.rest().await;

@@ -8,7 +8,7 @@ use leyden::ids::Digest;
 use leyden::replay::format::{Input, Invocation, Output};
 use reqwest::Method;
 
-use super::{Web, built, deploy, run, send};
+use super::{PATIENCE, Web, built, deploy, run, send};
 use crate::records::{
     assert_identical, invocations, lines, options, recorded_by, redacted, replayed, told,
     with_one_bit_changed,
@@ -81,7 +81,7 @@ fn what_a_function_answers_is_replayed_bit_for_bit() {
 #[test]
 fn what_fails_is_recorded_as_it_failed() {
     run(async {
-        let web = super::with_web("[limits]\ndeadline-ms = 300\n").await;
+        let web = super::with_web("[limits]\ndeadline-ms = 1000\n").await;
         let record = recorded(&web, async {
             for path in [
                 "/trap-before",
@@ -275,21 +275,24 @@ fn recording_holds_nothing_up_and_reused_instances_stay() {
         let web = super::with_web(&format!("[reuse]\n{PATIENT}")).await;
         assert_eq!(web.get("/fn/web/uses").await.body, "1");
         assert_eq!(web.get("/fn/web/uses").await.body, "2");
+        let recorder = web.host.dispatch.recorder();
         let record = recorded(&web, async {
             assert_eq!(web.get("/fn/web/uses").await.body, "1", "a fresh one");
             // The head and the first bytes are there long before the end.
-            let begun = web.request(Method::GET, "/fn/web/afterwards?1500").send();
-            let begun = tokio::time::timeout(Duration::from_millis(1_400), begun).await;
-            begun
-                .expect("at once")
-                .expect("an answer")
-                .bytes()
-                .await
-                .expect("its body");
+            let begun = web.request(Method::GET, "/fn/web/afterwards?4000").send();
+            let begun = tokio::time::timeout(Duration::from_secs(3), begun).await;
+            let begun = begun.expect("at once").expect("an answer");
+            begun.bytes().await.expect("its body");
             // Whoever leaves is not recorded.
             let left = web.request(Method::GET, "/fn/web/loop-after").send().await;
             drop(left);
-            tokio::time::sleep(Duration::from_millis(1_600)).await;
+            let written = async {
+                while recorder.status().invocations < 2 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let written = tokio::time::timeout(PATIENCE, written).await;
+            written.expect("both are written");
         })
         .await;
         assert_eq!(web.get("/fn/web/uses").await.body, "3");
