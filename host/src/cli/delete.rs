@@ -10,7 +10,7 @@ use super::{Context, Error, route};
 /// Requests under way finish. What it kept in the store stays, for whatever is deployed under its name next. A component that
 /// others call, a policy, and what comes with the host are not taken away.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Example:
   leyden delete hello")]
 pub(super) struct Delete {
     /// The component's name.

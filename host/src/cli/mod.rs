@@ -117,6 +117,9 @@ pub struct Cli {
     verb: Verb,
 }
 
+/// Where the options that every verb takes stand in its help: behind its own, and before `--help`, which is clap's 999th.
+const LAST: usize = 900;
+
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
@@ -124,18 +127,19 @@ pub struct Global {
     #[arg(
         long,
         global = true,
+        display_order = LAST,
         env = "LEYDEN_URL",
         default_value = "http://127.0.0.1:3000"
     )]
     pub url: String,
     /// A file with the host's token, which `up` asks every caller for, or with an operator's or a partner's key.
-    #[arg(long, global = true, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, global = true, display_order = LAST + 1, env = "LEYDEN_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificates in PEM that sign those of hosts reached over https://, beside those that the system trusts.
-    #[arg(long, global = true, env = "LEYDEN_CA_FILE", value_name = "FILE")]
+    #[arg(long, global = true, display_order = LAST + 2, env = "LEYDEN_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Print one JSON document instead of text for people.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST + 3)]
     pub json: bool,
     /// Set to anything: no colours (see no-color.org).
     #[arg(long, global = true, env = "NO_COLOR", hide = true, num_args = 0..=1, default_missing_value = "1")]

@@ -8,7 +8,7 @@ use crate::registry::manifest::SCHEMA;
 /// Projects of `leyden new` have it inside. It says of each key what it means; what depends on another key, or on the kind
 /// of the component, `leyden build` and `leyden deploy` check.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Example:
   leyden schema > leyden.schema.json      then `#:schema ./leyden.schema.json` in the first line of leyden.toml")]
 pub(super) struct Schema {}
 

@@ -50,7 +50,7 @@ enum Verb {
 /// Which secret.
 #[derive(Debug, clap::Args)]
 struct Names {
-    /// The function; it need not be deployed yet.
+    /// The function, deployed or not.
     function: String,
     /// The secret's name, such as API_KEY.
     name: String,

@@ -68,6 +68,73 @@ fn every_verb_says_what_it_does_gives_an_example_and_takes_json() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The words of a line as a shell has them, up to what is another command's, and without what explains it.
+fn shell_words(line: &str) -> Vec<String> {
+    let line = line.split("   ").next().unwrap_or_default();
+    let (mut words, mut quote, mut word) = (Vec::new(), None, None::<String>);
+    for character in line.chars() {
+        match (quote, character) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '"' | '\'') => {
+                word.get_or_insert_default();
+                quote = Some(character);
+            }
+            (None, ' ') => words.extend(word.take()),
+            (None, '|' | '>' | '<' | ';') => break,
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn every_example_is_understood() {
+    let mut texts: Vec<String> = vec![Cli::command().render_long_help().to_string()];
+    let verbs = all();
+    let helps = verbs.iter().filter_map(|(_, verb)| verb.get_after_help());
+    texts.extend(helps.map(ToString::to_string));
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        // What another command prints, or a variable holds, is not known here.
+        let is_known = |line: &&str| !line.contains("$(") && !line.contains("LEYDEN_");
+        let Some(example) = line.strip_prefix("  ").filter(is_known) else {
+            continue;
+        };
+        let parts = example.split(';').map(str::trim_start);
+        for part in parts {
+            let words = shell_words(part);
+            if words.first().is_some_and(|word| word == "leyden") {
+                let understood = Cli::command().try_get_matches_from(words);
+                wrong.extend(understood.err().map(|error| format!("{example}: {error}")));
+                tried += 1;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tried > 150, "{tried} examples");
+}
+
+#[test]
+fn the_options_of_every_verb_stand_behind_its_own() {
+    for (words, mut verb) in all() {
+        let help = verb.render_long_help().to_string();
+        let lines = help
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'));
+        let listed = lines.filter_map(|line| line.split("--").nth(1)?.split(' ').next());
+        let listed: Vec<&str> = listed.collect();
+        let place = |long: &str| listed.iter().position(|listed| *listed == long);
+        let own = verb.get_arguments().filter(|argument| {
+            let is_own = !argument.is_global_set() && argument.get_id() != "help";
+            is_own && argument.get_help_heading().is_none() && !argument.is_hide_set()
+        });
+        for long in own.filter_map(clap::Arg::get_long) {
+            assert!(place(long) < place("url"), "{words:?}: --{long}\n{help}");
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_as_json_with_the_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
