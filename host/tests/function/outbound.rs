@@ -1,9 +1,14 @@
 //! Requests that functions send to elsewhere.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use leyden::config::Config;
 use leyden::outbound::Allow;
 use leyden::telemetry::otlp::{self, Exporter};
 use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::{Web, built, deploy, run, send};
 
@@ -53,6 +58,54 @@ fn a_function_fetches_what_manifest_and_operator_allow() {
             broken.bytes().await.is_err(),
             "what breaks off there breaks off here"
         );
+    });
+}
+
+/// A server that answers every request of a connection, and how many connections were made to it.
+async fn counting() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address").to_string();
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = made.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                // A request is short, and comes whole.
+                while stream
+                    .read(&mut [0; 4_096])
+                    .await
+                    .is_ok_and(|read| read > 0)
+                {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+                    let _ = stream.write_all(answer).await;
+                }
+            });
+        }
+    });
+    (address, made)
+}
+
+#[test]
+fn requests_of_a_function_share_a_connection_that_no_other_has() {
+    const REQUESTS: usize = 10;
+    run(async {
+        let (address, made) = counting().await;
+        let allow = vec![address.parse().expect("an entry")];
+        let configure = |config: &mut Config| config.outbound_allow = allow;
+        let here = Web::start_as(configure, &built("guests"), |_| {}).await;
+        let manifest = format!("[outbound]\nhosts = [\"{address}\"]\n");
+        for function in ["one", "other"] {
+            deploy(&here, function, &manifest).await;
+            let path = format!("/fn/{function}/fetch?http://{address}/");
+            let before = made.load(Ordering::Relaxed);
+            for _ in 0..REQUESTS {
+                assert_eq!(here.get(&path).await.body, "hi");
+            }
+            // A client may have its answer before the connection is back.
+            let connections = made.load(Ordering::Relaxed) - before;
+            assert!((1..REQUESTS).contains(&connections), "{connections}");
+        }
     });
 }
 
