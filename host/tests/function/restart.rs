@@ -8,7 +8,6 @@ use leyden::config::Config;
 use leyden::host::Host;
 use leyden::operators::Operator;
 use leyden::registry::manifest::attach;
-use tempfile::TempDir;
 
 use super::{Web, built, guest, run};
 use crate::support::{config, name};
@@ -48,95 +47,72 @@ fn configure(config: &mut Config, folder: &Path) {
     config.compiled = Some(folder.join("compiled"));
 }
 
-/// The folder of a host with the component `web`, which has stopped since.
-async fn left_behind() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut config = config(folder.path(), &built("guests"));
-    configure(&mut config, folder.path());
+/// Functions that a host leaves behind: their code stays as it is, is changed, or goes.
+const LEFT: [&str; 3] = ["sound", "changed", "gone"];
+
+/// Deploys them on a host that stops then.
+async fn leave_behind(folder: &Path) {
+    let mut config = config(folder, &built("guests"));
+    configure(&mut config, folder);
     let host = Host::start(&config).await.expect("a host");
-    let (by, web) = (Operator::host(), guest("alternatives/web"));
-    let deployed = host.registry.deploy(&by, &name("web"), web).await;
-    deployed.expect("deployed");
-    assert!(
-        !awaits_code(&host),
-        "whoever deploys it is about to call it"
-    );
+    for function in LEFT {
+        let manifest = format!("[env]\nNAME = \"{function}\"\n");
+        let bytes = attach(&guest("alternatives/web"), &manifest).expect("a manifest");
+        let (by, name) = (Operator::host(), name(function));
+        let deployed = host.registry.deploy(&by, &name, bytes).await;
+        deployed.expect("deployed");
+        assert!(!awaits_code(&host, function), "it is about to be called");
+    }
     host.stop().await;
-    folder
 }
 
-/// A host in that folder.
-async fn on(folder: &TempDir) -> Web {
-    Web::start_as(
-        |config| configure(config, folder.path()),
-        &built("guests"),
-        |_| {},
-    )
-    .await
-}
-
-fn awaits_code(host: &Host) -> bool {
+fn awaits_code(host: &Host, function: &str) -> bool {
     let generation = host.registry.generation();
-    generation.components[&name("web")].loaded.awaits_code()
+    generation.components[&name(function)].loaded.awaits_code()
 }
 
-async fn answers(web: &Web) {
-    let answer = web.get("/fn/web/hello").await;
-    assert_eq!((answer.status, &*answer.body), (200, "Hello, world!"));
-    assert!(!awaits_code(&web.host));
-}
-
-/// The one compiled function in a folder.
-fn compiled(folder: &Path) -> PathBuf {
+/// Where a function's compiled code is.
+fn compiled(host: &Host, folder: &Path, function: &str) -> PathBuf {
+    let generation = host.registry.generation();
+    let digest = generation.components[&name(function)].digest.to_string();
     let files = std::fs::read_dir(folder.join("compiled/functions")).expect("a folder");
-    let files = files.map(|file| file.expect("a file").path());
-    let code: Vec<_> = files
-        .filter(|file| file.extension().is_some_and(|e| e == "cwasm"))
-        .collect();
-    assert_eq!(code.len(), 1);
-    code[0].clone()
+    let mut files = files.map(|file| file.expect("a file").path());
+    let its = |file: &PathBuf| file.to_string_lossy().contains(&digest);
+    files.find(its).expect("a file")
+}
+
+async fn answers(web: &Web, function: &str) {
+    let answer = web.get(&format!("/fn/{function}/env?NAME")).await;
+    assert_eq!((answer.status, &*answer.body), (200, function));
+    assert!(!awaits_code(&web.host, function));
 }
 
 #[test]
-fn a_functions_code_is_loaded_when_it_is_first_called() {
+fn code_is_loaded_at_the_first_call_and_compiled_again_where_it_is_not_the_hosts_own() {
     run(async {
-        let folder = left_behind().await;
-        let before = std::fs::metadata(compiled(folder.path())).expect("a file");
-        let web = on(&folder).await;
-        assert!(awaits_code(&web.host));
-        join_all((0..8).map(|_| answers(&web))).await;
-        let after = std::fs::metadata(compiled(folder.path())).expect("a file");
-        assert_eq!(before.ino(), after.ino(), "it was compiled again");
-    });
-}
-
-#[test]
-fn code_that_is_not_the_hosts_own_is_compiled_again() {
-    run(async {
-        let folder = left_behind().await;
-        let path = compiled(folder.path());
-        let kept = std::fs::read(&path).expect("bytes");
-        let mut changed = kept.clone();
-        changed[kept.len() / 2] ^= 1;
-        std::fs::write(&path, changed).expect("written");
-        let web = on(&folder).await;
-        assert!(
-            awaits_code(&web.host),
-            "whether it is sound is not seen yet"
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        leave_behind(folder).await;
+        let (configured, guests) = (
+            |config: &mut Config| configure(config, folder),
+            built("guests"),
         );
-        answers(&web).await;
-        assert_eq!(std::fs::read(&path).expect("bytes"), kept);
-    });
-}
+        let web = Web::start_as(configured, &guests, |_| {}).await;
+        assert!(LEFT.iter().all(|function| awaits_code(&web.host, function)));
+        let [sound, changed, gone] = LEFT.map(|function| compiled(&web.host, folder, function));
+        let before = std::fs::metadata(&sound).expect("a file").ino();
+        let kept = std::fs::read(&changed).expect("bytes");
+        let mut bytes = kept.clone();
+        bytes[kept.len() / 2] ^= 1;
+        std::fs::write(&changed, bytes).expect("written");
+        std::fs::remove_file(&gone).expect("removed");
 
-#[test]
-fn code_that_has_gone_since_the_start_is_compiled_again() {
-    run(async {
-        let folder = left_behind().await;
-        let path = compiled(folder.path());
-        let web = on(&folder).await;
-        std::fs::remove_file(&path).expect("removed");
-        answers(&web).await;
-        assert!(path.exists());
+        join_all((0..8).map(|_| answers(&web, "sound"))).await;
+        let after = std::fs::metadata(&sound).expect("a file").ino();
+        assert_eq!(before, after, "it was compiled again");
+        answers(&web, "changed").await;
+        assert_eq!(std::fs::read(&changed).expect("bytes"), kept);
+        answers(&web, "gone").await;
+        assert!(gone.exists());
     });
 }
