@@ -161,33 +161,34 @@ impl Registry {
         listed: Vec<Listed>,
         fresh: Option<&Arc<Active>>,
     ) -> Result<Generation, Error> {
-        let beside: Vec<Beside> = listed.iter().map(|listed| listed.beside.clone()).collect();
-        let loading = listed
-            .into_iter()
-            .map(|listed| self.active(present, listed, fresh));
-        let loading = stream::iter(loading).buffered(LOADS_MAX);
-        let components: Vec<_> = loading.try_collect().await?;
-        let mut policies = Vec::new();
-        for (active, beside) in components.iter().zip(beside) {
-            if active.kind == Kind::Policy {
-                policies.push(self.policy(present, active, beside, fresh).await?);
+        // Of thousands a change concerns one or two: what is loaded already is taken over without a future for each.
+        let (mut components, mut new) = (Vec::with_capacity(listed.len()), Vec::new());
+        for listed in listed {
+            match same(present, &listed, fresh) {
+                Some(same) => components.push((same, listed.beside)),
+                None => new.push(listed),
             }
         }
+        let loading = new.into_iter().map(|listed| async move {
+            let beside = listed.beside.clone();
+            Ok::<_, Error>((self.active(present, listed).await?, beside))
+        });
+        let loading = stream::iter(loading).buffered(LOADS_MAX);
+        components.extend(loading.try_collect::<Vec<_>>().await?);
+        let mut policies = Vec::new();
+        for (active, beside) in &components {
+            if active.kind == Kind::Policy {
+                let policy = self.policy(present, active, beside.clone(), fresh);
+                policies.push(policy.await?);
+            }
+        }
+        let components = components.into_iter().map(|(active, _)| active).collect();
         Generation::new(number, components, policies, present.privacy)
     }
 
-    /// A listed component: the present one, where it is the same.
-    async fn active(
-        &self,
-        present: &Generation,
-        listed: Listed,
-        fresh: Option<&Arc<Active>>,
-    ) -> Result<Arc<Active>, Error> {
+    /// A listed component that is not loaded yet.
+    async fn active(&self, present: &Generation, listed: Listed) -> Result<Arc<Active>, Error> {
         let former = present.components.get(&listed.name);
-        let mut known = former.into_iter().chain(fresh);
-        if let Some(same) = known.find(|known| known.is(&listed)) {
-            return Ok(same.clone());
-        }
         let stored = self.shared.catalog.load(listed).await?;
         let mut active = loop {
             match load(&self.shared.runtime, stored.clone(), Runtime::load_again).await {
@@ -272,6 +273,13 @@ impl Registry {
             generation: generation.number,
         })
     }
+}
+
+/// What is loaded already of what a record lists: the present one, or the fresh one.
+fn same(present: &Generation, listed: &Listed, fresh: Option<&Arc<Active>>) -> Option<Arc<Active>> {
+    let former = present.components.get(&listed.name);
+    let mut known = former.into_iter().chain(fresh);
+    known.find(|known| known.is(listed)).cloned()
 }
 
 /// Versions of a policy that are loaded.
