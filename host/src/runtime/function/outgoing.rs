@@ -37,9 +37,9 @@ static FORBIDDEN: [HeaderName; 9] = [
 ];
 
 /// Bytes of a body that a function may hand over at a time, and pieces of it that wait for the connection: together
-/// what a body holds of the host's memory.
+/// what a body holds of the host's memory. As many as the connection writes at a time: with one of them it writes each alone.
 const CHUNK_BYTES_MAX: usize = 64 << 10;
-const CHUNKS_MAX: usize = 1;
+const CHUNKS_MAX: usize = 4;
 
 /// Requests of one instance that are under way at a time.
 const REQUESTS_MAX: usize = 16;
