@@ -116,8 +116,7 @@ fn is_safe(input: &Input) -> bool {
 impl Admission {
     /// A place for one invocation of a component.
     pub(super) async fn enter(&self, active: &Active) -> Result<Place, Error> {
-        let turns = &active.turns;
-        if let Ok(own) = turns.places.clone().try_acquire_owned()
+        if let Ok(own) = active.turns.places.clone().try_acquire_owned()
             && let Some(common) = self.places.try_take(&active.name)
         {
             return Ok(Place {
@@ -125,6 +124,13 @@ impl Admission {
                 _common: common,
             });
         }
+        // In a box, so that who need not wait does not carry about what waiting takes.
+        Box::pin(self.wait(active)).await
+    }
+
+    /// A place, when there is one.
+    async fn wait(&self, active: &Active) -> Result<Place, Error> {
+        let turns = &active.turns;
         let queue_max = match active.kind {
             Kind::Function => u32::try_from(active.manifest.limits.queue).unwrap_or(QUEUE_MAX),
             Kind::Service | Kind::Policy => QUEUE_MAX,

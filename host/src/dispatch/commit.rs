@@ -35,9 +35,10 @@ impl Dispatcher {
         if work.meter.is_some() {
             let (reader, trigger) = (active.culprit(), task.input.trigger());
             let notary = &self.shared.notary;
-            notary
-                .attest_invocation(&mut work, &reader, generation.number, trigger)
-                .await?;
+            // In a box, so that the others do not carry it about.
+            let attesting =
+                notary.attest_invocation(&mut work, &reader, generation.number, trigger);
+            Box::pin(attesting).await?;
         }
         if let Some(entry) = task.entry.filter(|_| is_done(&answer)) {
             entry.enter(&mut work)?;

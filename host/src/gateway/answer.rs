@@ -42,7 +42,9 @@ pub(super) async fn respond(
         .and_then(|()| running.take_place(&request));
     let mut exchange = Exchange::begin(running, &request, is_last);
     let scope = exchange.scope();
-    let answering = answer(&connection, &mut exchange, request, may_run);
+    // In a box: the connection keeps room for what is left, and what one request has used the next one finds in the
+    // processor's cache, whatever connection it comes on.
+    let answering = Box::pin(answer(&connection, &mut exchange, request, may_run));
     let answered = scope.run(answering).await;
     Ok(exchange.end(answered))
 }

@@ -95,7 +95,7 @@ async fn serve(
             head: &head,
             key: key.as_ref(),
         };
-        return upload::answer(gateway, target, format, body).await;
+        return Box::pin(upload::answer(gateway, target, format, body)).await;
     }
     let invocation = Invocation {
         active,

@@ -105,8 +105,8 @@ pub(super) async fn answer(
     gateway.host.registry.prepare(target.active).await?;
     if target.keeps_values() {
         prepare(gateway, &mut parts, target.prefix_bytes())?;
-        let answer = transact(gateway, generation, &target, &parts, &mut body).await?;
-        return Ok(answer.map(Either::Left));
+        let answer = Box::pin(transact(gateway, generation, &target, &parts, &mut body));
+        return Ok(answer.await?.map(Either::Left));
     }
     let limit_bytes = target.request_bytes_max();
     if body.size_hint().lower() > limit_bytes {

@@ -125,8 +125,8 @@ pub struct Scope {
 
 impl Scope {
     /// Does work for the request.
-    pub async fn run<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
+    pub fn run<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
     }
 
     /// The same for work that does not wait.
