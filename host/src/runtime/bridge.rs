@@ -7,6 +7,7 @@
 //! ones, so foreign code gets typed bindings.
 
 use std::fmt;
+use std::sync::Arc;
 
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{Func, Linker, Val};
@@ -28,8 +29,8 @@ pub(super) fn add_to_linker(
 ) -> wasmtime::Result<()> {
     let mut instance = linker.instance(interface)?;
     for function in functions {
-        let interface: std::sync::Arc<str> = interface.into();
-        let name: std::sync::Arc<str> = function.as_str().into();
+        let interface: Arc<str> = interface.into();
+        let name: Arc<str> = function.as_str().into();
         instance.func_new_async(function, move |caller, called, params, results| {
             let (interface, name) = (interface.clone(), name.clone());
             Box::new(async move {
@@ -147,7 +148,7 @@ async fn ask_policy(
 impl Loaded {
     /// Runs an exported function inside an invocation.
     async fn serve(
-        &self,
+        self: &Arc<Self>,
         called: Called<'_>,
         params: &[Val],
         results: &mut [Val],

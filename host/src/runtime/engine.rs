@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
     PoolingAllocationConfig,
@@ -26,6 +27,10 @@ pub(super) const EPOCH: Duration = Duration::from_millis(5);
 
 /// Most instances alive at once, idle ones included. Each reserves address space, not memory.
 const INSTANCES_MAX: u32 = 1_000;
+
+/// Most instances that are made ahead of the calls they are for: for the services that are called most of those that have a new
+/// one for each call, and a small part of all.
+const SPARES_MAX: usize = INSTANCES_MAX as usize / 16;
 
 /// Elements of one table, and bytes of an instance's metadata: those of an interpreter, many times over what a service has.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
@@ -82,6 +87,8 @@ pub struct Runtime {
     /// Turns at computing for runs of functions that have computed for long.
     pub(super) slices: Rounds,
     pub(super) counts_fuel: bool,
+    /// Places for instances that are made ahead.
+    pub(super) spares: Arc<Semaphore>,
     /// What components log.
     pub logs: Logs,
     /// What components have done.
@@ -106,6 +113,7 @@ impl Runtime {
             compiling: Arc::new(Compiling::new(options)),
             slices: Rounds::new(cores(), 0),
             counts_fuel: options.counts_fuel,
+            spares: Arc::new(Semaphore::new(SPARES_MAX)),
             logs: Logs::default(),
             stats: stats::Table::default(),
         })

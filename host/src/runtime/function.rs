@@ -33,6 +33,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::engine::Runtime;
 use super::guest::Identity;
+use super::instance::Pauses;
 use crate::dispatch::rounds::Rounds;
 use crate::ids::VariableName;
 use crate::outbound::Outbound;
@@ -61,6 +62,7 @@ pub(super) struct Function {
     /// What it finds around it; nothing until its secrets are known, if it has any.
     surroundings: OnceLock<Arc<Surroundings>>,
     idle: Mutex<Idle>,
+    pauses: Pauses,
     again: Again,
 }
 
@@ -85,6 +87,7 @@ impl Function {
             stats,
             surroundings,
             idle: Mutex::default(),
+            pauses: Pauses::default(),
             again: Again::default(),
         })
     }

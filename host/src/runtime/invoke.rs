@@ -29,13 +29,13 @@ impl Loaded {
     /// # Errors
     /// See [`Error`]; the effects are dropped.
     pub async fn invoke(
-        &self,
+        self: &Arc<Self>,
         generation: &Arc<Generation>,
         input: &Input,
         work: Box<Work>,
     ) -> Result<(Output, Box<Work>), Error> {
         if let (Some(function), Input::Http(request)) = (self.as_function(), input) {
-            let (response, work) = function.invoke(request, work).await?;
+            let (response, work) = Box::pin(function.invoke(request, work)).await?;
             return Ok((Output::Http(response), work));
         }
         let deadline_ms = self.identity.manifest.limits.deadline_ms;

@@ -8,6 +8,7 @@ mod shape;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Type};
@@ -17,7 +18,7 @@ use super::engine::Runtime;
 use super::function::{Function, Linked};
 use super::guest::{Guest, Identity};
 use super::inspect;
-use super::instance::Instance;
+use super::instance::{Instance, Pauses};
 use super::partner::PartnerLoadError;
 use super::versions;
 use crate::capabilities;
@@ -72,9 +73,15 @@ pub struct Loaded {
     pub(super) functions: HashMap<String, HashMap<String, ComponentExportIndex>>,
     /// Functions of a policy, by interface and name.
     pub(super) signatures: HashMap<String, HashMap<String, Signature>>,
-    pub(super) idle: Mutex<Vec<Instance>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "an instance goes to and fro, and is not to be copied each time"
+    )]
+    pub(super) idle: Mutex<Vec<Box<Instance>>>,
     pub(super) stats: Arc<Stats>,
     pub(super) counts_fuel: bool,
+    pub(super) spares: Arc<Semaphore>,
+    pub(super) pauses: Pauses,
     kind: Kind,
     exports: Vec<String>,
     calls: Vec<String>,
@@ -178,6 +185,8 @@ impl Runtime {
             signatures: HashMap::new(),
             idle: Mutex::default(),
             counts_fuel: self.counts_fuel,
+            spares: self.spares.clone(),
+            pauses: Pauses::default(),
             kind,
             exports: Vec::new(),
             calls: Vec::new(),

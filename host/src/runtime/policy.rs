@@ -180,7 +180,7 @@ impl Loaded {
             }
             match instance.decide(index, seam, question, results).await {
                 Ok(()) => {
-                    self.keep(instance);
+                    drop(self.keep(instance));
                     return Ok(());
                 }
                 Err(error) if is_fresh || error.is::<PastDeadline>() => {

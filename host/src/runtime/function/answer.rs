@@ -77,7 +77,7 @@ impl Function {
         // The answer to a HEAD may promise a length that its body, which nobody reads, does not have.
         let is_finished = self.gather(&mut body, &mut frames, is_head)?;
         match instance {
-            Some(instance) if is_finished => self.keep(*instance),
+            Some(instance) if is_finished => self.keep(instance),
             // The instance still holds the body's other end, and must not serve again.
             instance => {
                 drop(instance);
@@ -237,7 +237,7 @@ async fn drive(
         } = unread
         && is_read.load(Ordering::Acquire)
     {
-        function.keep(*instance);
+        function.keep(instance);
     }
 }
 

@@ -46,14 +46,18 @@ impl Drop for Instance {
 /// Instances that may serve again.
 #[derive(Default)]
 pub(super) struct Idle {
-    instances: Vec<Instance>,
+    #[expect(
+        clippy::vec_box,
+        reason = "an instance goes to and fro, and is not to be copied each time"
+    )]
+    instances: Vec<Box<Instance>>,
     /// Whether somebody looks after their age.
     is_watched: bool,
 }
 
 impl Function {
     /// An instance for one request: an idle one, or a new one.
-    pub(super) async fn enter(&self, task: Task) -> wasmtime::Result<Instance> {
+    pub(super) async fn enter(&self, task: Task) -> wasmtime::Result<Box<Instance>> {
         // What came before is not in a record, so an invocation that is recorded begins anew.
         let idle = match &task.notes {
             None => self.idle(),
@@ -75,7 +79,7 @@ impl Function {
         Ok(instance)
     }
 
-    async fn instantiate(&self, task: Task) -> wasmtime::Result<Instance> {
+    async fn instantiate(&self, task: Task) -> wasmtime::Result<Box<Instance>> {
         let told = self.surroundings.get().cloned();
         let surroundings = told.ok_or_else(|| wasmtime::Error::msg("its secrets are not known"))?;
         let code = self.code.get();
@@ -106,16 +110,16 @@ impl Function {
         store.set_epoch_deadline(FIRST_EPOCHS);
         let instance = code.pre.instantiate_async(&mut store).await?;
         let proxy = code.indices.load(&mut store, &instance)?;
-        Ok(Instance {
+        Ok(Box::new(Instance {
             store,
             proxy,
             uses: 0,
             made: clock::monotonic(),
-        })
+        }))
     }
 
     /// An instance that has served before and may serve again.
-    fn idle(&self) -> Option<Instance> {
+    fn idle(&self) -> Option<Box<Instance>> {
         let reuse = self.identity.manifest.reuse?;
         if !self.again.is_tried() {
             return None;
@@ -127,13 +131,14 @@ impl Function {
     }
 
     /// Keeps an instance whose run has returned and whose answer was read, if it may serve again.
-    pub(super) fn keep(self: &Arc<Self>, instance: Instance) {
-        let Some(reuse) = self.identity.manifest.reuse else {
-            return;
-        };
+    pub(super) fn keep(self: &Arc<Self>, instance: Box<Instance>) {
         if instance.store.data().notes.is_some() {
             return;
         }
+        let Some(reuse) = self.identity.manifest.reuse else {
+            // Giving its memory back takes a while, which nobody is to wait for.
+            return self.pauses.afterwards(async move { drop(instance) });
+        };
         if instance.uses > 1 {
             self.again.prove();
         }

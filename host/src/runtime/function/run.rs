@@ -99,7 +99,7 @@ impl Function {
     {
         let _held = held;
         let mut instance = match self.enter(task).await {
-            Ok(instance) => Box::new(instance),
+            Ok(instance) => instance,
             Err(error) => return Ended::failed(self.explained(error)),
         };
         let result = handle(&mut instance, request, head).await;

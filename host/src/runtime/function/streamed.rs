@@ -212,7 +212,7 @@ impl Running {
         match &mut self.run {
             Run::Ended(ended) if ended.result.is_ok() => {
                 if let Some(instance) = ended.instance.take() {
-                    self.function.keep(*instance);
+                    self.function.keep(instance);
                 }
                 self.has_read();
                 None

@@ -122,7 +122,7 @@ impl Function {
         let work = work.ok_or_else(|| self.misbehaved("lost its transaction"))?;
         if self.rest(&mut body, &mut bytes, is_head)? {
             if let Some(instance) = instance {
-                self.keep(*instance);
+                self.keep(instance);
             }
         } else {
             drop(instance);

@@ -14,7 +14,7 @@ pub(super) struct Callee {
     active: Arc<Active>,
     interface: &'static str,
     deadline_ms: u64,
-    pub(super) instance: Instance,
+    pub(super) instance: Box<Instance>,
 }
 
 impl Callee {
