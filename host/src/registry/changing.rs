@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::catalog::{Activated, Amended, Beside, Listed, Stored};
 use super::manifest::Manifest;
 use super::policy::Policy;
-use super::{Activation, Active, Error, Generation, Kind, Registry, load};
+use super::{Activation, Active, Error, Generation, Kind, Registry, load, recall};
 use crate::clock;
 use crate::ids::{ComponentName, Digest};
 use crate::operators::Operator;
@@ -190,17 +190,24 @@ impl Registry {
     async fn active(&self, present: &Generation, listed: Listed) -> Result<Arc<Active>, Error> {
         let former = present.components.get(&listed.name);
         let stored = self.shared.catalog.load(listed).await?;
-        let mut active = loop {
-            match load(&self.shared.runtime, stored.clone(), Runtime::load_again).await {
-                // It was taken before, and a generation is whole or none: it is waited for, however long others take.
-                Err(Error::Busy) => clock::sleep(BUSY_PAUSE).await,
-                loaded => break loaded?,
-            }
+        let mut active = match recall(&self.shared.runtime, &stored)? {
+            Some(active) => active,
+            None => self.loaded(stored).await?,
         };
         if let Some(former) = former {
             active.turns = active.turns.following(&former.turns);
         }
         Ok(Arc::new(active))
+    }
+
+    /// What was taken before, and has to be loaded. A generation is whole or none: it is waited for, however long others take.
+    async fn loaded(&self, stored: Stored) -> Result<Active, Error> {
+        loop {
+            match load(&self.shared.runtime, stored.clone(), Runtime::load).await {
+                Err(Error::Busy) => clock::sleep(BUSY_PAUSE).await,
+                loaded => return loaded,
+            }
+        }
     }
 
     /// A policy with what is beside its active version.

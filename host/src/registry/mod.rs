@@ -238,7 +238,7 @@ impl Registry {
     }
 }
 
-/// How bytes are made a component: [`Runtime::admit`] for what is brought just now, [`Runtime::load_again`] for what was taken
+/// How bytes are made a component: [`Runtime::admit`] for what is brought just now, [`Runtime::load`] for what was taken
 /// before. That is not looked at again: no bound that has come to be lower keeps a host from starting.
 type Loading = fn(&Runtime, Culprit, &[u8], Option<Manifest>) -> Result<Loaded, LoadError>;
 
@@ -247,15 +247,31 @@ async fn load(runtime: &Runtime, stored: Stored, how: Loading) -> Result<Active,
     let runtime = runtime.clone();
     off_the_workers(move || {
         let listed = stored.listed;
-        let culprit = Culprit {
-            component: listed.name.clone(),
-            version: listed.digest,
-        };
-        let loaded = how(&runtime, culprit, &stored.bytes, stored.manifest);
+        let loaded = how(&runtime, culprit(&listed), &stored.bytes, stored.manifest);
         let loaded = loaded.map_err(|error| untaken(&listed.name, error))?;
         Ok(Active::new(loaded, &listed))
     })
     .await
+}
+
+/// A function that was taken before and whose code is kept on disk; none where there is something to load. Thousands of them
+/// are handed over to no other thread, whose memory all of it would be left in.
+fn recall(runtime: &Runtime, stored: &Stored) -> Result<Option<Active>, Error> {
+    let Stored {
+        listed,
+        bytes,
+        manifest,
+    } = stored;
+    let recalled = runtime.recall(culprit(listed), bytes, manifest.as_ref());
+    let recalled = recalled.map_err(|error| untaken(&listed.name, error))?;
+    Ok(recalled.map(|loaded| Active::new(loaded, listed)))
+}
+
+fn culprit(listed: &catalog::Listed) -> Culprit {
+    Culprit {
+        component: listed.name.clone(),
+        version: listed.digest,
+    }
 }
 
 /// Does what may take long on a thread of its own.

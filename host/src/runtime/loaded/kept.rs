@@ -20,30 +20,26 @@ use crate::runtime::function;
 const AT_ONCE_BYTES_MAX: u64 = 512 << 10;
 
 impl Runtime {
-    /// As [`Runtime::load`], of a version that was deployed before: where it is a function whose code is kept on disk, none of that
-    /// is loaded yet, see [`Loaded::awaits_code`].
+    /// A version that was deployed before, where it is a function whose code is kept on disk: none of that is loaded yet, see
+    /// [`Loaded::awaits_code`]. Takes no longer than a look at the disk.
     ///
     /// # Errors
-    /// The rule that the component breaks, in words.
-    pub fn load_again(
+    /// Its manifest breaks a rule; in words.
+    pub fn recall(
         &self,
         culprit: Culprit,
         bytes: &[u8],
-        manifest: Option<Manifest>,
-    ) -> Result<Loaded, LoadError> {
-        if !is_function(bytes)
-            || self
-                .compiling
-                .kept_bytes(&self.engine, culprit.version)
-                .is_none()
-        {
-            return self.load(culprit, bytes, manifest);
+        manifest: Option<&Manifest>,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let kept = self.compiling.kept_bytes(&self.engine, culprit.version);
+        if kept.is_none() || !is_function(bytes) {
+            return Ok(None);
         }
-        let manifest = manifest.unwrap_or_else(|| {
+        let manifest = manifest.cloned().unwrap_or_else(|| {
             shape::default_manifest(&culprit.component, function::exports_of(bytes).into_iter())
         });
         let identity = self.identity(culprit, manifest, Kind::Function)?;
-        self.function(identity, None)
+        self.function(identity, None).map(Some)
     }
 
     /// Loads a function's code from disk; whether it is there and what it should be.
