@@ -282,9 +282,14 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1)).await;
         loaded.leave(first);
         assert_eq!(waiting(), 0, "it is for after the answer");
-        while waiting() == 0 {
-            tokio::task::yield_now().await;
-        }
+        let made = async {
+            while waiting() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), made)
+            .await
+            .expect("a spare");
         loaded.make_spare().await;
         assert_eq!(
             (waiting(), runtime.spares.available_permits()),
