@@ -182,6 +182,8 @@ fn compile(guests: &[Guest]) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo_build();
     cargo.arg("--target-dir").arg(&target);
     cargo.args(["--profile", "plugin", "--lib"]);
+    // Their bytes are versions, and one's own setting must not make others of them.
+    cargo.env("CARGO_INCREMENTAL", "0");
     for guest in guests {
         cargo.args(["--package", &guest.package]);
     }
