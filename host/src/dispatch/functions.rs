@@ -33,38 +33,34 @@ impl Dispatcher {
         B::Error: Into<Fault>,
     {
         let place = self.shared.admission.enter(active).await?;
-        let (parts, body) = request.into_parts();
-        match self.heard(generation, active, &parts) {
-            None => {
-                let request = Request::from_parts(parts, body);
-                active.loaded.answer(request, None, place).await
-            }
-            Some(heard) => {
-                let body = Copied::new(body, heard.clone());
-                let request = Request::from_parts(parts, body);
-                active.loaded.answer(request, Some(heard), place).await
-            }
+        if !self.shared.recorder.is_recording() {
+            return active.loaded.answer(request, None, place).await;
         }
+        let (parts, body) = request.into_parts();
+        let Some(heard) = self.heard(generation, active, &parts) else {
+            let request = Request::from_parts(parts, body);
+            return active.loaded.answer(request, None, place).await;
+        };
+        let body = Copied::new(body, heard.clone());
+        let request = Request::from_parts(parts, body);
+        // In a box, so that who is not recorded does not carry about what that takes.
+        Box::pin(active.loaded.answer(request, Some(heard), place)).await
     }
 
-    /// Listens to an invocation that is to be recorded.
+    /// Listens to an invocation, if it is to be recorded.
     fn heard(
         &self,
         generation: &Arc<Generation>,
         active: &Arc<Active>,
         parts: &Parts,
     ) -> Option<Arc<Heard>> {
-        let recorder = &self.shared.recorder;
-        if !recorder.is_recording() {
-            return None;
-        }
         // It has nothing to read or write in there; its id, instant and notes are those of the record.
         let mut work = Work::new(
             self.shared.store.clone(),
             self.shared.clock.now(),
             self.seed(),
         );
-        let recorded = recorder.begin(&active.name, &mut work)?;
+        let recorded = self.shared.recorder.begin(&active.name, &mut work)?;
         let notes = work.notes()?.clone();
         let (generation, active) = (generation.clone(), active.clone());
         let keep = move |exchanged| match exchanged {
