@@ -24,4 +24,5 @@ pub mod runtime;
 pub mod secrets;
 pub mod store;
 pub mod streams;
+mod tapped;
 pub mod telemetry;

@@ -9,12 +9,13 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 
-use super::heard::{Copied, Heard};
+use super::heard::Heard;
 use super::types::{Input, Output};
 use super::work::Work;
 use super::{Dispatcher, Error};
 use crate::registry::{Active, Generation};
 use crate::runtime::function::{Answer, Fault};
+use crate::tapped::Tapped;
 
 impl Dispatcher {
     /// Answers a request with a function. Where the function goes on after it has begun to answer, the
@@ -41,7 +42,8 @@ impl Dispatcher {
             let request = Request::from_parts(parts, body);
             return active.loaded.answer(request, None, place).await;
         };
-        let body = Copied::new(body, heard.clone());
+        let listening = heard.clone();
+        let body = Tapped::new(body, move |passed| listening.request(&passed));
         let request = Request::from_parts(parts, body);
         // In a box, so that who is not recorded does not carry about what that takes.
         Box::pin(active.loaded.answer(request, Some(heard), place)).await

@@ -2,18 +2,15 @@
 //! neither waits for the recorder. It is over when the run has returned and its answer was read, or when the run has failed;
 //! what is given up before (its client has gone) is not recorded.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
-use http_body::{Body, Frame, SizeHint};
 
 use super::outside::NOTED_BYTES_MAX;
 use super::types::{Field, Request, RequestHead, Response};
 use super::{Error, Notes};
+use crate::tapped::Passed;
 
 /// A request, and what came of it; none where it was too long, or is nothing that a record can tell.
 pub(crate) type Exchanged = Option<(Request, Result<Response, Error>)>;
@@ -75,6 +72,17 @@ impl Heard {
     /// Whether only the head of the answer is asked for.
     pub(crate) fn is_head(&self) -> bool {
         self.copy().request.head.method == "HEAD"
+    }
+
+    /// More of the request's body, as the function reads it.
+    pub(crate) fn request(&self, passed: &Passed<'_>) {
+        let mut copy = self.copy();
+        match passed {
+            Passed::Piece(piece) => copy.add(piece, |copy| &mut copy.request.body),
+            // What a function makes of a request that breaks off does not follow from what it got of it.
+            Passed::Broken => copy.keep = None,
+            Passed::End => {}
+        }
     }
 
     /// The function begins to answer.
@@ -161,47 +169,4 @@ fn fields(headers: &HeaderMap) -> Option<Vec<Field>> {
     fields
         .map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
         .collect()
-}
-
-/// A request's body, of which a copy is taken as it passes.
-pub(crate) struct Copied<B> {
-    body: B,
-    heard: Arc<Heard>,
-}
-
-impl<B> Copied<B> {
-    pub(crate) fn new(body: B, heard: Arc<Heard>) -> Self {
-        Self { body, heard }
-    }
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Copied<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                let piece = frame.data_ref().map_or(&[][..], |piece| piece);
-                let mut copy = self.heard.copy();
-                copy.add(piece, |copy| &mut copy.request.body);
-            }
-            // What a function makes of a request that breaks off does not follow from what it got of it.
-            Some(Err(_)) => self.heard.copy().keep = None,
-            None => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

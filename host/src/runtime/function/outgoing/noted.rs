@@ -3,18 +3,19 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::{Going, Sent};
 use crate::dispatch::Notes;
 use crate::dispatch::outside::{Answer, NOTED_BYTES_MAX, Reply};
+use crate::tapped::{Passed, Tapped};
 
 /// A request that is noted, by its number.
 pub(super) struct Noting {
@@ -24,7 +25,16 @@ pub(super) struct Noting {
 
 impl Noting {
     /// Notes that a request is sent, and its body as it passes.
-    pub(super) fn of<B>(notes: &Arc<Notes>, request: Request<B>) -> (Self, Request<Passing<B>>) {
+    pub(super) fn of<B>(
+        notes: &Arc<Notes>,
+        request: Request<B>,
+    ) -> (
+        Self,
+        Request<Tapped<B, impl FnMut(Passed<'_>) + Send + Unpin + use<B>>>,
+    )
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let (method, uri) = (request.method().to_string(), request.uri().to_string());
         let number = notes.sends(method, uri);
         let noting = Self {
@@ -33,14 +43,14 @@ impl Noting {
         };
         let length = request.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let passing = |body| Passing {
-            body,
+        let mut sending = Sending {
             copy: Some(Vec::new()),
             length,
             notes: notes.clone(),
             request: number,
         };
-        (noting, request.map(passing))
+        let listen = move |passed: Passed<'_>| sending.passes(&passed);
+        (noting, request.map(|body| Tapped::new(body, listen)))
     }
 
     /// Notes what came of it, and goes on noting as its body comes.
@@ -55,14 +65,12 @@ impl Noting {
                 };
                 let answer = self.notes.answered(self.request, Ok(reply));
                 let notes = self.notes;
-                let response = response.map(|body| {
-                    let body = Heard {
-                        body,
-                        notes,
-                        answer,
-                    };
-                    body.boxed_unsync()
-                });
+                let listen = move |passed: Passed<'_>| match passed {
+                    Passed::Piece(piece) => notes.answer_goes_on(answer, Some(piece)),
+                    Passed::End => notes.answer_goes_on(answer, None),
+                    Passed::Broken => {}
+                };
+                let response = response.map(|body| Tapped::new(body, listen).boxed_unsync());
                 Ok((response, going))
             }
             Err(error) => {
@@ -151,9 +159,8 @@ impl Body for Given {
     }
 }
 
-/// A body of which a copy is taken as it passes.
-pub(super) struct Passing<B> {
-    body: B,
+/// A request on its way, of whose body a copy is taken.
+struct Sending {
     /// None once it is told, or is no use: too long, or broken off.
     copy: Option<Vec<u8>>,
     /// How long it is to be; whoever sends it may stop looking there.
@@ -162,8 +169,16 @@ pub(super) struct Passing<B> {
     request: usize,
 }
 
-impl<B> Passing<B> {
-    fn passes(&mut self, piece: &[u8]) {
+impl Sending {
+    fn passes(&mut self, passed: &Passed<'_>) {
+        match passed {
+            Passed::Piece(piece) => self.add(piece),
+            Passed::End => self.end(),
+            Passed::Broken => self.copy = None,
+        }
+    }
+
+    fn add(&mut self, piece: &[u8]) {
         let fits = |copy: &Vec<u8>| copy.len() + piece.len() <= NOTED_BYTES_MAX;
         let length = match self.copy.as_mut().filter(|copy| fits(copy)) {
             None => return self.copy = None,
@@ -181,69 +196,6 @@ impl<B> Passing<B> {
         if let Some(copy) = self.copy.take() {
             self.notes.sent_whole(self.request, copy);
         }
-    }
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Passing<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            None => self.end(),
-            Some(Err(_)) => self.copy = None,
-            Some(Ok(frame)) => self.passes(frame.data_ref().map_or(&[][..], |piece| piece)),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// An answer's body that is noted as it comes.
-struct Heard {
-    body: WasiBody,
-    notes: Arc<Notes>,
-    answer: usize,
-}
-
-impl Body for Heard {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            None => self.notes.answer_goes_on(self.answer, None),
-            Some(Ok(frame)) => {
-                if let Some(piece) = frame.data_ref() {
-                    self.notes.answer_goes_on(self.answer, Some(piece));
-                }
-            }
-            Some(Err(_)) => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
